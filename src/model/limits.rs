@@ -1,0 +1,63 @@
+//! Every limit on what a client can make large, in one place, each with its unit.
+//!
+//! Those of OpenFGA's wire contract are constants. What an operator may tune stands in
+//! [`EvaluationLimits`] (per request) and in the server's configuration, with its default here.
+
+/// Longest object `type:id`, in bytes.
+pub const OBJECT_BYTES_MAX: usize = 256;
+/// Longest subject (`type:id`, `type:*` or `type:id#relation`), in bytes.
+pub const SUBJECT_BYTES_MAX: usize = 512;
+/// Longest name of a relation or of a condition's parameter, in bytes.
+pub const RELATION_BYTES_MAX: usize = 50;
+/// Longest name of a type, in bytes.
+pub const TYPE_BYTES_MAX: usize = 254;
+/// Longest name of a condition on a tuple, in bytes.
+pub const CONDITION_NAME_BYTES_MAX: usize = 256;
+/// Largest context stored with the condition of one tuple, in bytes of JSON.
+pub const CONDITION_CONTEXT_BYTES_MAX: usize = 32 * 1024;
+
+/// Most writes and deletes together in one Write request, in tuples.
+pub const TUPLES_PER_WRITE_MAX: usize = 100;
+/// Most preconditions in one Write request.
+pub const PRECONDITIONS_PER_WRITE_MAX: usize = 100;
+/// Most contextual tuples in one query.
+pub const CONTEXTUAL_TUPLES_MAX: usize = 100;
+/// Most checks in one BatchCheck request.
+pub const CHECKS_PER_BATCH_MAX: usize = 50;
+/// Largest page of any list, in entries.
+pub const PAGE_SIZE_MAX: usize = 100;
+/// Page size where a request names none, in entries.
+pub const PAGE_SIZE_DEFAULT: usize = 50;
+/// Longest continuation token, in bytes.
+pub const CONTINUATION_TOKEN_BYTES_MAX: usize = 5120;
+
+/// Most types in an authorization model.
+pub const TYPES_PER_MODEL_MAX: usize = 100;
+/// Most conditions in an authorization model.
+pub const CONDITIONS_PER_MODEL_MAX: usize = 25;
+/// Most parameters of a condition.
+pub const PARAMETERS_PER_CONDITION_MAX: usize = 25;
+/// Longest expression of a condition, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 512;
+/// Largest authorization model, in bytes of its JSON form.
+pub const MODEL_BYTES_MAX: usize = 256 * 1024;
+/// Deepest nesting of operators inside one relation's definition, in levels.
+pub const REWRITE_DEPTH_MAX: usize = 32;
+
+/// Largest request body, in bytes (OpenFGA's figure, its digits included).
+pub const BODY_BYTES_MAX: usize = 512 * 1204;
+
+/// What one evaluation may cost before it ends with an error. An evaluation that meets a limit never answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EvaluationLimits {
+    /// Longest chain of tuples from the object to the subject, in hops.
+    pub depth_max: u32,
+    /// Most point reads and scanned entries of one evaluation.
+    pub reads_max: u64,
+}
+
+impl Default for EvaluationLimits {
+    fn default() -> Self {
+        Self { depth_max: 25, reads_max: 1_000_000 }
+    }
+}

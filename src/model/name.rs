@@ -1,0 +1,72 @@
+//! The rules that names follow (openfga-api, section 2; lengths in bytes).
+
+use thiserror::Error;
+
+use super::limits::{CONDITION_NAME_BYTES_MAX, RELATION_BYTES_MAX, TYPE_BYTES_MAX};
+
+/// Why a text cannot be a name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Nothing was given.
+    #[error("is empty")]
+    Empty,
+    /// More bytes than allowed.
+    #[error("is {bytes} bytes long; at most {max} are allowed")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest allowed.
+        max: usize,
+    },
+    /// A character that has a meaning elsewhere, white space, or a control character.
+    #[error("contains {character:?}, which is not allowed here")]
+    Character {
+        /// The first such character.
+        character: char,
+    },
+}
+
+/// Checks the name of a relation: 1 to 50 bytes without `:`, `#`, `@`, white space or control characters.
+pub fn check_relation(name: &str) -> Result<(), NameError> {
+    check(name, RELATION_BYTES_MAX, &[':', '#', '@'])
+}
+
+/// Checks the name of a type: 1 to 254 bytes without `:`, `#`, `@`, white space or control characters.
+pub fn check_type(name: &str) -> Result<(), NameError> {
+    check(name, TYPE_BYTES_MAX, &[':', '#', '@'])
+}
+
+/// Checks the name of a condition on a tuple: 1 to 256 bytes without white space or control characters.
+pub fn check_condition_name(name: &str) -> Result<(), NameError> {
+    check(name, CONDITION_NAME_BYTES_MAX, &[])
+}
+
+pub(super) fn check(text: &str, max: usize, reserved: &[char]) -> Result<(), NameError> {
+    if text.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if text.len() > max {
+        return Err(NameError::TooLong { bytes: text.len(), max });
+    }
+    match text.chars().find(|c| c.is_control() || c.is_whitespace() || reserved.contains(c)) {
+        Some(character) => Err(NameError::Character { character }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn relations_are_bounded_and_free_of_separators() {
+        assert_eq!(check_relation("can_view"), Ok(()));
+        assert_eq!(check_relation("größe"), Ok(()));
+        assert_eq!(check_relation(""), Err(NameError::Empty));
+        assert_eq!(check_relation(&"r".repeat(50)), Ok(()));
+        assert_eq!(check_relation(&"r".repeat(51)), Err(NameError::TooLong { bytes: 51, max: 50 }));
+        for bad in [':', '#', '@', ' ', '\n', '\0', '\u{7f}', '\u{85}', '\u{a0}'] {
+            assert_eq!(check_relation(&format!("a{bad}b")), Err(NameError::Character { character: bad }));
+        }
+    }
+}
