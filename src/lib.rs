@@ -2,3 +2,4 @@
 //! `docs/architecture.md` for how it is built.
 
 pub mod model;
+pub mod store;

@@ -1,0 +1,101 @@
+//! What can go wrong in a store.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::batch::Requirement;
+use crate::model::TupleKey;
+
+/// A failure of the storage itself.
+#[derive(Debug, Clone, Error)]
+pub enum StoreError {
+    /// The data directory is in use by another process.
+    #[error("the data directory `{}` is in use by another process", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The data directory was written by a newer version.
+    #[error("the data directory `{}` has format {found}, newer than {supported}, which this version supports", path.display())]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// The format that it has.
+        found: u32,
+        /// The newest format that this version reads.
+        supported: u32,
+    },
+    /// The data directory cannot be created, read or written.
+    #[error("cannot use the data directory `{}`: {reason}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The storage engine failed.
+    #[error("storage failed while {doing}: {reason}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine said.
+        reason: String,
+    },
+    /// A stored record cannot be read.
+    #[error("a stored record cannot be read ({what}): {reason}")]
+    Corrupt {
+        /// Which kind of record.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// An earlier commit failed; writes are refused until the database was opened again.
+    #[error("writes are refused since a commit failed ({reason}); restart the server")]
+    WritesRefused {
+        /// How it failed.
+        reason: String,
+    },
+    /// The database is closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+/// Why a batch was not committed. Nothing of it was.
+#[derive(Debug, Clone, Error)]
+pub enum CommitError {
+    /// There is no such store.
+    #[error("there is no such store")]
+    StoreNotFound,
+    /// A tuple to be written exists.
+    #[error("the tuple `{key}` exists")]
+    TupleExists {
+        /// Its key.
+        key: Box<TupleKey>,
+    },
+    /// A tuple to be deleted does not exist.
+    #[error("the tuple `{key}` does not exist")]
+    TupleMissing {
+        /// Its key.
+        key: Box<TupleKey>,
+    },
+    /// A tuple to be written exists with another condition or lifetime.
+    #[error("the tuple `{key}` exists with a different condition or lifetime")]
+    TupleDiffers {
+        /// Its key.
+        key: Box<TupleKey>,
+    },
+    /// A precondition does not hold.
+    #[error("the precondition {index} on `{key}` does not hold")]
+    Precondition {
+        /// Its place among the preconditions, from 0.
+        index: usize,
+        /// The tuple's key.
+        key: Box<TupleKey>,
+        /// What must hold.
+        must: Requirement,
+    },
+    /// The storage failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

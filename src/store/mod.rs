@@ -1,0 +1,197 @@
+//! Where tuples, models and the log of changes live: the traits that the rest is written against, and their
+//! errors.
+//!
+//! [`rocks`] implements them on RocksDB, [`memory`] in memory for tests and for store test files; one
+//! conformance suite holds for both. This part must never know what a tuple *means*: it neither evaluates nor
+//! checks a tuple against a model.
+
+mod batch;
+mod error;
+pub mod memory;
+pub mod rocks;
+
+pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
+pub use error::{CommitError, StoreError};
+
+use std::ops::ControlFlow;
+use std::sync::mpsc;
+
+use crate::model::{
+    AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
+    TupleKey, TupleRecord, TupleRef,
+};
+
+/// A store (tenant) as its listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreInfo {
+    /// Its identifier.
+    pub id: StoreId,
+    /// Its name; not unique.
+    pub name: Box<str>,
+    /// When it was created.
+    pub created_at: Instant,
+    /// When it last changed.
+    pub updated_at: Instant,
+}
+
+/// Called once with the outcome of a commit, on the writer's thread: it must not block.
+pub type Completion = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
+
+/// A database of stores.
+///
+/// **Guarantees.** Commits of a store are serial, each atomic and durable before it is acknowledged; an
+/// acknowledged commit is in every snapshot taken afterwards. A snapshot is one revision of one store and never
+/// changes. After a failed commit the database refuses writes until it was opened again; reads go on.
+pub trait Database: Send + Sync + 'static {
+    /// One store at one revision.
+    type Snapshot: Snapshot;
+
+    /// The clock that decides: never runs backwards, over restarts neither (its high-water mark is stored with each
+    /// commit and at least once a second while it is asked).
+    fn clock(&self) -> &dyn Clock;
+
+    /// Creates an empty store. Its identifier is larger than that of every store before it.
+    fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError>;
+
+    /// Deletes a store with everything in it. Returns whether there was one.
+    fn delete_store(&self, id: StoreId) -> Result<bool, CommitError>;
+
+    /// The store, if it exists.
+    fn store(&self, id: StoreId) -> Result<Option<StoreInfo>, StoreError>;
+
+    /// At most `limit` stores with identifiers after `after`, in their order, of this name where one is given.
+    fn stores(
+        &self,
+        name: Option<&str>,
+        after: Option<StoreId>,
+        limit: usize,
+    ) -> Result<Vec<StoreInfo>, StoreError>;
+
+    /// The newest revision of a store, if it exists.
+    fn snapshot(&self, store: StoreId) -> Result<Option<Self::Snapshot>, StoreError>;
+
+    /// Hands a batch to the writer, which calls `done` when it is durable and visible, or refused.
+    fn submit(&self, store: StoreId, batch: Batch, done: Completion);
+
+    /// [`submit`](Self::submit), waiting for the outcome.
+    fn commit(&self, store: StoreId, batch: Batch) -> Result<Committed, CommitError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.submit(store, batch, Box::new(move |outcome| drop(sender.send(outcome))));
+        receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
+    }
+}
+
+/// One store at one revision. Reads of it are synchronous and never see a later commit.
+pub trait Snapshot: Send + Sync {
+    /// Over the subjects of an object's relation.
+    type SubjectCursor<'a>: SubjectCursor
+    where
+        Self: 'a;
+    /// Over the objects that a subject is named on.
+    type ObjectCursor<'a>: ObjectCursor
+    where
+        Self: 'a;
+
+    /// The revision.
+    fn revision(&self) -> Revision;
+
+    /// The model that was written last, if any. Costs no read.
+    fn newest_model(&self) -> Option<ModelId>;
+
+    /// A model.
+    fn model(&self, id: ModelId) -> Result<Option<AuthorizationModel>, StoreError>;
+
+    /// At most `limit` models, newest first, from the one before `before` on.
+    fn models(
+        &self,
+        before: Option<ModelId>,
+        limit: usize,
+    ) -> Result<Vec<(ModelId, AuthorizationModel)>, StoreError>;
+
+    /// The record of one tuple: a point read. Not filtered by lifetime.
+    fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError>;
+
+    /// A cursor to be placed with [`SubjectCursor::seek`]; made once and placed often.
+    fn subject_cursor(&self) -> Self::SubjectCursor<'_>;
+
+    /// A cursor to be placed with [`ObjectCursor::seek`]; made once and placed often.
+    fn object_cursor(&self) -> Self::ObjectCursor<'_>;
+
+    /// Calls `visit` with the tuples that match `filter`, in a fixed order, from behind `after` on, until it breaks
+    /// or none is left. Not filtered by lifetime.
+    fn read(
+        &self,
+        filter: &TupleFilter<'_>,
+        after: Option<TupleRef<'_>>,
+        visit: &mut dyn FnMut(TupleRef<'_>, TupleRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Calls `visit` with the changes of tuples behind `after`, in the order of the log, until it breaks or none is
+    /// left. Commits without a tuple are not visited.
+    fn changes(
+        &self,
+        after: LogPosition,
+        visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// The last revision that was committed before `instant`; [`Revision::ZERO`] if none was.
+    fn revision_before(&self, instant: Instant) -> Result<Revision, StoreError>;
+}
+
+/// A cursor over the tuples of one object, relation and class of subject, in the order of the subjects' bytes.
+pub trait SubjectCursor {
+    /// Places the cursor before the first. Counts as one seek.
+    fn seek(&mut self, object: ObjectRef<'_>, relation: &str, class: SubjectClass) -> Result<(), StoreError>;
+
+    /// The next subject with the tuple's record; `None` at the end, and before any `seek`. Not filtered by lifetime.
+    fn next(&mut self) -> Result<Option<(SubjectRef<'_>, TupleRecord)>, StoreError>;
+}
+
+/// A cursor over the tuples of one subject, object type and relation, in the order of the objects' bytes.
+pub trait ObjectCursor {
+    /// Places the cursor before the first. Counts as one seek.
+    fn seek(&mut self, subject: SubjectRef<'_>, object_type: &str, relation: &str) -> Result<(), StoreError>;
+
+    /// The identifier of the next object with the tuple's record; `None` at the end, and before any `seek`. Not filtered by
+    /// lifetime.
+    fn next(&mut self) -> Result<Option<(&str, TupleRecord)>, StoreError>;
+}
+
+/// Which tuples to read. Everything absent matches everything.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TupleFilter<'a> {
+    /// Objects of this type.
+    pub object_type: Option<&'a str>,
+    /// Objects of this identifier; only together with `object_type`.
+    pub object_id: Option<&'a str>,
+    /// Tuples of this relation.
+    pub relation: Option<&'a str>,
+    /// Tuples of exactly this subject.
+    pub subject: Option<SubjectRef<'a>>,
+}
+
+/// A place in the log: behind the change `index` of the commit `revision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct LogPosition {
+    /// The commit.
+    pub revision: Revision,
+    /// How many of its changes lie before this place.
+    pub index: u32,
+}
+
+/// A tuple's change as the log has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedChange {
+    /// The place behind this change.
+    pub position: LogPosition,
+    /// When it was committed.
+    pub at: Instant,
+    /// Who caused it, where the caller said so.
+    pub actor: Option<Box<str>>,
+    /// Which tuple.
+    pub key: TupleKey,
+    /// Its record before; `None`: it did not exist.
+    pub before: Option<TupleRecord>,
+    /// Its record after; `None`: it was deleted.
+    pub after: Option<TupleRecord>,
+}
