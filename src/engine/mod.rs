@@ -1,0 +1,311 @@
+//! The library's face: what each operation of the API does, free of any wire format.
+//!
+//! The engine wires the store, the language and the evaluator together. It must never know of HTTP, and it holds
+//! no state that a restart would lose: everything is in the database, and what it keeps besides is derived.
+
+mod error;
+mod models;
+mod request;
+mod validate;
+
+pub use error::EngineError;
+pub use request::{
+    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage, Page,
+    QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WriteRequest,
+};
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::eval::{self, Evaluation, Node, ReadCounts};
+use crate::model::limits::EvaluationLimits;
+use crate::model::{AuthorizationModel, Clock, Instant, ModelId, Revision, StoreId};
+use crate::schema;
+use crate::store::{
+    Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter,
+};
+use models::{CompiledModel, ModelCache};
+
+/// Commits scanned for one page of changes at the most, so that a filter which matches little cannot make a
+/// request long; the page then ends early with the place to go on from.
+const COMMITS_PER_CHANGES_PAGE_MAX: u64 = 10_000;
+
+/// An authorization engine on a database.
+///
+/// **Guarantees.** Every query is answered for one revision and one instant: the newest revision when it began, and the
+/// database's clock then. A write that was acknowledged is seen by every query that begins afterwards.
+pub struct Engine<D: Database> {
+    database: D,
+    models: ModelCache,
+    limits: EvaluationLimits,
+}
+
+/// Called once with the outcome of a write, on the database's writer thread: it must not block.
+pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send>;
+
+impl<D: Database> Engine<D> {
+    /// An engine on `database`.
+    pub fn new(database: D, limits: EvaluationLimits) -> Self {
+        Self { database, models: ModelCache::default(), limits }
+    }
+
+    /// The database.
+    pub fn database(&self) -> &D {
+        &self.database
+    }
+
+    /// Takes the database out again, for closing it.
+    pub fn into_database(self) -> D {
+        self.database
+    }
+
+    /// The present instant, as decisions see it.
+    pub fn now(&self) -> Instant {
+        self.database.clock().now()
+    }
+
+    /// Creates an empty store.
+    pub fn create_store(&self, name: &str) -> Result<StoreInfo, EngineError> {
+        Ok(self.database.create_store(name)?)
+    }
+
+    /// Deletes a store with everything in it. Returns whether there was one.
+    pub fn delete_store(&self, store: StoreId) -> Result<bool, EngineError> {
+        Ok(self.database.delete_store(store)?)
+    }
+
+    /// A store.
+    pub fn store(&self, store: StoreId) -> Result<StoreInfo, EngineError> {
+        self.database.store(store)?.ok_or(EngineError::StoreNotFound { store })
+    }
+
+    /// A page of stores by identifier, those of this name where one is given.
+    pub fn stores(&self, name: Option<&str>, after: Option<StoreId>, limit: usize) -> Result<StorePage, EngineError> {
+        let mut items = self.database.stores(name, after, limit.saturating_add(1))?;
+        let next = cut(&mut items, limit, |store| store.id);
+        Ok(Page { items, next })
+    }
+
+    /// Adds a model to a store, where it becomes the newest.
+    pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Result<Committed, EngineError> {
+        let violations: Vec<_> = schema::validate(&model).into_iter().filter(schema::Violation::refused_on_write).collect();
+        if !violations.is_empty() {
+            return Err(EngineError::InvalidModel { violations });
+        }
+        if let Some(condition) = model.conditions.first() {
+            return Err(EngineError::ConditionsUnsupported { condition: condition.name.clone() });
+        }
+        let batch = Batch { model: Some(model), ..Batch::default() };
+        self.database.commit(store, batch).map_err(|error| match error {
+            CommitError::StoreNotFound => EngineError::StoreNotFound { store },
+            other => other.into(),
+        })
+    }
+
+    /// A model.
+    pub fn model(&self, store: StoreId, id: ModelId) -> Result<Arc<AuthorizationModel>, EngineError> {
+        let snapshot = self.database.snapshot(store)?.ok_or(EngineError::ModelNotFound { model: id })?;
+        Ok(Arc::clone(&self.models.get(store, &snapshot, id)?.source))
+    }
+
+    /// A page of models, newest first; empty where there is no such store.
+    pub fn models(&self, store: StoreId, before: Option<ModelId>, limit: usize) -> Result<ModelPage, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let mut items = snapshot.models(before, limit.saturating_add(1))?;
+        let next = cut(&mut items, limit, |(id, _)| *id);
+        Ok(Page { items, next })
+    }
+
+    /// Writes and deletes tuples in one commit and calls `done` when they are durable and visible, or refused.
+    /// Answers the model that they were checked against.
+    pub fn submit_write(
+        &self,
+        store: StoreId,
+        request: WriteRequest,
+        done: WriteCompletion,
+    ) -> Result<ModelId, EngineError> {
+        let (_, model) = self.resolve(store, request.model)?;
+        validate::write(&model.plan, &request)?;
+        let WriteRequest { model: _, actor, preconditions, deletes, writes } = request;
+        let batch = Batch { actor, preconditions, deletes, writes, model: None };
+        let done = Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
+        self.database.submit(store, batch, done);
+        Ok(model.id)
+    }
+
+    /// Writes and deletes tuples in one commit and waits for it.
+    pub fn write(&self, store: StoreId, request: WriteRequest) -> Result<Committed, EngineError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit_write(store, request, Box::new(move |outcome| drop(sender.send(outcome))))?;
+        receiver.recv().unwrap_or(Err(crate::store::StoreError::Closed.into()))
+    }
+
+    /// A page of stored tuples; empty where there is no such store. The model plays no part.
+    pub fn read(&self, store: StoreId, request: &ReadRequest) -> Result<TuplePage, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let now = self.now();
+        let filter = TupleFilter {
+            object_type: request.object_type.as_deref(),
+            object_id: request.object_id.as_deref(),
+            relation: request.relation.as_deref(),
+            subject: request.subject.as_ref().map(crate::model::Subject::as_ref),
+        };
+        let wanted = request.limit.saturating_add(1);
+        let mut items = Vec::with_capacity(wanted.min(128));
+        snapshot.read(&filter, request.after.as_ref().map(crate::model::TupleKey::as_ref), &mut |key, record| {
+            if request.include_inactive || record.lifetime.is_live(now) {
+                items.push(request::stored(key, record));
+            }
+            if items.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let next = cut(&mut items, request.limit, |tuple| tuple.key.clone());
+        Ok(Page { items, next })
+    }
+
+    /// Changes in the order of the log; none where there is no such store.
+    pub fn changes(&self, store: StoreId, request: &ChangesRequest) -> Result<Changes, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else {
+            return Ok(Changes { items: Vec::new(), position: request.after.unwrap_or_default() });
+        };
+        let start = match (request.after, request.start) {
+            (Some(position), _) => position,
+            (None, Some(instant)) => LogPosition { revision: snapshot.revision_before(instant)?, index: u32::MAX },
+            (None, None) => LogPosition::default(),
+        };
+        let last = Revision(start.revision.0.saturating_add(COMMITS_PER_CHANGES_PAGE_MAX));
+        let mut changes = Changes { items: Vec::new(), position: start };
+        snapshot.changes(start, &mut |change| {
+            if changes.items.len() >= request.limit || change.position.revision > last {
+                return ControlFlow::Break(());
+            }
+            changes.position = change.position;
+            if request.object_type.as_ref().is_none_or(|wanted| *wanted == change.key.object.type_name) {
+                changes.items.push(change);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(changes)
+    }
+
+    /// Whether a subject holds a relation on an object.
+    pub fn check(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &CheckRequest,
+    ) -> Result<Answer<CheckAnswer>, EngineError> {
+        self.check_counted(store, context, request).map(|(answer, _)| answer)
+    }
+
+    /// [`check`](Self::check), with what it read.
+    pub fn check_counted(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &CheckRequest,
+    ) -> Result<(Answer<CheckAnswer>, ReadCounts), EngineError> {
+        let (snapshot, model) = self.query(store, context)?;
+        validate::query(&model.plan, &request.object, &request.relation, Some(&request.subject))?;
+        let mut evaluation = self.evaluation(&snapshot, &model, context)?;
+        let decision = evaluation.check(request.object.as_ref(), &request.relation, request.subject.as_ref());
+        let decision = decision.map_err(EngineError::from)?;
+        let value = CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until };
+        let counts = evaluation.read_counts();
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: evaluation.at() }, counts))
+    }
+
+    /// Several checks, all at one revision and one instant. The outer error is the whole call's, an inner one its
+    /// check's.
+    pub fn batch_check(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        checks: &[BatchCheckItem],
+    ) -> Result<Answer<Vec<Result<CheckAnswer, EngineError>>>, EngineError> {
+        let (snapshot, model) = self.query(store, context)?;
+        let at = self.now();
+        let one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
+            let CheckRequest { object, relation, subject } = &item.check;
+            validate::query(&model.plan, object, relation, Some(subject))?;
+            let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
+            let mut evaluation = Evaluation::new(&model.plan, &snapshot, contextual, at, self.limits);
+            let decision = evaluation.check(object.as_ref(), relation, subject.as_ref())?;
+            Ok(CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until })
+        };
+        let value = checks.iter().map(one).collect();
+        Ok(Answer { value, model: model.id, revision: snapshot.revision(), at })
+    }
+
+    /// How a relation of an object is made up, one level deep.
+    pub fn expand(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &ExpandRequest,
+    ) -> Result<Answer<Node>, EngineError> {
+        let (snapshot, model) = self.query(store, context)?;
+        validate::query(&model.plan, &request.object, &request.relation, None)?;
+        let mut evaluation = self.evaluation(&snapshot, &model, context)?;
+        let tree = evaluation.expand(request.object.as_ref(), &request.relation, request.include_inactive)?;
+        Ok(Answer { value: tree, model: model.id, revision: snapshot.revision(), at: evaluation.at() })
+    }
+
+    /// A snapshot and a model for a query: the revision first, then the newest model at it.
+    fn query(&self, store: StoreId, context: &QueryContext) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+        let (snapshot, model) = self.resolve(store, context.model)?;
+        match context.at_least_revision {
+            Some(asked) if asked > snapshot.revision() => {
+                Err(EngineError::RevisionNotReached { asked, newest: snapshot.revision() })
+            }
+            _ => Ok((snapshot, model)),
+        }
+    }
+
+    fn resolve(&self, store: StoreId, model: Option<ModelId>) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+        let missing = || match model {
+            Some(model) => EngineError::ModelNotFound { model },
+            None => EngineError::NoModel { store },
+        };
+        let snapshot = self.database.snapshot(store)?.ok_or_else(missing)?;
+        let id = model.or_else(|| snapshot.newest_model()).ok_or_else(missing)?;
+        let model = self.models.get(store, &snapshot, id)?;
+        Ok((snapshot, model))
+    }
+
+    /// The instant is taken after the snapshot, so that a decision is never made for an instant before the commit that
+    /// it sees.
+    fn evaluation<'a>(
+        &self,
+        snapshot: &'a D::Snapshot,
+        model: &'a CompiledModel,
+        context: &'a QueryContext,
+    ) -> Result<Evaluation<'a, D::Snapshot>, EngineError> {
+        let contextual = validate::contextual(&model.plan, &context.contextual_tuples)?;
+        Ok(Evaluation::new(&model.plan, snapshot, contextual, self.now(), self.limits))
+    }
+}
+
+/// One check of a batch, with the tuples that count for it only.
+#[derive(Debug, Clone)]
+pub struct BatchCheckItem {
+    /// The check.
+    pub check: CheckRequest,
+    /// Tuples that count for this check only.
+    pub contextual_tuples: Vec<ContextualTuple>,
+}
+
+impl From<eval::EvalError> for EngineError {
+    fn from(error: eval::EvalError) -> Self {
+        match error {
+            eval::EvalError::Limit(limit) => Self::TooComplex { limit },
+            eval::EvalError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// Cuts `items` to `limit` and says behind which one the next page starts, if there is one.
+fn cut<T, N>(items: &mut Vec<T>, limit: usize, key: impl Fn(&T) -> N) -> Option<N> {
+    let more = items.len() > limit;
+    items.truncate(limit);
+    if more { items.last().map(key) } else { None }
+}

@@ -1,0 +1,92 @@
+//! Whether what a request names fits the model.
+
+use std::collections::HashSet;
+
+use super::error::EngineError;
+use super::request::{ContextualTuple, WriteRequest};
+use crate::eval::{ContextualTuples, Plan};
+use crate::model::{Object, Subject, SubjectRef, TupleCondition, TupleKey};
+use crate::store::Field;
+
+/// The object's type has the relation, and the subject's type (and relation) exists.
+pub(super) fn query(
+    plan: &Plan,
+    object: &Object,
+    relation: &str,
+    subject: Option<&Subject>,
+) -> Result<(), EngineError> {
+    if !plan.has_type(&object.type_name) {
+        return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });
+    }
+    if !plan.has_relation(&object.type_name, relation) {
+        return Err(EngineError::RelationNotFound { type_name: object.type_name.clone(), relation: relation.into() });
+    }
+    let Some(subject) = subject else { return Ok(()) };
+    subject_exists(plan, subject.as_ref())
+        .map_err(|reason| EngineError::InvalidSubject { subject: subject.to_string().into(), reason })
+}
+
+fn subject_exists(plan: &Plan, subject: SubjectRef<'_>) -> Result<(), String> {
+    let type_name = subject.type_name();
+    if !plan.has_type(type_name) {
+        return Err(format!("type '{type_name}' not found"));
+    }
+    match subject {
+        SubjectRef::Userset(_, relation) if !plan.has_relation(type_name, relation) => {
+            Err(format!("relation '{type_name}#{relation}' not found"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Why the model does not allow a tuple, if it does not.
+fn tuple(plan: &Plan, key: &TupleKey, condition: Option<&TupleCondition>) -> Result<(), String> {
+    let type_name = &key.object.type_name;
+    if !plan.has_type(type_name) {
+        return Err(format!("type '{type_name}' not found"));
+    }
+    if !plan.has_relation(type_name, &key.relation) {
+        return Err(format!("relation '{type_name}#{}' not found", key.relation));
+    }
+    subject_exists(plan, key.subject.as_ref())?;
+    plan.admits(key.as_ref(), condition.map(|condition| &*condition.name))
+}
+
+/// Every tuple to be written fits the model; no tuple stands in the request twice.
+pub(super) fn write(plan: &Plan, request: &WriteRequest) -> Result<(), EngineError> {
+    let mut seen = HashSet::new();
+    let keys = request.deletes.iter().map(|delete| &delete.key).chain(request.writes.iter().map(|write| &write.key));
+    for key in keys {
+        if !seen.insert(key) {
+            return Err(EngineError::DuplicateTuple { key: Box::new(key.clone()) });
+        }
+    }
+    for write in &request.writes {
+        let condition = match &write.condition {
+            Field::Set(condition) => Some(condition),
+            Field::Absent | Field::Clear => None,
+        };
+        invalid(tuple(plan, &write.key, condition), &write.key, false)?;
+        if is_implicit(&write.key) {
+            return Err(EngineError::ImplicitTuple { key: Box::new(write.key.clone()) });
+        }
+    }
+    Ok(())
+}
+
+/// Every contextual tuple fits the model.
+pub(super) fn contextual(plan: &Plan, tuples: &[ContextualTuple]) -> Result<ContextualTuples, EngineError> {
+    for given in tuples {
+        invalid(tuple(plan, &given.key, given.record.condition.as_ref()), &given.key, true)?;
+    }
+    Ok(ContextualTuples::new(tuples.iter().map(|given| (given.key.clone(), given.record.clone()))))
+}
+
+fn invalid(outcome: Result<(), String>, key: &TupleKey, contextual: bool) -> Result<(), EngineError> {
+    outcome.map_err(|reason| EngineError::InvalidTuple { key: Box::new(key.clone()), reason, contextual })
+}
+
+/// An object's relation in itself says nothing.
+fn is_implicit(key: &TupleKey) -> bool {
+    matches!(&key.subject, Subject::Userset(object, relation) if *object == key.object && *relation == key.relation)
+}
