@@ -1,5 +1,6 @@
 //! `tenure expand`: who makes up a relation, one level deep, drawn as a tree.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use super::client::{Client, StoreArgs};
 use super::failure::Failure;
-use super::output::{self, Branch};
+use super::output::{self, Branch, Terms};
 
 /// Show what a relation of an object is made of, one level deep
 #[derive(Debug, Args)]
@@ -71,6 +72,9 @@ enum Leaf {
 #[derive(Deserialize)]
 struct Users {
     users: Vec<String>,
+    /// Of those that have one.
+    #[serde(default)]
+    lifetimes: BTreeMap<String, Terms>,
 }
 
 #[derive(Deserialize)]
@@ -102,13 +106,22 @@ impl Node {
     }
 }
 
+impl Users {
+    fn describe(&self, user: &str) -> String {
+        match self.lifetimes.get(user).map(Terms::describe) {
+            Some(terms) if !terms.is_empty() => format!("{user} ({terms})"),
+            _ => user.to_owned(),
+        }
+    }
+}
+
 /// A node as one branch, so that what stands together under an operator stays together.
 fn branch(node: &Node) -> Branch {
     match &node.value {
-        NodeValue::Leaf(Leaf::Users(Users { users })) => match users.as_slice() {
+        NodeValue::Leaf(Leaf::Users(leaf)) => match leaf.users.as_slice() {
             [] => Branch::leaf("(nobody)"),
-            [user] => Branch::leaf(user),
-            users => operator("any of", users.iter().map(Branch::leaf)),
+            [user] => Branch::leaf(leaf.describe(user)),
+            users => operator("any of", users.iter().map(|user| Branch::leaf(leaf.describe(user)))),
         },
         NodeValue::Leaf(Leaf::Computed(Computed { userset })) => reference(userset),
         NodeValue::Leaf(Leaf::TupleToUserset { tupleset, computed }) if computed.is_empty() => {
@@ -142,7 +155,8 @@ mod tests {
     #[test]
     fn every_kind_of_node_is_drawn() {
         let answer = r#"{"tree":{"root":{"name":"park:p1#viewer","union":{"nodes":[
-            {"name":"park:p1#viewer","leaf":{"users":{"users":["group:eng#member","user:anne"]}}},
+            {"name":"park:p1#viewer","leaf":{"users":{"users":["group:eng#member","user:anne"],
+                "lifetimes":{"user:anne":{"expires_at":null,"paused":true}}}}},
             {"name":"park:p1#viewer","leaf":{"computed":{"userset":"park:p1#operator"}}},
             {"name":"park:p1#viewer","intersection":{"nodes":[
                 {"name":"park:p1#viewer","leaf":{"users":{"users":["user:bert"]}}},
@@ -162,7 +176,7 @@ park:p1#viewer
 └─ any of
    ├─ any of
    │  ├─ group:eng#member
-   │  └─ user:anne
+   │  └─ user:anne (paused)
    ├─ → park:p1#operator
    ├─ all of
    │  ├─ user:bert
