@@ -29,11 +29,13 @@ pub enum Failure {
     /// A part of a command's input is wrong; the text says which.
     #[error("{0}")]
     Input(String),
-    /// The model is not valid; the diagnostics have been printed.
-    #[error("the model was not sent: {errors} {}", if *errors == 1 { "error" } else { "errors" })]
+    /// The model has errors.
+    #[error("{rendered}`{name}` was not sent, as the server would refuse it")]
     Model {
-        /// How many errors it has.
-        errors: usize,
+        /// What the model is called.
+        name: String,
+        /// Its errors, each with its place.
+        rendered: String,
     },
     /// A write of many tuples stopped half way.
     #[error("{reason}\n  {done} of {total} tuples were {verb} before it; none of the {chunk} from number {} on was", done + 1)]
