@@ -29,9 +29,6 @@ use crate::store::Snapshot;
 /// Walks within walks at the most. Each hop of a valid model can open a few; the bound keeps the thread's stack.
 const NESTING_MAX: usize = 128;
 
-/// Entries of a scan read before the subject's side is tried.
-const NARROW_ENTRIES: usize = 32;
-
 /// Decides a check; a limit that was met on a path that mattered is an error.
 pub(super) fn check<S: Snapshot>(
     plan: &Plan,
@@ -54,7 +51,7 @@ pub(super) fn check<S: Snapshot>(
         regions,
         facts,
         subject,
-        depth_max: limits.depth_max,
+        limits,
         objects: Objects::default(),
         known: HashMap::new(),
         deciding: Vec::new(),
@@ -225,7 +222,7 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     pub(super) facts: &'e mut Facts<'a, S>,
     pub(super) subject: SubjectRef<'s>,
     pub(super) objects: Objects,
-    depth_max: u32,
+    limits: EvaluationLimits,
     /// Facts found on the way.
     known: HashMap<Place, Outcome>,
     /// The operators being decided, the outermost first.
@@ -236,7 +233,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
     fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, EvalError> {
         let mut walk =
-            Walk { open: VecDeque::new(), seen: HashSet::new(), tally: Tally::new(), depth_max: self.depth_max };
+            Walk { open: VecDeque::new(), seen: HashSet::new(), tally: Tally::new(), depth_max: self.limits.depth_max };
         walk.push(start, depth, Until::NEVER);
         while let Some(step) = walk.open.pop_front() {
             if let Some(until) = self.visit(&mut walk, &step)? {
@@ -324,7 +321,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         }
         let index = self.deciding.len();
         if index >= NESTING_MAX {
-            let limit = LimitReached::Depth { hops: self.depth_max };
+            let limit = LimitReached::Depth { hops: self.limits.depth_max };
             return Ok(Outcome::new(Value::Failed(limit), Until::NEVER));
         }
         self.deciding.push(place);
@@ -401,7 +398,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let relation = self.plan.relation_name(hop.over);
         self.facts.scan_subjects(object, relation, class)?;
         let mut met: Vec<(ObjectId, Rel, Until)> = Vec::new();
-        let mut entries_max = NARROW_ENTRIES;
+        let mut entries_max = self.limits.narrow_entries.max(1);
         loop {
             let mut entries = 0;
             let done = self.facts.each_subject(object, relation, |subject, until| {

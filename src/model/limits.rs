@@ -52,12 +52,15 @@ pub const BODY_BYTES_MAX: usize = 512 * 1204;
 pub struct EvaluationLimits {
     /// Longest chain of tuples from the object to the subject, in hops.
     pub depth_max: u32,
-    /// Most point reads and scanned entries of one evaluation.
+    /// Most point reads, scans and scanned entries of one evaluation, together.
     pub reads_max: u64,
+    /// Entries of one scan that are read before the walk from the subject's side is tried. It changes what an
+    /// evaluation costs, never its answer.
+    pub narrow_entries: usize,
 }
 
 impl Default for EvaluationLimits {
     fn default() -> Self {
-        Self { depth_max: 25, reads_max: 1_000_000 }
+        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 32 }
     }
 }
