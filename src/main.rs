@@ -1,1 +1,2 @@
+//! The command `tenure`.
 fn main() {}

@@ -60,7 +60,9 @@ pub(super) fn check<S: Snapshot>(
     let outcome = search.walk(Place { object: start, expr: plan.root(rel) }, 0)?;
     match outcome.value {
         Value::True => Ok(Decision { allowed: true, stable_until: outcome.until.instant() }),
-        Value::False | Value::Unknown => Ok(Decision { allowed: false, stable_until: outcome.until.instant() }),
+        Value::False | Value::Unknown => {
+            Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
+        }
         Value::Failed(limit) => Err(limit.into()),
     }
 }
@@ -232,8 +234,12 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
 impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
     fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, EvalError> {
-        let mut walk =
-            Walk { open: VecDeque::new(), seen: HashSet::new(), tally: Tally::new(), depth_max: self.limits.depth_max };
+        let mut walk = Walk {
+            open: VecDeque::new(),
+            seen: HashSet::new(),
+            tally: Tally::new(),
+            depth_max: self.limits.depth_max,
+        };
         walk.push(start, depth, Until::NEVER);
         while let Some(step) = walk.open.pop_front() {
             if let Some(until) = self.visit(&mut walk, &step)? {
@@ -342,7 +348,12 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     }
 
     /// False wins over everything, a limit over what is unknown.
-    fn intersection(&mut self, operands: &[ExprId], object: ObjectId, depth: u32) -> Result<Outcome, EvalError> {
+    fn intersection(
+        &mut self,
+        operands: &[ExprId],
+        object: ObjectId,
+        depth: u32,
+    ) -> Result<Outcome, EvalError> {
         let mut until = Until::NEVER;
         let mut cut = UNCUT;
         let mut weakest = Value::True;
@@ -352,13 +363,17 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                 return Ok(outcome);
             }
             until = until.min(outcome.until);
-            cut = cut.min(outcome.cut);
-            weakest = match (weakest, outcome.value) {
-                (weakest, Value::True) => weakest,
-                // False by a cut: an operand that is false as a fact may still come.
-                (_, Value::False) | (Value::False, _) => Value::False,
-                (Value::Failed(limit), _) | (_, Value::Failed(limit)) => Value::Failed(limit),
-                (_, Value::Unknown) => Value::Unknown,
+            (weakest, cut) = match (weakest, outcome.value) {
+                // Each operand that is false by a cut is enough by itself: the one with the innermost cut says most. One
+                // that is false as a fact may still come.
+                (Value::False, Value::False) => (Value::False, cut.max(outcome.cut)),
+                (Value::False, _) => (Value::False, cut),
+                (_, Value::False) => (Value::False, outcome.cut),
+                (weakest, Value::True) => (weakest, cut.min(outcome.cut)),
+                (Value::Failed(limit), _) | (_, Value::Failed(limit)) => {
+                    (Value::Failed(limit), cut.min(outcome.cut))
+                }
+                (_, Value::Unknown) => (Value::Unknown, cut.min(outcome.cut)),
             };
         }
         Ok(Outcome { value: weakest, until, cut })
@@ -379,13 +394,14 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let subtract = self.walk(Place { object, expr: subtract }, depth)?;
         let until = base.until.min(subtract.until);
         let cut = base.cut.min(subtract.cut);
-        let value = match (base.value, subtract.value) {
+        let (value, cut) = match (base.value, subtract.value) {
             (_, Value::True) => return Ok(Outcome::new(Value::False, subtract.until)),
-            (Value::False, _) => Value::False,
-            (Value::Failed(limit), _) | (_, Value::Failed(limit)) => Value::Failed(limit),
-            (_, Value::Unknown) => Value::Unknown,
-            (_, Value::False) if subtract.cut != UNCUT => Value::Unknown,
-            (value, Value::False) => value,
+            // The base alone is enough.
+            (Value::False, _) => (Value::False, base.cut),
+            (Value::Failed(limit), _) | (_, Value::Failed(limit)) => (Value::Failed(limit), cut),
+            (_, Value::Unknown) => (Value::Unknown, cut),
+            (_, Value::False) if subtract.cut != UNCUT => (Value::Unknown, cut),
+            (value, Value::False) => (value, cut),
         };
         Ok(Outcome { value, until, cut })
     }
@@ -456,7 +472,8 @@ fn targets<'h>(plan: &'h Plan, hop: &'h Hop, subject: SubjectRef<'h>) -> impl It
     hop.targets.iter().copied().filter(move |target| match subject {
         SubjectRef::Object(object) => plan.type_name(plan.type_of(*target)) == object.type_name,
         SubjectRef::Userset(object, relation) => {
-            plan.relation_name(*target) == relation && plan.type_name(plan.type_of(*target)) == object.type_name
+            plan.relation_name(*target) == relation
+                && plan.type_name(plan.type_of(*target)) == object.type_name
         }
         SubjectRef::Wildcard(_) => false,
     })
