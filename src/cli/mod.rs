@@ -10,6 +10,7 @@ mod failure;
 mod output;
 mod read;
 mod store;
+pub mod store_file;
 mod tuple_file;
 mod write;
 
