@@ -9,8 +9,11 @@ mod expand;
 mod failure;
 mod output;
 mod read;
+mod serve;
+mod serve_config;
 mod store;
 pub mod store_file;
+mod stored_model;
 mod tuple_file;
 mod write;
 
@@ -41,8 +44,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
+    #[command(subcommand)]
+    Model(ModelCommand),
     Write(write::WriteArgs),
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
@@ -50,19 +56,36 @@ enum Command {
     Expand(expand::ExpandArgs),
 }
 
+/// Read, check, write and show authorization models
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// Write a model into a store, where it becomes the newest
+    Write(stored_model::WriteArgs),
+    /// List the models of a store, newest first
+    List(stored_model::ListArgs),
+    /// Show a model of a store
+    Get(stored_model::GetArgs),
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let outcome = run(&Cli::parse().command, &mut out).and_then(|code| {
+    let mut out = BufWriter::new(io::stdout());
+    let outcome = run(Cli::parse().command, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
-fn run(command: &Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
+fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
+        Command::Serve(args) => return Ok(serve::run(args)),
         Command::Store(command) => command.run(out)?,
+        Command::Model(command) => match command {
+            ModelCommand::Write(args) => args.run(out)?,
+            ModelCommand::List(args) => args.run(out)?,
+            ModelCommand::Get(args) => args.run(out)?,
+        },
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
