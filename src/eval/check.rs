@@ -13,9 +13,11 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use smallvec::SmallVec;
 
 use super::facts::{Facts, Until};
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
@@ -55,6 +57,7 @@ pub(super) fn check<S: Snapshot>(
         objects: Objects::default(),
         known: HashMap::new(),
         deciding: Vec::new(),
+        candidates: Vec::new(),
     };
     let start = search.objects.intern(plan.type_of(rel), object.id);
     let outcome = search.walk(Place { object: start, expr: plan.root(rel) }, 0)?;
@@ -229,7 +232,12 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     known: HashMap<Place, Outcome>,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
+    /// What the subject's side has found, by what was asked for.
+    candidates: Vec<(SmallVec<[Rel; 4]>, Candidates)>,
 }
+
+/// Objects and relations on them that the subject may hold.
+type Candidates = Rc<[(ObjectId, Rel)]>;
 
 impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
@@ -430,9 +438,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             }
             // The object's side is wide. What the subject's side costs is held to what was spent on this one, so that
             // whichever is narrow ends the search at a small multiple of its own cost.
-            if let Some(candidates) = reverse::candidates(self, hop, 2 * entries_max)? {
+            if let Some(candidates) = self.candidates(hop, 2 * entries_max)? {
                 met.clear();
-                for (candidate, target) in candidates {
+                for (candidate, target) in candidates.iter().copied() {
                     if let Some(until) = self.edge(object, relation, candidate, target, class)? {
                         met.push((candidate, target, until));
                     }
@@ -446,6 +454,18 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             walk.push(place, step.depth.saturating_add(1), step.until.min(until));
         }
         Ok(())
+    }
+
+    /// What the subject's side finds for a hop, if that takes no more than `budget` tuples; found once per check.
+    fn candidates(&mut self, hop: &Hop, budget: usize) -> Result<Option<Candidates>, EvalError> {
+        if let Some((_, found)) = self.candidates.iter().find(|(targets, _)| *targets == hop.targets) {
+            return Ok(Some(Rc::clone(found)));
+        }
+        let found: Option<Candidates> = reverse::candidates(self, hop, budget)?.map(Into::into);
+        if let Some(found) = &found {
+            self.candidates.push((hop.targets.clone(), Rc::clone(found)));
+        }
+        Ok(found)
     }
 
     /// Up to when the tuple that leads from an object to a candidate is live, if it is.
