@@ -1,4 +1,6 @@
 //! Tenure: a Zanzibar-style authorization engine that is never stale. See the README for what it does and
 //! `docs/architecture.md` for how it is built.
 
+pub mod cli;
 pub mod model;
+pub mod schema;
