@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tenure` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tenure::cli::run()
+}
