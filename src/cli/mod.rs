@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod expand;
 mod failure;
+mod model;
 mod output;
 mod read;
 mod serve;
@@ -56,9 +57,11 @@ enum Command {
     Expand(expand::ExpandArgs),
 }
 
-/// Read, check, write and show authorization models
+/// Check, convert and test models in files; write, list and show those of a store
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
+    #[command(flatten)]
+    File(model::ModelCommand),
     /// Write a model into a store, where it becomes the newest
     Write(stored_model::WriteArgs),
     /// List the models of a store, newest first
