@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::EvaluationLimits;
-use crate::model::{AuthorizationModel, Clock, Instant, ModelId, Revision, StoreId};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId};
 use crate::schema;
 use crate::store::{
     Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter,

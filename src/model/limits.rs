@@ -47,17 +47,33 @@ pub const REWRITE_DEPTH_MAX: usize = 32;
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
 
+/// Most commits that wait for the writer; who hands it one more waits until there is room.
+pub const COMMITS_WAITING_MAX: usize = 1024;
+/// Most commits that become durable in one synced write.
+pub const COMMITS_PER_GROUP_MAX: usize = 256;
+/// Size of one synced write from which on no commit joins it, in bytes.
+pub const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest stored record, in bytes; of a commit's, in the log, too.
+pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Most differences that a consistency check lists; it counts them all.
+pub const DIFFERENCES_LISTED_MAX: usize = 100;
+/// Most rows that a consistency check replays in memory at once.
+pub const ROWS_REPLAYED_MAX: u64 = 1_000_000;
+
 /// What one evaluation may cost before it ends with an error. An evaluation that meets a limit never answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluationLimits {
     /// Longest chain of tuples from the object to the subject, in hops.
     pub depth_max: u32,
-    /// Most point reads and scanned entries of one evaluation.
+    /// Most point reads, scans and scanned entries of one evaluation, together.
     pub reads_max: u64,
+    /// Entries of one scan that are read before the walk from the subject's side is tried. It changes what an
+    /// evaluation costs, never its answer.
+    pub narrow_entries: usize,
 }
 
 impl Default for EvaluationLimits {
     fn default() -> Self {
-        Self { depth_max: 25, reads_max: 1_000_000 }
+        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 32 }
     }
 }

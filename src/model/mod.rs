@@ -12,13 +12,13 @@ mod time;
 mod tuple;
 
 pub use authorization::{
-    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition, Rewrite,
-    RestrictionKind, SchemaVersion, TypeDefinition, TypeRestriction,
+    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition,
+    RestrictionKind, Rewrite, SchemaVersion, TypeDefinition, TypeRestriction,
 };
 pub use id::{Id, ModelId, Revision, StoreId};
 pub use name::{NameError, check_condition_name, check_relation, check_type};
 pub use time::{Clock, Instant, InstantError, MonotonicClock, SystemClock};
 pub use tuple::{
-    Lifetime, Object, ObjectRef, Subject, SubjectClass, SubjectRef, TupleCondition, TupleKey, TupleParseError,
-    TupleRecord, TupleRef,
+    Lifetime, Object, ObjectRef, Subject, SubjectClass, SubjectRef, TupleCondition, TupleKey,
+    TupleParseError, TupleRecord, TupleRef,
 };

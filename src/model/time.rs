@@ -159,7 +159,10 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Instant>().unwrap().to_string(), text);
         }
-        assert_eq!("2027-01-31T13:00:00+01:00".parse::<Instant>().unwrap().to_string(), "2027-01-31T12:00:00Z");
+        assert_eq!(
+            "2027-01-31T13:00:00+01:00".parse::<Instant>().unwrap().to_string(),
+            "2027-01-31T12:00:00Z"
+        );
     }
 
     #[test]
@@ -171,7 +174,14 @@ mod tests {
 
     #[test]
     fn what_is_no_instant_is_refused() {
-        for text in ["", "tomorrow", "2027-01-31", "2027-01-31T12:00:00", "2027-02-30T00:00:00Z", "0000-01-01T00:00:00Z"] {
+        for text in [
+            "",
+            "tomorrow",
+            "2027-01-31",
+            "2027-01-31T12:00:00",
+            "2027-02-30T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+        ] {
             assert!(text.parse::<Instant>().is_err(), "{text}");
         }
     }

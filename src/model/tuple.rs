@@ -237,13 +237,18 @@ impl<'a> SubjectRef<'a> {
         bounded(text, SUBJECT_BYTES_MAX)?;
         let Some((object, relation)) = text.split_once('#') else {
             let object = ObjectRef::parse_unbounded(text)?;
-            return Ok(if object.id == "*" { Self::Wildcard(object.type_name) } else { Self::Object(object) });
+            return Ok(if object.id == "*" {
+                Self::Wildcard(object.type_name)
+            } else {
+                Self::Object(object)
+            });
         };
         let object = ObjectRef::parse_unbounded(object)?;
         if object.id == "*" {
             return Err(TupleParseError::Wildcard { text: shorten(text) });
         }
-        check_relation(relation).map_err(|reason| TupleParseError::Relation { text: shorten(text), reason })?;
+        check_relation(relation)
+            .map_err(|reason| TupleParseError::Relation { text: shorten(text), reason })?;
         Ok(Self::Userset(object, relation))
     }
 
@@ -373,7 +378,9 @@ mod tests {
 
     #[test]
     fn what_is_parsed_prints_back() {
-        for text in ["user:alice", "user:*", "group:eng#member", "user:a@b.c", "user:a|b", "a/b:c/d", "user:ß"] {
+        for text in
+            ["user:alice", "user:*", "group:eng#member", "user:a@b.c", "user:a|b", "a/b:c/d", "user:ß"]
+        {
             assert_eq!(Subject::parse(text).unwrap().to_string(), text);
         }
         let key = TupleKey::parse("document:1", "viewer", "group:eng#member").unwrap();
@@ -382,7 +389,9 @@ mod tests {
 
     #[test]
     fn malformed_parts_are_refused() {
-        for text in ["", "alice", ":alice", "user:", "user:a:b", "user:a b", "user:a\0", "us er:a", "user:a\u{85}b"] {
+        for text in
+            ["", "alice", ":alice", "user:", "user:a:b", "user:a b", "user:a\0", "us er:a", "user:a\u{85}b"]
+        {
             assert!(ObjectRef::parse(text).is_err(), "{text:?}");
             assert!(SubjectRef::parse(text).is_err(), "{text:?}");
         }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{CommitError, StoreError};
 use crate::model::{
     AuthorizationModel, Instant, Lifetime, ModelId, Revision, TupleCondition, TupleKey, TupleRecord, TupleRef,
@@ -125,7 +127,7 @@ pub enum Requirement {
 }
 
 /// A change that a batch makes to one tuple.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TupleChange {
     pub(super) key: TupleKey,
     pub(super) before: Option<TupleRecord>,
@@ -180,7 +182,11 @@ impl Batch {
 
 impl Write {
     /// The record that the tuple has after this write; `None` where it stays as it is.
-    fn outcome(&self, before: Option<&TupleRecord>, now: Instant) -> Result<Option<TupleRecord>, CommitError> {
+    fn outcome(
+        &self,
+        before: Option<&TupleRecord>,
+        now: Instant,
+    ) -> Result<Option<TupleRecord>, CommitError> {
         let Some(record) = before else {
             return Ok(Some(self.applied_to(None, now)));
         };

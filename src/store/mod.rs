@@ -6,9 +6,13 @@
 //! checks a tuple against a model.
 
 mod batch;
+mod commit;
 mod error;
+mod ids;
+mod keys;
 pub mod memory;
 pub mod rocks;
+mod scan;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
 pub use error::{CommitError, StoreError};
@@ -16,13 +20,15 @@ pub use error::{CommitError, StoreError};
 use std::ops::ControlFlow;
 use std::sync::mpsc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
     TupleKey, TupleRecord, TupleRef,
 };
 
 /// A store (tenant) as its listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoreInfo {
     /// Its identifier.
     pub id: StoreId,

@@ -1,0 +1,238 @@
+//! The only door to tuples.
+//!
+//! Every read of an evaluation goes through here: contextual tuples stand in the place of stored ones with the
+//! same key, a tuple that is not live counts as absent, and each read is counted against the budget. A read that
+//! went past this door would be a wrong answer waiting to happen.
+
+use super::{EvalError, LimitReached};
+use crate::model::{
+    Instant, Lifetime, ObjectRef, Subject, SubjectClass, SubjectRef, TupleKey, TupleRecord, TupleRef,
+};
+use crate::store::{ObjectCursor, Snapshot, SubjectCursor};
+
+/// Tuples that are given with a query, sorted by key, one per key.
+#[derive(Debug, Clone, Default)]
+pub struct ContextualTuples(Vec<(TupleKey, TupleRecord)>);
+
+impl ContextualTuples {
+    /// Of several with one key, the last counts.
+    pub fn new(tuples: impl IntoIterator<Item = (TupleKey, TupleRecord)>) -> Self {
+        let mut sorted: Vec<_> = tuples.into_iter().collect();
+        sorted.reverse();
+        sorted.sort_by(|(a, _), (b, _)| a.cmp(b));
+        sorted.dedup_by(|(a, _), (b, _)| a == b);
+        Self(sorted)
+    }
+
+    fn get(&self, key: TupleRef<'_>) -> Option<&TupleRecord> {
+        let index = self.0.binary_search_by(|(own, _)| own.as_ref().cmp(&key)).ok()?;
+        self.0.get(index).map(|(_, record)| record)
+    }
+
+    /// Whether one of them stands in the place of the stored tuple with this key.
+    fn replaces(&self, key: TupleRef<'_>) -> bool {
+        !self.0.is_empty() && self.get(key).is_some()
+    }
+}
+
+/// What an evaluation has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReadCounts {
+    /// Point reads.
+    pub points: u64,
+    /// Scans begun.
+    pub scans: u64,
+    /// Entries that scans went over.
+    pub entries: u64,
+}
+
+impl ReadCounts {
+    /// All of them, as the budget counts them.
+    pub fn total(&self) -> u64 {
+        self.points.saturating_add(self.scans).saturating_add(self.entries)
+    }
+
+    fn within(&self, reads_max: u64) -> Result<(), EvalError> {
+        if self.total() > reads_max { Err(LimitReached::Reads { reads: reads_max }.into()) } else { Ok(()) }
+    }
+}
+
+/// Whether a tuple counts at an instant. One that carries a condition fits no restriction without one
+/// (CVE-2025-64751), and no model with conditions is admitted yet.
+fn counts(record: &TupleRecord, at: Instant) -> bool {
+    record.condition.is_none() && record.lifetime.is_live(at)
+}
+
+/// Up to when something holds, as far as the passing of time goes: exclusive, in microseconds; the largest value is
+/// never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Until(i64);
+
+impl Until {
+    pub(super) const NEVER: Self = Self(i64::MAX);
+
+    fn of(lifetime: Lifetime) -> Self {
+        lifetime.expires_at.map_or(Self::NEVER, |end| Self(end.unix_micros()))
+    }
+
+    pub(super) fn instant(self) -> Option<Instant> {
+        if self == Self::NEVER { None } else { Instant::from_unix_micros(self.0) }
+    }
+}
+
+/// The tuples of one revision at one instant.
+pub(super) struct Facts<'a, S: Snapshot> {
+    snapshot: &'a S,
+    contextual: ContextualTuples,
+    at: Instant,
+    counts: ReadCounts,
+    reads_max: u64,
+    subjects: Option<S::SubjectCursor<'a>>,
+    objects: Option<S::ObjectCursor<'a>>,
+    /// Contextual tuples that belong to the scan under way and have not been given out.
+    pending: Vec<usize>,
+}
+
+impl<'a, S: Snapshot> Facts<'a, S> {
+    pub(super) fn new(snapshot: &'a S, contextual: ContextualTuples, at: Instant, reads_max: u64) -> Self {
+        let counts = ReadCounts::default();
+        Self { snapshot, contextual, at, counts, reads_max, subjects: None, objects: None, pending: Vec::new() }
+    }
+
+    pub(super) fn at(&self) -> Instant {
+        self.at
+    }
+
+    pub(super) fn counts(&self) -> ReadCounts {
+        self.counts
+    }
+
+    /// Up to when the tuple counts, if it does now.
+    pub(super) fn tuple(&mut self, key: TupleRef<'_>) -> Result<Option<Until>, EvalError> {
+        if !self.contextual.0.is_empty()
+            && let Some(record) = self.contextual.get(key)
+        {
+            return Ok(counts(record, self.at).then(|| Until::of(record.lifetime)));
+        }
+        self.counts.points += 1;
+        self.counts.within(self.reads_max)?;
+        let record = self.snapshot.tuple(key)?;
+        Ok(record.filter(|record| counts(record, self.at)).map(|record| Until::of(record.lifetime)))
+    }
+
+    /// Begins a scan of the subjects of one class; ends a scan of subjects under way.
+    pub(super) fn scan_subjects(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        class: SubjectClass,
+    ) -> Result<(), EvalError> {
+        self.pending.clear();
+        if !self.contextual.0.is_empty() {
+            let belongs = |key: TupleRef<'_>| {
+                key.object == object && key.relation == relation && key.subject.class() == class
+            };
+            let own = self.contextual.0.iter().enumerate();
+            self.pending.extend(own.filter(|(_, (key, _))| belongs(key.as_ref())).map(|(index, _)| index));
+        }
+        self.counts.scans += 1;
+        self.counts.within(self.reads_max)?;
+        let snapshot = self.snapshot;
+        self.subjects.get_or_insert_with(|| snapshot.subject_cursor()).seek(object, relation, class)?;
+        Ok(())
+    }
+
+    /// Calls `visit` with the next subjects of the scan under way whose tuples are live, and up to when each is, until it
+    /// answers `false` or none is left. Answers whether none is left; called again, it goes on. `object` and
+    /// `relation` are those of the scan.
+    pub(super) fn each_subject(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        mut visit: impl FnMut(SubjectRef<'_>, Until) -> bool,
+    ) -> Result<bool, EvalError> {
+        while let Some((key, record)) = self.pending.pop().and_then(|index| self.contextual.0.get(index)) {
+            if counts(record, self.at) && !visit(key.subject.as_ref(), Until::of(record.lifetime)) {
+                return Ok(false);
+            }
+        }
+        let Some(cursor) = self.subjects.as_mut() else { return Ok(true) };
+        while let Some((subject, record)) = cursor.next()? {
+            self.counts.entries += 1;
+            self.counts.within(self.reads_max)?;
+            if !counts(&record, self.at) {
+                continue;
+            }
+            let replaced = self.contextual.replaces(TupleRef { object, relation, subject });
+            if !replaced && !visit(subject, Until::of(record.lifetime)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The tuples of an object's relation with their records, in the order of their keys; those that do not count too,
+    /// where `include_inactive` says so.
+    pub(super) fn tuples_of(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        include_inactive: bool,
+    ) -> Result<Vec<(Subject, TupleRecord)>, EvalError> {
+        let belongs = |key: TupleRef<'_>| key.object == object && key.relation == relation;
+        let contextual = self.contextual.0.iter().filter(|(key, _)| belongs(key.as_ref()));
+        let mut found: Vec<_> = contextual.map(|(key, record)| (key.subject.clone(), record.clone())).collect();
+        for class in [SubjectClass::Object, SubjectClass::Wildcard, SubjectClass::Userset] {
+            self.counts.scans += 1;
+            let snapshot = self.snapshot;
+            let cursor = self.subjects.get_or_insert_with(|| snapshot.subject_cursor());
+            cursor.seek(object, relation, class)?;
+            while let Some((subject, record)) = cursor.next()? {
+                self.counts.entries += 1;
+                self.counts.within(self.reads_max)?;
+                if !self.contextual.replaces(TupleRef { object, relation, subject }) {
+                    found.push((subject.to_owned(), record));
+                }
+            }
+        }
+        found.retain(|(_, record)| include_inactive || record.lifetime.is_live(self.at));
+        Ok(found)
+    }
+
+    /// Calls `visit` with the object and the end of each live tuple of a subject on one type and relation, until it
+    /// answers `false` or none is left.
+    pub(super) fn objects_of(
+        &mut self,
+        subject: SubjectRef<'_>,
+        object_type: &str,
+        relation: &str,
+        mut visit: impl FnMut(&str, Until) -> bool,
+    ) -> Result<(), EvalError> {
+        for (key, record) in &self.contextual.0 {
+            let key = key.as_ref();
+            let belongs =
+                key.subject == subject && key.object.type_name == object_type && key.relation == relation;
+            if belongs && counts(record, self.at) && !visit(key.object.id, Until::of(record.lifetime)) {
+                return Ok(());
+            }
+        }
+        self.counts.scans += 1;
+        self.counts.within(self.reads_max)?;
+        let snapshot = self.snapshot;
+        let cursor = self.objects.get_or_insert_with(|| snapshot.object_cursor());
+        cursor.seek(subject, object_type, relation)?;
+        while let Some((id, record)) = cursor.next()? {
+            self.counts.entries += 1;
+            self.counts.within(self.reads_max)?;
+            if !counts(&record, self.at) {
+                continue;
+            }
+            let object = ObjectRef { type_name: object_type, id };
+            let replaced = self.contextual.replaces(TupleRef { object, relation, subject });
+            if !replaced && !visit(id, Until::of(record.lifetime)) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

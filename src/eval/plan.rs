@@ -1,0 +1,354 @@
+//! A model with its names resolved to small numbers.
+//!
+//! Compiling reads no data and cannot fail: what a valid model cannot contain (a computed relation that does not
+//! exist, say) becomes something that nobody holds.
+
+use std::sync::OnceLock;
+
+use hashbrown::HashMap;
+
+use super::region::{Regions, SubjectKind};
+use crate::model::{
+    AuthorizationModel, RestrictionKind, Rewrite, SubjectRef, TupleRef, TypeDefinition, TypeRestriction,
+};
+
+/// Computed relations looked through to price one operand of an intersection.
+const COST_STEPS_MAX: u32 = 64;
+
+/// A type of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct TypeId(pub(super) u32);
+
+/// A relation of a type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Rel(pub(super) u32);
+
+/// A node of a relation's rewrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ExprId(pub(super) u32);
+
+/// A node of a rewrite, resolved.
+#[derive(Debug)]
+pub(super) enum Expr {
+    /// The relation's own tuples.
+    This(Rel),
+    /// Another relation of the same object.
+    Computed(Rel),
+    /// A relation of the objects that `tupleset` names; by the types that it admits and that have the relation.
+    TupleToUserset { tupleset: Rel, targets: Vec<Rel> },
+    /// Any of them.
+    Union(Vec<ExprId>),
+    /// All of them, the cheaper ones first.
+    Intersection(Vec<ExprId>),
+    /// The first without the second.
+    Difference(ExprId, ExprId),
+    /// Nobody.
+    Never,
+}
+
+/// What may stand on the right of a relation's own tuples. Forms that need a condition are left out: no model with
+/// conditions is admitted yet.
+#[derive(Debug, Default)]
+pub(super) struct Admitted {
+    pub(super) objects: Vec<TypeId>,
+    pub(super) wildcards: Vec<TypeId>,
+    pub(super) usersets: Vec<Rel>,
+}
+
+#[derive(Debug)]
+struct TypePlan {
+    name: Box<str>,
+    relations: HashMap<Box<str>, Rel>,
+}
+
+#[derive(Debug)]
+struct RelationPlan {
+    name: Box<str>,
+    of: TypeId,
+    root: ExprId,
+    admitted: Admitted,
+    rewrite: Rewrite,
+    restrictions: Vec<TypeRestriction>,
+}
+
+/// A model, compiled once and used by every evaluation of it.
+pub struct Plan {
+    types: Vec<TypePlan>,
+    type_ids: HashMap<Box<str>, TypeId>,
+    relations: Vec<RelationPlan>,
+    exprs: Vec<Expr>,
+    roots: HashMap<ExprId, Rel>,
+    /// By kind of subject, made when first asked for: objects and wildcards by type, usersets by relation.
+    object_regions: Box<[OnceLock<Regions>]>,
+    wildcard_regions: Box<[OnceLock<Regions>]>,
+    userset_regions: Box<[OnceLock<Regions>]>,
+}
+
+impl Plan {
+    /// Compiles a valid model.
+    pub fn compile(model: &AuthorizationModel) -> Self {
+        Compiler::default().compile(model)
+    }
+
+    /// Whether the model has this type.
+    pub fn has_type(&self, type_name: &str) -> bool {
+        self.type_ids.contains_key(type_name)
+    }
+
+    /// Whether the type has this relation.
+    pub fn has_relation(&self, type_name: &str, relation: &str) -> bool {
+        self.find(type_name, relation).is_some()
+    }
+
+    /// Why a tuple of this form and condition may not be written, if it may not.
+    pub fn admits(&self, key: TupleRef<'_>, condition: Option<&str>) -> Result<(), String> {
+        let type_name = key.object.type_name;
+        let of = format_args!("{type_name}#{}", key.relation).to_string();
+        let Some(relation) = self.find(type_name, key.relation).and_then(|rel| self.relations.get(rel.0 as usize))
+        else {
+            return Err(format!("relation '{of}' not found"));
+        };
+        let fits_form = |restriction: &&TypeRestriction| fits(restriction, key.subject);
+        let mut forms = relation.restrictions.iter().filter(fits_form).peekable();
+        if forms.peek().is_none() {
+            let what = match key.subject {
+                SubjectRef::Object(object) => format!("type '{}'", object.type_name),
+                SubjectRef::Wildcard(type_name) => format!("the typed wildcard '{type_name}:*'"),
+                SubjectRef::Userset(object, relation) => format!("relation '{}#{relation}'", object.type_name),
+            };
+            return Err(format!("{what} is not an allowed type restriction for '{of}'"));
+        }
+        if forms.any(|restriction| restriction.condition.as_deref() == condition) {
+            return Ok(());
+        }
+        Err(match condition {
+            Some(name) => format!("condition '{name}' is not an allowed condition for this subject of '{of}'"),
+            None => format!("a condition is required for this subject of '{of}'"),
+        })
+    }
+
+    pub(super) fn type_id(&self, name: &str) -> Option<TypeId> {
+        self.type_ids.get(name).copied()
+    }
+
+    pub(super) fn type_name(&self, id: TypeId) -> &str {
+        self.types.get(id.0 as usize).map_or("", |t| &t.name)
+    }
+
+    pub(super) fn find(&self, type_name: &str, relation: &str) -> Option<Rel> {
+        self.find_on(self.type_id(type_name)?, relation)
+    }
+
+    pub(super) fn find_on(&self, of: TypeId, relation: &str) -> Option<Rel> {
+        self.types.get(of.0 as usize)?.relations.get(relation).copied()
+    }
+
+    pub(super) fn relation_name(&self, rel: Rel) -> &str {
+        self.relations.get(rel.0 as usize).map_or("", |r| &r.name)
+    }
+
+    pub(super) fn type_of(&self, rel: Rel) -> TypeId {
+        self.relations.get(rel.0 as usize).map_or(TypeId(u32::MAX), |r| r.of)
+    }
+
+    /// The root of a relation's rewrite.
+    pub(super) fn root(&self, rel: Rel) -> ExprId {
+        self.relations.get(rel.0 as usize).map_or(ExprId(u32::MAX), |r| r.root)
+    }
+
+    /// The relation whose rewrite starts at this expression, if one does.
+    pub(super) fn relation_of_root(&self, id: ExprId) -> Option<Rel> {
+        self.roots.get(&id).copied()
+    }
+
+    pub(super) fn admitted(&self, rel: Rel) -> &Admitted {
+        static NOTHING: Admitted = Admitted { objects: Vec::new(), wildcards: Vec::new(), usersets: Vec::new() };
+        self.relations.get(rel.0 as usize).map_or(&NOTHING, |r| &r.admitted)
+    }
+
+    /// The relation's rewrite and restrictions as the model writes them.
+    pub(super) fn source(&self, rel: Rel) -> Option<(&Rewrite, &[TypeRestriction])> {
+        self.relations.get(rel.0 as usize).map(|r| (&r.rewrite, &*r.restrictions))
+    }
+
+    pub(super) fn expr(&self, id: ExprId) -> &Expr {
+        self.exprs.get(id.0 as usize).unwrap_or(&Expr::Never)
+    }
+
+    pub(super) fn expr_count(&self) -> usize {
+        self.exprs.len()
+    }
+
+    pub(super) fn relations(&self) -> impl Iterator<Item = Rel> + use<> {
+        (0..u32::try_from(self.relations.len()).unwrap_or(u32::MAX)).map(Rel)
+    }
+
+    /// What a subject of this kind can meet.
+    pub(super) fn regions(&self, kind: SubjectKind) -> Option<&Regions> {
+        let cell = match kind {
+            SubjectKind::Object(of) => self.object_regions.get(of.0 as usize),
+            SubjectKind::Wildcard(of) => self.wildcard_regions.get(of.0 as usize),
+            SubjectKind::Userset(rel) => self.userset_regions.get(rel.0 as usize),
+        };
+        cell.map(|cell| cell.get_or_init(|| Regions::new(self, kind)))
+    }
+}
+
+/// Whether a subject has the form that a restriction admits, its condition aside.
+pub(super) fn fits(restriction: &TypeRestriction, subject: SubjectRef<'_>) -> bool {
+    &*restriction.type_name == subject.type_name()
+        && match (&restriction.kind, subject) {
+            (RestrictionKind::Object, SubjectRef::Object(_)) => true,
+            (RestrictionKind::Wildcard, SubjectRef::Wildcard(_)) => true,
+            (RestrictionKind::Userset(wanted), SubjectRef::Userset(_, relation)) => &**wanted == relation,
+            _ => false,
+        }
+}
+
+#[derive(Default)]
+struct Compiler {
+    types: Vec<TypePlan>,
+    type_ids: HashMap<Box<str>, TypeId>,
+    exprs: Vec<Expr>,
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+impl Compiler {
+    fn compile(mut self, model: &AuthorizationModel) -> Plan {
+        let mut next = 0;
+        for definition in &model.types {
+            let id = TypeId(number(self.types.len()));
+            let mut relations = HashMap::new();
+            for relation in &definition.relations {
+                relations.insert(relation.name.clone(), Rel(next));
+                next += 1;
+            }
+            self.type_ids.insert(definition.name.clone(), id);
+            self.types.push(TypePlan { name: definition.name.clone(), relations });
+        }
+        let mut relations = Vec::new();
+        for (index, definition) in model.types.iter().enumerate() {
+            let of = TypeId(number(index));
+            for relation in &definition.relations {
+                let this = Rel(number(relations.len()));
+                let root = self.expr(model, of, this, &relation.rewrite);
+                relations.push(RelationPlan {
+                    name: relation.name.clone(),
+                    of,
+                    root,
+                    admitted: self.admitted(&relation.restrictions),
+                    rewrite: relation.rewrite.clone(),
+                    restrictions: relation.restrictions.clone(),
+                });
+            }
+        }
+        let roots = relations.iter().enumerate().map(|(index, relation)| (relation.root, Rel(number(index)))).collect();
+        let cells = |n: usize| (0..n).map(|_| OnceLock::new()).collect();
+        Plan {
+            object_regions: cells(self.types.len()),
+            wildcard_regions: cells(self.types.len()),
+            userset_regions: cells(relations.len()),
+            types: self.types,
+            type_ids: self.type_ids,
+            relations,
+            exprs: self.exprs,
+            roots,
+        }
+    }
+
+    fn find(&self, of: TypeId, relation: &str) -> Option<Rel> {
+        self.types.get(of.0 as usize)?.relations.get(relation).copied()
+    }
+
+    fn admitted(&self, restrictions: &[TypeRestriction]) -> Admitted {
+        let mut admitted = Admitted::default();
+        for restriction in restrictions.iter().filter(|restriction| restriction.condition.is_none()) {
+            let Some(of) = self.type_ids.get(&restriction.type_name).copied() else { continue };
+            match &restriction.kind {
+                RestrictionKind::Object => push_new(&mut admitted.objects, of),
+                RestrictionKind::Wildcard => push_new(&mut admitted.wildcards, of),
+                RestrictionKind::Userset(relation) => {
+                    if let Some(rel) = self.find(of, relation) {
+                        push_new(&mut admitted.usersets, rel);
+                    }
+                }
+            }
+        }
+        admitted
+    }
+
+    fn expr(&mut self, model: &AuthorizationModel, of: TypeId, this: Rel, rewrite: &Rewrite) -> ExprId {
+        let expr = match rewrite {
+            Rewrite::This => Expr::This(this),
+            Rewrite::Computed(relation) => self.find(of, relation).map_or(Expr::Never, Expr::Computed),
+            Rewrite::TupleToUserset { tupleset, computed } => self.tuple_to_userset(model, of, tupleset, computed),
+            Rewrite::Union(children) => Expr::Union(self.children(model, of, this, children)),
+            Rewrite::Intersection(children) => {
+                let definition = model.types.get(of.0 as usize);
+                let price = |child| (cost(definition, child, &mut { COST_STEPS_MAX }), child);
+                let mut priced: Vec<_> = children.iter().map(price).collect();
+                priced.sort_by_key(|(cost, _)| *cost);
+                let ordered = priced.into_iter().map(|(_, child)| self.expr(model, of, this, child)).collect();
+                Expr::Intersection(ordered)
+            }
+            Rewrite::Difference { base, subtract } => {
+                let base = self.expr(model, of, this, base);
+                Expr::Difference(base, self.expr(model, of, this, subtract))
+            }
+        };
+        self.exprs.push(expr);
+        ExprId(number(self.exprs.len() - 1))
+    }
+
+    fn children(&mut self, model: &AuthorizationModel, of: TypeId, this: Rel, children: &[Rewrite]) -> Vec<ExprId> {
+        children.iter().map(|child| self.expr(model, of, this, child)).collect()
+    }
+
+    fn tuple_to_userset(&self, model: &AuthorizationModel, of: TypeId, tupleset: &str, computed: &str) -> Expr {
+        let Some(rel) = self.find(of, tupleset) else { return Expr::Never };
+        let definition = model.types.get(of.0 as usize).and_then(|definition| definition.relation(tupleset));
+        let mut targets = Vec::new();
+        for restriction in definition.map_or(&[][..], |definition| &definition.restrictions) {
+            let plain = restriction.kind == RestrictionKind::Object && restriction.condition.is_none();
+            let target = self.type_ids.get(&restriction.type_name).and_then(|of| self.find(*of, computed));
+            if let (true, Some(target)) = (plain, target) {
+                push_new(&mut targets, target);
+            }
+        }
+        Expr::TupleToUserset { tupleset: rel, targets }
+    }
+}
+
+pub(super) fn push_new<T: PartialEq>(items: &mut Vec<T>, item: T) {
+    if !items.contains(&item) {
+        items.push(item);
+    }
+}
+
+/// A rough price of deciding a rewrite, to have an intersection ask its cheap operands first: reads, with a hop to
+/// other objects priced as several. Looks through computed relations, `steps` of them at the most.
+fn cost(definition: Option<&TypeDefinition>, rewrite: &Rewrite, steps: &mut u32) -> u32 {
+    const HOP: u32 = 8;
+    let sum = |children: &[Rewrite], steps: &mut u32| {
+        children.iter().map(|child| cost(definition, child, steps)).fold(0, u32::saturating_add)
+    };
+    match rewrite {
+        Rewrite::This => 1,
+        Rewrite::Computed(relation) => match definition.and_then(|definition| definition.relation(relation)) {
+            Some(relation) if *steps > 0 => {
+                *steps -= 1;
+                let usersets = relation.restrictions.iter().any(|r| matches!(r.kind, RestrictionKind::Userset(_)));
+                cost(definition, &relation.rewrite, steps).saturating_add(if usersets { HOP } else { 0 })
+            }
+            _ => HOP,
+        },
+        Rewrite::TupleToUserset { .. } => HOP,
+        Rewrite::Union(children) | Rewrite::Intersection(children) => sum(children, steps),
+        Rewrite::Difference { base, subtract } => {
+            cost(definition, base, steps).saturating_add(cost(definition, subtract, steps))
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! What one kind of subject can meet in a plan.
+//!
+//! A *region* is what a rewrite asks of one object until a tuple or an operator other than `or` has to be crossed:
+//! computed relations are looked through, branches that cannot lead to the subject are gone, and what is asked
+//! twice is asked once. All of a region's parts are alternatives: any of them that holds decides.
+
+use std::sync::OnceLock;
+
+use smallvec::SmallVec;
+
+use super::plan::{Expr, ExprId, Plan, Rel, TypeId, push_new};
+use super::reverse::ReverseEdges;
+
+/// Parts of one region at the most; computed relations beyond it are walked to instead of looked through, so that the
+/// regions of a large model stay linear in its size.
+const REGION_PARTS_MAX: usize = 64;
+
+/// What a subject is, as far as the plan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum SubjectKind {
+    /// An object of a type.
+    Object(TypeId),
+    /// The wildcard of a type.
+    Wildcard(TypeId),
+    /// Everybody with a relation.
+    Userset(Rel),
+}
+
+/// What a rewrite asks of one object. Every part is an alternative.
+#[derive(Debug, Default)]
+pub(super) struct Region {
+    /// The relations that were looked through; a userset subject that names one of them on this object is in it.
+    pub(super) named: SmallVec<[Rel; 4]>,
+    /// Relations whose own tuple with exactly the subject decides: a point read each.
+    pub(super) exact: SmallVec<[Rel; 4]>,
+    /// Relations whose own tuple with the wildcard of the subject's type decides: a point read each.
+    pub(super) wildcard: SmallVec<[Rel; 2]>,
+    /// Intersections and differences.
+    pub(super) operators: SmallVec<[ExprId; 2]>,
+    /// Relations of the same object that are walked to.
+    pub(super) computed: SmallVec<[Rel; 2]>,
+    /// Relations of the objects that a relation names: a scan each.
+    pub(super) tuplesets: SmallVec<[Hop; 2]>,
+    /// Relations whose own tuples with usersets lead on: a scan each.
+    pub(super) usersets: SmallVec<[Hop; 2]>,
+}
+
+/// A scan of `over`, whose subjects lead on to `targets`.
+#[derive(Debug)]
+pub(super) struct Hop {
+    pub(super) over: Rel,
+    pub(super) targets: SmallVec<[Rel; 4]>,
+    /// What to follow from the subject's side; made when first needed.
+    pub(super) relevant: OnceLock<Vec<bool>>,
+}
+
+/// The regions of a plan for one kind of subject.
+pub(super) struct Regions {
+    pub(super) kind: SubjectKind,
+    /// By expression: whether it can hold at all.
+    reach: Vec<bool>,
+    regions: Box<[OnceLock<Region>]>,
+    reverse: OnceLock<ReverseEdges>,
+}
+
+impl Regions {
+    pub(super) fn new(plan: &Plan, kind: SubjectKind) -> Self {
+        let regions = (0..plan.expr_count()).map(|_| OnceLock::new()).collect();
+        Self { kind, reach: reach(plan, kind), regions, reverse: OnceLock::new() }
+    }
+
+    /// Whether the expression can hold for a subject of this kind.
+    pub(super) fn reaches(&self, id: ExprId) -> bool {
+        self.reach.get(id.0 as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether the relation can hold: a userset holds its own relation on its own object.
+    pub(super) fn leads(&self, plan: &Plan, rel: Rel) -> bool {
+        self.kind == SubjectKind::Userset(rel) || self.reaches(plan.root(rel))
+    }
+
+    /// The region that starts at an expression.
+    pub(super) fn region(&self, plan: &Plan, id: ExprId) -> Option<&Region> {
+        Some(self.regions.get(id.0 as usize)?.get_or_init(|| build(plan, self, id)))
+    }
+
+    /// The steps from the subject's side.
+    pub(super) fn reverse(&self, plan: &Plan) -> &ReverseEdges {
+        self.reverse.get_or_init(|| ReverseEdges::new(plan, self))
+    }
+
+    /// Whether the tuples of a relation can hold the subject itself.
+    pub(super) fn exact(&self, plan: &Plan, rel: Rel) -> bool {
+        let admitted = plan.admitted(rel);
+        match self.kind {
+            SubjectKind::Object(of) => admitted.objects.contains(&of),
+            SubjectKind::Wildcard(of) => admitted.wildcards.contains(&of),
+            SubjectKind::Userset(userset) => admitted.usersets.contains(&userset),
+        }
+    }
+
+    /// Whether the tuples of a relation can hold the wildcard that the subject is one of. A userset is no member of
+    /// a wildcard, and a wildcard is met exactly or not at all.
+    pub(super) fn wildcard(&self, plan: &Plan, rel: Rel) -> Option<TypeId> {
+        match self.kind {
+            SubjectKind::Object(of) if plan.admitted(rel).wildcards.contains(&of) => Some(of),
+            _ => None,
+        }
+    }
+}
+
+/// Which expressions can hold for a subject of this kind, whatever the tuples: the least fixed point.
+fn reach(plan: &Plan, kind: SubjectKind) -> Vec<bool> {
+    let mut reach = vec![false; plan.expr_count()];
+    loop {
+        let mut changed = false;
+        for index in 0..reach.len() {
+            let id = ExprId(u32::try_from(index).unwrap_or(u32::MAX));
+            if reach.get(index) == Some(&false) && holds(plan, kind, &reach, id) {
+                if let Some(cell) = reach.get_mut(index) {
+                    *cell = true;
+                }
+                changed = true;
+            }
+        }
+        if !changed {
+            return reach;
+        }
+    }
+}
+
+fn holds(plan: &Plan, kind: SubjectKind, reach: &[bool], id: ExprId) -> bool {
+    let of_expr = |id: &ExprId| reach.get(id.0 as usize).copied().unwrap_or(false);
+    let of_relation = |rel: &Rel| kind == SubjectKind::Userset(*rel) || of_expr(&plan.root(*rel));
+    match plan.expr(id) {
+        Expr::This(rel) => {
+            let admitted = plan.admitted(*rel);
+            let itself = match kind {
+                SubjectKind::Object(of) => admitted.objects.contains(&of) || admitted.wildcards.contains(&of),
+                SubjectKind::Wildcard(of) => admitted.wildcards.contains(&of),
+                SubjectKind::Userset(userset) => admitted.usersets.contains(&userset),
+            };
+            itself || admitted.usersets.iter().any(of_relation)
+        }
+        Expr::Computed(rel) => of_relation(rel),
+        Expr::TupleToUserset { targets, .. } => targets.iter().any(of_relation),
+        Expr::Union(children) => children.iter().any(of_expr),
+        Expr::Intersection(children) => children.iter().all(of_expr),
+        Expr::Difference(base, _) => of_expr(base),
+        Expr::Never => false,
+    }
+}
+
+/// Builds the region that starts at an expression.
+fn build(plan: &Plan, regions: &Regions, start: ExprId) -> Region {
+    let mut region = Region::default();
+    let mut open: Vec<ExprId> = vec![start];
+    let mut looked_through: Vec<Rel> = plan.relation_of_root(start).into_iter().collect();
+    let may_lead = |rel: &Rel| regions.leads(plan, *rel);
+    // The stack holds what is left to look at; the order of the alternatives plays no part in the answer.
+    while let Some(id) = open.pop() {
+        match plan.expr(id) {
+            Expr::This(rel) => {
+                if regions.exact(plan, *rel) {
+                    push_once(&mut region.exact, *rel);
+                }
+                if regions.wildcard(plan, *rel).is_some() {
+                    push_once(&mut region.wildcard, *rel);
+                }
+                hop(&mut region.usersets, *rel, plan.admitted(*rel).usersets.iter().copied().filter(may_lead));
+            }
+            Expr::Computed(rel) if looked_through.contains(rel) || !may_lead(rel) => {}
+            Expr::Computed(rel) => {
+                if region.parts() + open.len() + looked_through.len() < REGION_PARTS_MAX {
+                    looked_through.push(*rel);
+                    open.push(plan.root(*rel));
+                } else {
+                    push_once(&mut region.computed, *rel);
+                }
+            }
+            Expr::TupleToUserset { tupleset, targets } => {
+                hop(&mut region.tuplesets, *tupleset, targets.iter().copied().filter(may_lead));
+            }
+            Expr::Union(children) => {
+                open.extend(children.iter().rev().filter(|child| regions.reaches(**child)));
+            }
+            Expr::Difference(base, subtract) if !regions.reaches(*subtract) => open.push(*base),
+            Expr::Intersection(_) | Expr::Difference(..) => {
+                if regions.reaches(id) {
+                    push_once(&mut region.operators, id);
+                }
+            }
+            Expr::Never => {}
+        }
+    }
+    region.named = looked_through.into();
+    region
+}
+
+fn hop(hops: &mut SmallVec<[Hop; 2]>, over: Rel, targets: impl Iterator<Item = Rel>) {
+    let mut targets = targets.peekable();
+    if targets.peek().is_none() {
+        return;
+    }
+    let index = hops.iter().position(|hop| hop.over == over).unwrap_or_else(|| {
+        hops.push(Hop { over, targets: SmallVec::new(), relevant: OnceLock::new() });
+        hops.len() - 1
+    });
+    if let Some(hop) = hops.get_mut(index) {
+        for target in targets {
+            push_once(&mut hop.targets, target);
+        }
+    }
+}
+
+fn push_once<A: smallvec::Array>(items: &mut SmallVec<A>, item: A::Item)
+where
+    A::Item: PartialEq,
+{
+    if !items.contains(&item) {
+        items.push(item);
+    }
+}
+
+impl Region {
+    fn parts(&self) -> usize {
+        self.exact.len()
+            + self.wildcard.len()
+            + self.operators.len()
+            + self.computed.len()
+            + self.tuplesets.len()
+            + self.usersets.len()
+    }
+}
+
+/// The relations from which a walk can come to one of `targets`, by the steps that `next` tells.
+pub(super) fn closure(plan: &Plan, targets: &[Rel], next: impl Fn(Rel, &mut Vec<Rel>)) -> Vec<bool> {
+    let mut seen = vec![false; plan.relations().count()];
+    let mut open: Vec<Rel> = Vec::new();
+    for target in targets {
+        push_new(&mut open, *target);
+    }
+    while let Some(rel) = open.pop() {
+        match seen.get_mut(rel.0 as usize) {
+            Some(seen) if !*seen => *seen = true,
+            _ => continue,
+        }
+        next(rel, &mut open);
+    }
+    seen
+}

@@ -1,0 +1,91 @@
+//! The format of a data directory: which one it has, and how an older one becomes the newest.
+//!
+//! Format 1 is the first. A change of what is stored adds one step to [`STEPS`] and leaves the others alone.
+
+use std::path::Path;
+
+use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
+
+use super::super::error::StoreError;
+use super::super::keys;
+use super::records;
+use super::storage::{META, TABLES, failed, table};
+
+/// Takes a data directory from one format to the next. It may be broken off anywhere and is then done again from its
+/// start, so it must not mind finding its own work.
+pub(super) type Step = fn(&DB) -> Result<(), StoreError>;
+
+/// The step at place n takes format n + 1 to n + 2.
+pub(super) const STEPS: &[Step] = &[];
+
+/// Brings the database in `path` to the newest format, a new one too. A table that it lacks is made with what
+/// `options` gives for its name.
+pub(super) fn settle(
+    db: &mut DB,
+    path: &Path,
+    steps: &[Step],
+    options: impl Fn(&str) -> Options,
+) -> Result<(), StoreError> {
+    let supported = u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let found = read(db)?;
+    let pending = match found {
+        None => {
+            require_empty(db)?;
+            &[]
+        }
+        Some(found) if found > supported => {
+            return Err(StoreError::NewerFormat { path: path.into(), found, supported });
+        }
+        Some(found) => {
+            found.checked_sub(1).and_then(|done| steps.get(usize::try_from(done).ok()?..)).ok_or_else(
+                || StoreError::Corrupt { what: "format", reason: format!("there is no format {found}") },
+            )?
+        }
+    };
+    if found.is_none() || !pending.is_empty() {
+        for name in TABLES {
+            if db.cf_handle(name).is_none() {
+                db.create_cf(name, &options(name)).map_err(failed("creating a table"))?;
+            }
+        }
+    }
+    if found.is_none() {
+        write(db, supported)?;
+    }
+    for (step, reached) in pending.iter().zip(found.unwrap_or(supported).saturating_add(1)..) {
+        step(db)?;
+        write(db, reached)?;
+    }
+    Ok(())
+}
+
+fn read(db: &DB) -> Result<Option<u32>, StoreError> {
+    let Some(meta) = db.cf_handle(META) else { return Ok(None) };
+    let row = db.get_pinned_cf(&meta, keys::FORMAT).map_err(failed("reading the format"))?;
+    row.map(|value| records::decode_format(&value)).transpose()
+}
+
+fn write(db: &DB, format: u32) -> Result<(), StoreError> {
+    let mut rows = WriteBatch::default();
+    rows.put_cf(&table(db, META)?, keys::FORMAT, records::encode_format(format));
+    let mut synced = WriteOptions::default();
+    synced.set_sync(true);
+    db.write_opt(rows, &synced).map_err(failed("writing the format"))
+}
+
+/// A database without a format is one whose making was broken off, which is empty, or none of ours.
+fn require_empty(db: &DB) -> Result<(), StoreError> {
+    let tables = TABLES.iter().filter_map(|name| db.cf_handle(name));
+    for row in tables
+        .map(|table| db.iterator_cf(&table, IteratorMode::Start).next())
+        .chain([db.iterator(IteratorMode::Start).next()])
+    {
+        if row.transpose().map_err(failed("looking for rows"))?.is_some() {
+            return Err(StoreError::Corrupt {
+                what: "format",
+                reason: "the data directory has rows, but no format: it is of another program".into(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! Stores in RocksDB.
+//!
+//! One writer thread makes commits durable in groups and publishes after each group a view of the whole database;
+//! reads work on views and take no lock. Which bytes a key has is decided in [`keys`](super::keys), which bytes a
+//! value has in `records`; what a commit does to the tables, in `apply`. No other part of the crate may name RocksDB.
+
+mod apply;
+mod format;
+mod group;
+mod open;
+mod options;
+mod records;
+mod snapshot;
+mod storage;
+mod writer;
+
+pub use options::RocksOptions;
+pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
+
+use std::path::Path;
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use rocksdb::FlushOptions;
+
+use super::keys::{self, Key};
+use super::{Batch, CommitError, Completion, Database, StoreError, StoreInfo};
+use crate::model::{Clock, MonotonicClock, StoreId};
+use open::Seams;
+use storage::{Storage, View, failed};
+use writer::{Pending, Request};
+
+/// A database of stores in a directory.
+///
+/// **Guarantees**: those of [`Database`]. Commits of all stores are serial, in the order in which they are handed in; each
+/// is atomic, and synced to the disk before it is visible or acknowledged. Commits that wait together become durable and
+/// visible together, each decided on what those before it leave. Reads are serializable: a snapshot shows all commits up
+/// to its revision and none behind it, and every commit that was acknowledged before it was taken. If a write fails, its
+/// commits are refused and whether they are found when the database is opened again is unknown, each of them whole or not
+/// at all; until then all writes are refused. One process at a time has the directory.
+pub struct RocksDatabase {
+    storage: Arc<Storage>,
+    view: Arc<ArcSwap<View>>,
+    clock: Arc<MonotonicClock>,
+    queue: SyncSender<Request>,
+    /// Taken by the one who waits for its end.
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl RocksDatabase {
+    /// Opens the database in `path`, or makes one; `clock` is where the time comes from.
+    ///
+    /// Errors: [`StoreError::Locked`] if it is open already, [`StoreError::NewerFormat`] if a newer version wrote it,
+    /// [`StoreError::Directory`] if it cannot be used, [`StoreError::Corrupt`] and [`StoreError::Io`].
+    pub fn open(path: &Path, clock: Arc<dyn Clock>, options: &RocksOptions) -> Result<Self, StoreError> {
+        open::open(path, clock, options, Seams::default())
+    }
+
+    /// Commits what waits, refuses what comes later, and flushes. Snapshots can be taken and read on; the directory is
+    /// free when the database and all of them are dropped. Dropping the database closes it too, without telling errors.
+    pub fn close(&self) -> Result<(), StoreError> {
+        self.stop();
+        let tables = self.storage.tables()?;
+        let tables = [tables.tuples, tables.subjects, tables.changelog, tables.models, tables.meta];
+        let mut wait = FlushOptions::default();
+        wait.set_wait(true);
+        self.storage.db.flush_cfs_opt(&tables.each_ref(), &wait).map_err(failed("flushing"))
+    }
+
+    /// Ends the writer; what it was handed before is committed.
+    fn stop(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        // It may have ended already.
+        drop(self.queue.send(Request::Stop));
+        // The last one to let go of the database may be a caller's answer, on the writer's own thread.
+        if writer.thread().id() != thread::current().id() {
+            drop(writer.join());
+        }
+    }
+
+    /// Hands a request to the writer and waits for its answer.
+    fn ask<T: Send + 'static>(&self, request: impl FnOnce(Pending<T>) -> Request) -> Result<T, CommitError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.hand_over(request(Pending::new(Box::new(move |outcome| drop(sender.send(outcome))))));
+        receiver.recv().unwrap_or(Err(StoreError::Closed.into()))
+    }
+
+    fn hand_over(&self, request: Request) {
+        // A request that comes back is dropped, which answers it.
+        drop(self.queue.send(request));
+    }
+}
+
+impl Drop for RocksDatabase {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Database for RocksDatabase {
+    type Snapshot = RocksSnapshot;
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {
+        self.ask(|done| Request::Create { name: name.into(), done })
+    }
+
+    fn delete_store(&self, id: StoreId) -> Result<bool, CommitError> {
+        self.ask(|done| Request::Delete { store: id, done })
+    }
+
+    fn store(&self, id: StoreId) -> Result<Option<StoreInfo>, StoreError> {
+        Ok(self.view.load().states.get(&id).map(|state| state.info.clone()))
+    }
+
+    fn stores(
+        &self,
+        name: Option<&str>,
+        after: Option<StoreId>,
+        limit: usize,
+    ) -> Result<Vec<StoreInfo>, StoreError> {
+        let view = self.view.load_full();
+        let rows = view.rows();
+        let mut walk = rows.walk(rows.tables.meta);
+        let all = Key::from_slice(&keys::STATES);
+        let after = after.map(keys::state);
+        walk.seek(all.clone(), after.as_ref().unwrap_or(&all));
+        let mut stores = Vec::new();
+        while stores.len() < limit {
+            let Some((key, value)) = walk.step()? else { break };
+            if after.as_deref() == Some(key) {
+                continue;
+            }
+            let info = records::decode_state(value)?.info;
+            if name.is_none_or(|name| *name == *info.name) {
+                stores.push(info);
+            }
+        }
+        Ok(stores)
+    }
+
+    fn snapshot(&self, store: StoreId) -> Result<Option<RocksSnapshot>, StoreError> {
+        Ok(RocksSnapshot::new(self.view.load_full(), store))
+    }
+
+    fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
+        self.hand_over(Request::Commit { store, batch, done: Pending::new(done) });
+    }
+}

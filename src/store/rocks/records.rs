@@ -1,0 +1,147 @@
+//! The values of every table: a version byte, and behind it a plain struct in bincode 2.
+//!
+//! The one place that names bincode. A record must be read for as long as its version byte is known here; tests pin
+//! the bytes of each, so that no change of a struct changes them unnoticed.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::super::commit::{Counters, LogEntry, StoreState};
+use super::super::error::StoreError;
+use crate::model::limits::RECORD_BYTES_MAX;
+use crate::model::{AuthorizationModel, Instant, TupleRecord};
+
+/// The version of every record so far.
+const VERSION: u8 = 1;
+/// The limit keeps a broken length from taking all memory.
+const CONFIG: Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>> =
+    bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
+
+/// In `tuples` and in `subjects`.
+pub(super) fn encode_tuple(record: &TupleRecord) -> Result<Vec<u8>, StoreError> {
+    encode("tuple", record)
+}
+
+/// See [`encode_tuple`].
+pub(super) fn decode_tuple(bytes: &[u8]) -> Result<TupleRecord, StoreError> {
+    let record: TupleRecord = decode("tuple", bytes)?;
+    check_instant("tuple", record.written_at)?;
+    if let Some(expires_at) = record.lifetime.expires_at {
+        check_instant("tuple", expires_at)?;
+    }
+    Ok(record)
+}
+
+/// In `changelog`.
+pub(super) fn encode_commit(entry: &LogEntry) -> Result<Vec<u8>, StoreError> {
+    encode("commit", entry)
+}
+
+/// See [`encode_commit`].
+pub(super) fn decode_commit(bytes: &[u8]) -> Result<LogEntry, StoreError> {
+    let entry: LogEntry = decode("commit", bytes)?;
+    check_instant("commit", entry.at)?;
+    Ok(entry)
+}
+
+/// When a commit was made, without reading the rest of it.
+pub(super) fn decode_commit_instant(bytes: &[u8]) -> Result<Instant, StoreError> {
+    let (at, _) = decode_beginning("commit", bytes)?;
+    check_instant("commit", at)
+}
+
+/// In `models`.
+pub(super) fn encode_model(model: &AuthorizationModel) -> Result<Vec<u8>, StoreError> {
+    encode("model", model)
+}
+
+/// See [`encode_model`].
+pub(super) fn decode_model(bytes: &[u8]) -> Result<AuthorizationModel, StoreError> {
+    decode("model", bytes)
+}
+
+/// In `meta`, of one store.
+pub(super) fn encode_state(state: &StoreState) -> Result<Vec<u8>, StoreError> {
+    encode("store", state)
+}
+
+/// See [`encode_state`].
+pub(super) fn decode_state(bytes: &[u8]) -> Result<StoreState, StoreError> {
+    let state: StoreState = decode("store", bytes)?;
+    check_instant("store", state.info.created_at)?;
+    check_instant("store", state.info.updated_at)?;
+    Ok(state)
+}
+
+/// In `meta`, once.
+pub(super) fn encode_counters(counters: Counters) -> Result<Vec<u8>, StoreError> {
+    encode("counters", &counters)
+}
+
+/// See [`encode_counters`].
+pub(super) fn decode_counters(bytes: &[u8]) -> Result<Counters, StoreError> {
+    decode("counters", bytes)
+}
+
+/// In `meta`, once.
+pub(super) fn encode_clock(high_water: Instant) -> Result<Vec<u8>, StoreError> {
+    encode("clock", &high_water)
+}
+
+/// See [`encode_clock`].
+pub(super) fn decode_clock(bytes: &[u8]) -> Result<Instant, StoreError> {
+    check_instant("clock", decode("clock", bytes)?)
+}
+
+/// In `meta`, once: the only record without a version byte, as every version must be able to read it.
+pub(super) fn encode_format(format: u32) -> [u8; 4] {
+    format.to_be_bytes()
+}
+
+/// See [`encode_format`].
+pub(super) fn decode_format(bytes: &[u8]) -> Result<u32, StoreError> {
+    bytes.try_into().map(u32::from_be_bytes).map_err(|_| corrupt("format", "it is not 4 bytes long"))
+}
+
+fn encode<T: Serialize>(what: &'static str, record: &T) -> Result<Vec<u8>, StoreError> {
+    let failed = |reason| StoreError::Io { doing: "encoding a record", reason: format!("{what}: {reason}") };
+    let mut bytes = vec![VERSION];
+    bincode::serde::encode_into_std_write(record, &mut bytes, CONFIG).map_err(|e| failed(e.to_string()))?;
+    if bytes.len() > RECORD_BYTES_MAX {
+        // What is written must be readable again.
+        return Err(failed(format!("{} bytes; at most {RECORD_BYTES_MAX} are allowed", bytes.len())));
+    }
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
+    let (record, used) = decode_beginning(what, bytes)?;
+    // The version byte, too.
+    if used + 1 == bytes.len() { Ok(record) } else { Err(corrupt(what, "it is longer than its content")) }
+}
+
+/// A record, or its first field, and the bytes that it took behind the version byte.
+fn decode_beginning<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<(T, usize), StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, content)) => {
+            bincode::serde::decode_from_slice(content, CONFIG).map_err(|e| corrupt(what, &e.to_string()))
+        }
+        Some((version, _)) => Err(corrupt(what, &format!("its version {version} is unknown"))),
+        None => Err(corrupt(what, "it is empty")),
+    }
+}
+
+/// Every other code relies on instants being in their bounds.
+fn check_instant(what: &'static str, instant: Instant) -> Result<Instant, StoreError> {
+    Instant::from_unix_micros(instant.unix_micros())
+        .ok_or_else(|| corrupt(what, "an instant lies outside the years 1 to 9999"))
+}
+
+fn corrupt(what: &'static str, reason: &str) -> StoreError {
+    StoreError::Corrupt { what, reason: reason.into() }
+}
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! Pins the bytes of every record.

@@ -1,0 +1,214 @@
+//! One store at one revision, and the cursors over it.
+//!
+//! Nothing here takes a lock or waits for the writer.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use super::super::commit::{StoreState, last_before};
+use super::super::keys::{self, Key};
+use super::super::scan::{Order, Scan};
+use super::super::{
+    LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
+};
+use super::records;
+use super::storage::{Rows, View, Walk};
+use crate::model::{
+    AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
+    TupleRecord, TupleRef,
+};
+
+/// One store of a [`RocksDatabase`](super::RocksDatabase) at one revision; cheap to make and to clone.
+///
+/// It keeps the database open, and on the disk what was overwritten since: it is meant for one request, not to be kept.
+#[derive(Clone)]
+pub struct RocksSnapshot {
+    view: Arc<View>,
+    state: Arc<StoreState>,
+}
+
+impl RocksSnapshot {
+    pub(super) fn new(view: Arc<View>, store: StoreId) -> Option<Self> {
+        let state = view.states.get(&store)?.clone();
+        Some(Self { view, state })
+    }
+
+    /// Which of all existences of all stores this is: no two stores of a database ever share it.
+    pub fn epoch(&self) -> u64 {
+        self.state.epoch
+    }
+
+    fn store(&self) -> StoreId {
+        self.state.info.id
+    }
+
+    fn rows(&self) -> &Rows<'_> {
+        self.view.rows()
+    }
+}
+
+impl Snapshot for RocksSnapshot {
+    type SubjectCursor<'a> = RocksSubjectCursor<'a>;
+    type ObjectCursor<'a> = RocksObjectCursor<'a>;
+
+    fn revision(&self) -> Revision {
+        self.state.revision
+    }
+
+    fn newest_model(&self) -> Option<ModelId> {
+        self.state.newest_model
+    }
+
+    fn model(&self, id: ModelId) -> Result<Option<AuthorizationModel>, StoreError> {
+        let rows = self.rows();
+        let row = rows.get(rows.tables.models, keys::model(self.store(), id))?;
+        row.map(|value| records::decode_model(&value)).transpose()
+    }
+
+    fn models(
+        &self,
+        before: Option<ModelId>,
+        limit: usize,
+    ) -> Result<Vec<(ModelId, AuthorizationModel)>, StoreError> {
+        let rows = self.rows();
+        let before = before.map(|id| keys::model(self.store(), id));
+        let end = before.clone().unwrap_or_else(|| keys::model(self.store(), ModelId::from_bits(u128::MAX)));
+        let mut walk = rows.walk(rows.tables.models);
+        walk.seek_back(keys::store(self.store()), &end);
+        let mut models = Vec::new();
+        while models.len() < limit {
+            let Some((key, value)) = walk.step_back()? else { break };
+            if before.as_deref() != Some(key) {
+                let (_, id) = keys::decode_model(key)?;
+                models.push((id, records::decode_model(value)?));
+            }
+        }
+        Ok(models)
+    }
+
+    fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {
+        let rows = self.rows();
+        let row = rows.get(rows.tables.tuples, keys::tuple(self.store(), key))?;
+        row.map(|value| records::decode_tuple(&value)).transpose()
+    }
+
+    fn subject_cursor(&self) -> RocksSubjectCursor<'_> {
+        let rows = self.rows();
+        let walk = rows.walk(rows.tables.tuples);
+        RocksSubjectCursor { store: self.store(), walk, prefix_bytes: 0, class: SubjectClass::Object }
+    }
+
+    fn object_cursor(&self) -> RocksObjectCursor<'_> {
+        let rows = self.rows();
+        RocksObjectCursor { store: self.store(), walk: rows.walk(rows.tables.subjects), prefix_bytes: 0 }
+    }
+
+    fn read(
+        &self,
+        filter: &TupleFilter<'_>,
+        after: Option<TupleRef<'_>>,
+        visit: &mut dyn FnMut(TupleRef<'_>, TupleRecord) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (store, rows) = (self.store(), self.rows());
+        let scan = Scan::of(store, filter);
+        let (table, decode_key): (_, DecodeKey) = match scan.order {
+            Order::ByObject => (rows.tables.tuples, keys::decode_tuple),
+            Order::BySubject => (rows.tables.subjects, keys::decode_reverse),
+        };
+        let mut walk = rows.walk(table);
+        // A place before all rows of the scan is none of them.
+        let after: Option<Key> = after.map(|tuple| scan.key(store, tuple)).filter(|key| *key >= scan.prefix);
+        walk.seek(scan.prefix.clone(), after.as_ref().unwrap_or(&scan.prefix));
+        while let Some((key, value)) = walk.step()? {
+            if after.as_deref() == Some(key) {
+                continue;
+            }
+            let (_, tuple) = decode_key(key)?;
+            if filter.matches(tuple) {
+                if visit(tuple, records::decode_tuple(value)?).is_break() {
+                    break;
+                }
+            } else if scan.order == Order::ByObject
+                && let Some(next) = filter.skip_from(store, tuple)
+            {
+                walk.seek(scan.prefix.clone(), &next);
+            }
+        }
+        Ok(())
+    }
+
+    fn changes(
+        &self,
+        after: LogPosition,
+        visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let rows = self.rows();
+        let mut walk = rows.walk(rows.tables.changelog);
+        walk.seek(keys::store(self.store()), &keys::commit(self.store(), after.revision));
+        while let Some((key, value)) = walk.step()? {
+            let (_, revision) = keys::decode_commit(key)?;
+            for change in records::decode_commit(value)?.changes_behind(revision, after) {
+                if visit(change).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn revision_before(&self, instant: Instant) -> Result<Revision, StoreError> {
+        let rows = self.rows();
+        last_before(self.revision(), instant, |revision| {
+            let row = rows.get(rows.tables.changelog, keys::commit(self.store(), revision))?;
+            row.map(|value| records::decode_commit_instant(&value)).transpose()
+        })
+    }
+}
+
+type DecodeKey = fn(&[u8]) -> Result<(StoreId, TupleRef<'_>), StoreError>;
+
+/// See [`SubjectCursor`].
+pub struct RocksSubjectCursor<'a> {
+    store: StoreId,
+    walk: Walk<'a>,
+    prefix_bytes: usize,
+    class: SubjectClass,
+}
+
+impl SubjectCursor for RocksSubjectCursor<'_> {
+    fn seek(&mut self, object: ObjectRef<'_>, relation: &str, class: SubjectClass) -> Result<(), StoreError> {
+        let prefix = keys::class(self.store, object, relation, class);
+        self.prefix_bytes = prefix.len();
+        self.class = class;
+        self.walk.seek_prefix(prefix);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(SubjectRef<'_>, TupleRecord)>, StoreError> {
+        let Some((key, value)) = self.walk.step()? else { return Ok(None) };
+        let subject = keys::decode_subject(key, self.prefix_bytes, self.class)?;
+        Ok(Some((subject, records::decode_tuple(value)?)))
+    }
+}
+
+/// See [`ObjectCursor`].
+pub struct RocksObjectCursor<'a> {
+    store: StoreId,
+    walk: Walk<'a>,
+    prefix_bytes: usize,
+}
+
+impl ObjectCursor for RocksObjectCursor<'_> {
+    fn seek(&mut self, subject: SubjectRef<'_>, object_type: &str, relation: &str) -> Result<(), StoreError> {
+        let prefix = keys::reverse_relation(self.store, subject, object_type, relation);
+        self.prefix_bytes = prefix.len();
+        self.walk.seek_prefix(prefix);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<(&str, TupleRecord)>, StoreError> {
+        let Some((key, value)) = self.walk.step()? else { return Ok(None) };
+        let id = keys::decode_object_id(key, self.prefix_bytes)?;
+        Ok(Some((id, records::decode_tuple(value)?)))
+    }
+}

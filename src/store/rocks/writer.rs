@@ -1,0 +1,213 @@
+//! The writer: the one thread of a database that writes.
+//!
+//! It takes all commits that wait, up to a bound, and makes them durable in one synced write (group commit). Only then
+//! it publishes them, together, and answers. It must never answer before, nor go on after a write that failed: what
+//! such a write left on the disk is unknown until the database is opened again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rocksdb::{WriteBatch, WriteOptions};
+
+use super::super::error::{CommitError, StoreError};
+use super::super::{Batch, Committed, StoreInfo, keys};
+use super::group::{Decided, Group};
+use super::records;
+use super::storage::{Storage, View};
+use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
+use crate::model::{Clock, Instant, MonotonicClock, StoreId};
+
+/// How often the clock's high-water mark is stored while it is asked and nothing is committed.
+const CLOCK_STORED_EVERY: Duration = Duration::from_secs(1);
+
+/// What the writer is asked for.
+pub(super) enum Request {
+    Commit { store: StoreId, batch: Batch, done: Pending<Committed> },
+    Create { name: Box<str>, done: Pending<StoreInfo> },
+    Delete { store: StoreId, done: Pending<bool> },
+    Stop,
+}
+
+/// Who waits for an answer. One is given in any case: if the writer is gone, that the database is closed.
+pub(super) struct Pending<T>(Option<Done<T>>);
+
+type Done<T> = Box<dyn FnOnce(Result<T, CommitError>) + Send>;
+
+impl<T> Pending<T> {
+    pub(super) fn new(done: Done<T>) -> Self {
+        Self(Some(done))
+    }
+
+    fn complete(mut self, outcome: Result<T, CommitError>) {
+        if let Some(done) = self.0.take() {
+            done(outcome);
+        }
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some(done) = self.0.take() {
+            done(Err(StoreError::Closed.into()));
+        }
+    }
+}
+
+/// An outcome that is held back until the group's fate is known: its own, or the failure of the group.
+type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
+
+fn answer<T: 'static>(done: Pending<T>, outcome: Result<T, CommitError>) -> Answer {
+    Box::new(move |group| {
+        done.complete(match group {
+            Ok(()) => outcome,
+            Err(error) => Err(error.clone().into()),
+        });
+    })
+}
+
+/// Writes rows so that they outlast a crash, or says why it did not. A test's may fail.
+pub(super) type WriteRows = Box<dyn FnMut(&Storage, WriteBatch) -> Result<(), String> + Send>;
+
+/// What writes to the disk.
+pub(super) fn durably() -> WriteRows {
+    let mut synced = WriteOptions::default();
+    synced.set_sync(true);
+    Box::new(move |storage, rows| storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string))
+}
+
+/// The state of the writer's thread.
+pub(super) struct Writer {
+    pub(super) storage: Arc<Storage>,
+    pub(super) view: Arc<ArcSwap<View>>,
+    pub(super) clock: Arc<MonotonicClock>,
+    /// The clock's mark that is stored.
+    pub(super) stored_clock: Instant,
+    pub(super) write: WriteRows,
+    /// How a write failed; set once.
+    pub(super) failed: Option<String>,
+}
+
+/// Whether the writer goes on.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Go,
+    Stop,
+}
+
+impl Writer {
+    /// Serves `queue` until it is told to stop.
+    pub(super) fn run(mut self, queue: &Receiver<Request>) {
+        loop {
+            match queue.recv_timeout(CLOCK_STORED_EVERY) {
+                Ok(request) => {
+                    if self.serve(request, queue) == Next::Stop {
+                        break;
+                    }
+                    let moved = self.clock.high_water().unix_micros() - self.stored_clock.unix_micros();
+                    // Commits store it; refusals do not.
+                    if u128::try_from(moved).is_ok_and(|moved| moved >= CLOCK_STORED_EVERY.as_micros()) {
+                        self.store_clock();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => self.store_clock(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.store_clock();
+    }
+
+    /// Serves one group: `first` and what waits behind it.
+    fn serve(&mut self, first: Request, queue: &Receiver<Request>) -> Next {
+        let view = self.view.load_full();
+        let mut group = Group::new(&view);
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut next = Next::Go;
+        let mut request = Some(first);
+        while let Some(taken) = request {
+            match taken {
+                Request::Stop => {
+                    next = Next::Stop;
+                    break;
+                }
+                taken => answers.push(self.take(&mut group, taken)),
+            }
+            let full = answers.len() >= COMMITS_PER_GROUP_MAX || group.bytes() >= GROUP_BYTES_MAX;
+            request = if full { None } else { queue.try_recv().ok() };
+        }
+        let outcome = self.finish(group);
+        for answer in answers {
+            // A caller's panic must not end the writer.
+            drop(catch_unwind(AssertUnwindSafe(|| answer(outcome.as_ref().map(|()| ())))));
+        }
+        next
+    }
+
+    fn take(&self, group: &mut Group<'_>, request: Request) -> Answer {
+        let at = self.clock.now();
+        match request {
+            Request::Commit { store, batch, done } => {
+                let outcome = self.accepting().and_then(|()| group.commit(store, batch, at));
+                answer(done, outcome)
+            }
+            Request::Create { name, done } => {
+                let outcome = self.accepting().and_then(|()| group.create(&name, at));
+                answer(done, outcome)
+            }
+            Request::Delete { store, done } => {
+                let outcome = self.accepting().and_then(|()| group.delete(store));
+                answer(done, outcome)
+            }
+            Request::Stop => Box::new(|_| {}),
+        }
+    }
+
+    fn accepting(&self) -> Result<(), CommitError> {
+        match &self.failed {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::WritesRefused { reason: reason.clone() }.into()),
+        }
+    }
+
+    /// Makes a group durable, then visible.
+    fn finish(&mut self, group: Group<'_>) -> Result<(), StoreError> {
+        let clock = self.clock.high_water();
+        let Decided { rows, states, counters } = group.decided(clock)?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.write("committing", rows)?;
+        self.stored_clock = clock;
+        // What is durable but cannot be shown is a failure too: later commits would be decided on an old view.
+        let view = View::new(self.storage.clone(), states, counters)
+            .inspect_err(|error| self.failed = Some(error.to_string()))?;
+        self.view.store(Arc::new(view));
+        Ok(())
+    }
+
+    /// Stores the clock's mark if it moved. A failure shows at the next commit.
+    fn store_clock(&mut self) {
+        let clock = self.clock.high_water();
+        if clock <= self.stored_clock || self.failed.is_some() {
+            return;
+        }
+        let rows = self.storage.tables().and_then(|tables| {
+            let mut rows = WriteBatch::default();
+            rows.put_cf(&tables.meta, keys::CLOCK, records::encode_clock(clock)?);
+            Ok(rows)
+        });
+        if rows.and_then(|rows| self.write("storing the clock", rows)).is_ok() {
+            self.stored_clock = clock;
+        }
+    }
+
+    /// Writes rows; after a failure nothing is written any more.
+    fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
+        (self.write)(&self.storage, rows).map_err(|reason| {
+            self.failed = Some(reason.clone());
+            StoreError::Io { doing, reason }
+        })
+    }
+}

@@ -1,0 +1,169 @@
+//! Worlds to evaluate in: a model, tuples with lifetimes, and who asks for what.
+//!
+//! A world is read off a list of bytes, each a choice, so that a failing one shrinks to a small one. Models are valid as
+//! far as the evaluator cares, and wilder than a validator would admit: relations may be computed in a circle.
+
+use tenure::model::{
+    AuthorizationModel, Instant, Lifetime, Object, Origin, RelationDefinition, RestrictionKind, Rewrite,
+    SchemaVersion, Subject, TupleKey, TupleRecord, TypeDefinition, TypeRestriction,
+};
+
+const TYPES: [&str; 3] = ["group", "folder", "document"];
+const RELATIONS: [&str; 4] = ["a", "b", "c", "d"];
+const PARENT: &str = "parent";
+const IDS: [&str; 3] = ["1", "2", "3"];
+const USERS: [&str; 2] = ["ann", "bob"];
+
+#[derive(Debug)]
+pub struct World {
+    pub model: AuthorizationModel,
+    /// Stored tuples, one per key.
+    pub stored: Vec<(TupleKey, TupleRecord)>,
+    /// Tuples given with the query, one per key.
+    pub contextual: Vec<(TupleKey, TupleRecord)>,
+    pub subjects: Vec<Subject>,
+}
+
+impl World {
+    pub fn objects() -> impl Iterator<Item = Object> {
+        let of = |kind: &'static str| IDS.map(|id| Object::parse(&format!("{kind}:{id}")).unwrap());
+        TYPES.into_iter().flat_map(of)
+    }
+
+    /// The tuples that count: contextual ones stand in the place of stored ones with the same key.
+    pub fn tuples(&self) -> Vec<&(TupleKey, TupleRecord)> {
+        let replaced = |key: &TupleKey| self.contextual.iter().any(|(own, _)| own == key);
+        self.stored.iter().filter(|(key, _)| !replaced(key)).chain(&self.contextual).collect()
+    }
+
+    pub fn read(bytes: &[u8]) -> Self {
+        Choices(bytes.iter()).world()
+    }
+}
+
+pub fn instant(seconds: i64) -> Instant {
+    Instant::from_unix_micros(seconds * 1_000_000).unwrap()
+}
+
+/// The instants that matter: at each expiration, and between them.
+pub fn instants() -> impl Iterator<Item = Instant> {
+    (1..=7).map(|n| instant(n * 5))
+}
+
+struct Choices<'a>(std::slice::Iter<'a, u8>);
+
+impl Choices<'_> {
+    fn below(&mut self, n: usize) -> usize {
+        usize::from(self.0.next().copied().unwrap_or(0)) % n
+    }
+
+    fn one<T: Copy>(&mut self, of: &[T]) -> T {
+        of[self.below(of.len())]
+    }
+
+    fn world(&mut self) -> World {
+        let types = TYPES.map(|name| self.type_definition(name));
+        let user = TypeDefinition { name: "user".into(), relations: Vec::new(), origin: Origin::default() };
+        let model = AuthorizationModel {
+            schema_version: SchemaVersion::V1_1,
+            types: [vec![user], types.to_vec()].concat(),
+            conditions: Vec::new(),
+        };
+        let stored = self.tuples(18);
+        let contextual = self.tuples(3);
+        let userset = Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)));
+        let subjects = vec![
+            Subject::parse("user:ann").unwrap(),
+            Subject::parse("user:bob").unwrap(),
+            Subject::parse("user:*").unwrap(),
+            Subject::parse("group:1").unwrap(),
+            userset.unwrap(),
+        ];
+        World { model, stored, contextual, subjects }
+    }
+
+    fn type_definition(&mut self, name: &str) -> TypeDefinition {
+        let plain = |of: &str| TypeRestriction { type_name: of.into(), kind: RestrictionKind::Object, condition: None };
+        let mut relations: Vec<_> = RELATIONS.map(|relation| self.relation(relation)).into();
+        relations.push(RelationDefinition {
+            name: PARENT.into(),
+            rewrite: Rewrite::This,
+            restrictions: TYPES.map(plain).into(),
+            origin: Origin::default(),
+        });
+        TypeDefinition { name: name.into(), relations, origin: Origin::default() }
+    }
+
+    fn relation(&mut self, name: &str) -> RelationDefinition {
+        let rewrite = self.rewrite(2);
+        let mut restrictions = vec![TypeRestriction {
+            type_name: "user".into(),
+            kind: RestrictionKind::Object,
+            condition: None,
+        }];
+        for _ in 0..self.below(4) {
+            let of = self.one(&TYPES);
+            let kind = match self.below(4) {
+                0 => RestrictionKind::Object,
+                1 => RestrictionKind::Wildcard,
+                _ => RestrictionKind::Userset(self.one(&RELATIONS).into()),
+            };
+            let of = if kind == RestrictionKind::Wildcard { "user" } else { of };
+            restrictions.push(TypeRestriction { type_name: of.into(), kind, condition: None });
+        }
+        RelationDefinition { name: name.into(), rewrite, restrictions, origin: Origin::default() }
+    }
+
+    fn rewrite(&mut self, depth: u32) -> Rewrite {
+        let operator = if depth == 0 { 0 } else { self.below(8) };
+        match operator {
+            4 | 5 => Rewrite::Union(self.operands(depth)),
+            6 => Rewrite::Intersection(self.operands(depth)),
+            7 => Rewrite::Difference {
+                base: Box::new(self.rewrite(depth - 1)),
+                subtract: Box::new(self.rewrite(depth - 1)),
+            },
+            _ => match self.below(4) {
+                0 | 1 => Rewrite::This,
+                2 => Rewrite::Computed(self.one(&RELATIONS).into()),
+                _ => Rewrite::TupleToUserset { tupleset: PARENT.into(), computed: self.one(&RELATIONS).into() },
+            },
+        }
+    }
+
+    fn operands(&mut self, depth: u32) -> Vec<Rewrite> {
+        (0..2 + self.below(2)).map(|_| self.rewrite(depth - 1)).collect()
+    }
+
+    fn tuples(&mut self, most: usize) -> Vec<(TupleKey, TupleRecord)> {
+        let mut tuples: Vec<(TupleKey, TupleRecord)> = Vec::new();
+        for _ in 0..self.below(most + 1) {
+            let tuple = self.tuple();
+            if !tuples.iter().any(|(key, _)| *key == tuple.0) {
+                tuples.push(tuple);
+            }
+        }
+        tuples
+    }
+
+    fn tuple(&mut self) -> (TupleKey, TupleRecord) {
+        let object = format!("{}:{}", self.one(&TYPES), self.one(&IDS));
+        let (relation, subject) = match self.below(8) {
+            0..=1 => (PARENT, format!("{}:{}", self.one(&TYPES), self.one(&IDS))),
+            2..=4 => (self.one(&RELATIONS), format!("user:{}", self.one(&USERS))),
+            5 => (self.one(&RELATIONS), "user:*".to_owned()),
+            6 => (self.one(&RELATIONS), format!("{}:{}", self.one(&TYPES), self.one(&IDS))),
+            _ => (
+                self.one(&RELATIONS),
+                format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)),
+            ),
+        };
+        let expires_at = match self.below(6) {
+            n @ 1..=3 => Some(instant(i64::try_from(n).unwrap() * 10)),
+            _ => None,
+        };
+        let lifetime = Lifetime { expires_at, paused: self.below(10) == 9 };
+        let record = TupleRecord { lifetime, condition: None, written_at: instant(0) };
+        (TupleKey::parse(&object, relation, &subject).unwrap(), record)
+    }
+}

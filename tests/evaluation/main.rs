@@ -1,0 +1,5 @@
+//! The evaluator against a second, naive one.
+
+mod generate;
+mod oracle;
+mod property;
