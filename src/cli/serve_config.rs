@@ -15,6 +15,8 @@ use crate::server::ServerConfig;
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+/// Most requests and connections that can be allowed.
+const COUNT_MAX: usize = 1_000_000;
 /// What is logged, if nothing says otherwise.
 const LOG_DEFAULT: &str = "info";
 
@@ -122,9 +124,9 @@ impl Settings {
             ));
         }
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
-        let positive = |name: &str, value: usize| match value {
-            0 => Err(format!("`{name}` is 0; expected at least 1")),
-            value => Ok(value),
+        let count = |name: &str, value: usize| match value {
+            1..=COUNT_MAX => Ok(value),
+            value => Err(format!("`{name}` is {value}; expected 1 to {COUNT_MAX}")),
         };
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
         let connections = set.connections_max.unwrap_or(server.connections_max);
@@ -141,8 +143,8 @@ impl Settings {
             server: ServerConfig {
                 body_bytes_max: set.body_bytes_max.unwrap_or(server.body_bytes_max),
                 request_timeout: timeout("request_timeout_ms", set.request_timeout_ms, server.request_timeout)?,
-                concurrent_requests_max: positive("concurrent_requests_max", concurrent)?,
-                connections_max: positive("connections_max", connections)?,
+                concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
+                connections_max: count("connections_max", connections)?,
                 header_read_timeout: timeout(
                     "header_read_timeout_ms",
                     set.header_read_timeout_ms,
@@ -153,6 +155,7 @@ impl Settings {
             evaluation: EvaluationLimits {
                 depth_max: set.evaluation_depth_max.unwrap_or(evaluation.depth_max),
                 reads_max: set.evaluation_reads_max.unwrap_or(evaluation.reads_max),
+                ..evaluation
             },
         })
     }
@@ -183,9 +186,11 @@ fn read(path: &Path) -> Result<Overrides, String> {
     let text = fs::read_to_string(path)
         .map_err(|error| format!("cannot read the configuration file `{shown}`: {error}"))?;
     toml::from_str(&text).map_err(|error| {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        let line = before.map_or(1, |before| before.matches('\n').count().saturating_add(1));
-        let setting = before.map_or("", |_| "");
-        format!("the configuration file `{shown}` is wrong in line {line}{setting}: {}", error.message())
+        // The message alone does not always name the setting; the line that it is about does.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let number = before.matches('\n').count();
+        let line = text.lines().nth(number).unwrap_or_default().trim();
+        let number = number.saturating_add(1);
+        format!("the configuration file `{shown}` is wrong in line {number}, `{line}`: {}", error.message())
     })
 }

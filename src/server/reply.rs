@@ -39,6 +39,11 @@ impl<T: Serialize> Reply<T> {
         Self::ok(body).with(answer.model, answer.revision)
     }
 
+    /// Names the model.
+    pub(super) fn of_model(self, model: ModelId) -> Self {
+        Self { model: Some(model), ..self }
+    }
+
     /// Names the model and the revision.
     pub(super) fn with(self, model: ModelId, revision: Revision) -> Self {
         Self { model: Some(model), revision: Some(revision), ..self }

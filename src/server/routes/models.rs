@@ -50,7 +50,9 @@ pub(in crate::server) async fn write<D: Database>(
     StorePath(store): StorePath,
     input: Input,
 ) -> Result<Reply<Written>, ApiError> {
-    let model = parse(&input)?;
+    let value: Value = serde_json::from_slice(&input.bytes)
+        .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))?;
+    let model = json::from_value(&value).map_err(|error| ApiError::new(Code::InvalidAuthorizationModel, error.to_string()))?;
     let committed = app.run_query(move |engine| engine.write_model(store, model)).await?;
     let id = committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))
