@@ -34,7 +34,9 @@ pub enum EngineError {
         violations: Vec<Violation>,
     },
     /// The model has conditions, which are not evaluated yet.
-    #[error("condition `{condition}`: conditions are not evaluated by this version, so that a model that has them is refused")]
+    #[error(
+        "condition `{condition}`: conditions are not evaluated by this version, so that a model that has them is refused"
+    )]
     ConditionsUnsupported {
         /// The first one.
         condition: Box<str>,

@@ -10,8 +10,8 @@ mod validate;
 
 pub use error::EngineError;
 pub use request::{
-    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage, Page,
-    QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WriteRequest,
+    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage,
+    Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WriteRequest,
 };
 
 use std::ops::ControlFlow;
@@ -21,9 +21,7 @@ use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId};
 use crate::schema;
-use crate::store::{
-    Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter,
-};
+use crate::store::{Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter};
 use models::{CompiledModel, ModelCache};
 
 /// Commits scanned for one page of changes at the most, so that a filter which matches little cannot make a
@@ -80,7 +78,12 @@ impl<D: Database> Engine<D> {
     }
 
     /// A page of stores by identifier, those of this name where one is given.
-    pub fn stores(&self, name: Option<&str>, after: Option<StoreId>, limit: usize) -> Result<StorePage, EngineError> {
+    pub fn stores(
+        &self,
+        name: Option<&str>,
+        after: Option<StoreId>,
+        limit: usize,
+    ) -> Result<StorePage, EngineError> {
         let mut items = self.database.stores(name, after, limit.saturating_add(1))?;
         let next = cut(&mut items, limit, |store| store.id);
         Ok(Page { items, next })
@@ -88,7 +91,8 @@ impl<D: Database> Engine<D> {
 
     /// Adds a model to a store, where it becomes the newest.
     pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Result<Committed, EngineError> {
-        let violations: Vec<_> = schema::validate(&model).into_iter().filter(schema::Violation::refused_on_write).collect();
+        let violations: Vec<_> =
+            schema::validate(&model).into_iter().filter(schema::Violation::refused_on_write).collect();
         if !violations.is_empty() {
             return Err(EngineError::InvalidModel { violations });
         }
@@ -109,8 +113,15 @@ impl<D: Database> Engine<D> {
     }
 
     /// A page of models, newest first; empty where there is no such store.
-    pub fn models(&self, store: StoreId, before: Option<ModelId>, limit: usize) -> Result<ModelPage, EngineError> {
-        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(Page { items: Vec::new(), next: None }) };
+    pub fn models(
+        &self,
+        store: StoreId,
+        before: Option<ModelId>,
+        limit: usize,
+    ) -> Result<ModelPage, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let mut items = snapshot.models(before, limit.saturating_add(1))?;
         let next = cut(&mut items, limit, |(id, _)| *id);
         Ok(Page { items, next })
@@ -128,7 +139,8 @@ impl<D: Database> Engine<D> {
         validate::write(&model.plan, &request)?;
         let WriteRequest { model: _, actor, preconditions, deletes, writes } = request;
         let batch = Batch { actor, preconditions, deletes, writes, model: None };
-        let done = Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
+        let done =
+            Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
         self.database.submit(store, batch, done);
         Ok(model.id)
     }
@@ -142,7 +154,9 @@ impl<D: Database> Engine<D> {
 
     /// A page of stored tuples; empty where there is no such store. The model plays no part.
     pub fn read(&self, store: StoreId, request: &ReadRequest) -> Result<TuplePage, EngineError> {
-        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(Page { items: Vec::new(), next: None }) };
+        let Some(snapshot) = self.database.snapshot(store)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
         let now = self.now();
         let filter = TupleFilter {
             object_type: request.object_type.as_deref(),
@@ -152,12 +166,16 @@ impl<D: Database> Engine<D> {
         };
         let wanted = request.limit.saturating_add(1);
         let mut items = Vec::with_capacity(wanted.min(128));
-        snapshot.read(&filter, request.after.as_ref().map(crate::model::TupleKey::as_ref), &mut |key, record| {
-            if request.include_inactive || record.lifetime.is_live(now) {
-                items.push(request::stored(key, record));
-            }
-            if items.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
+        snapshot.read(
+            &filter,
+            request.after.as_ref().map(crate::model::TupleKey::as_ref),
+            &mut |key, record| {
+                if request.include_inactive || record.lifetime.is_live(now) {
+                    items.push(request::stored(key, record));
+                }
+                if items.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            },
+        )?;
         let next = cut(&mut items, request.limit, |tuple| tuple.key.clone());
         Ok(Page { items, next })
     }
@@ -169,7 +187,9 @@ impl<D: Database> Engine<D> {
         };
         let start = match (request.after, request.start) {
             (Some(position), _) => position,
-            (None, Some(instant)) => LogPosition { revision: snapshot.revision_before(instant)?, index: u32::MAX },
+            (None, Some(instant)) => {
+                LogPosition { revision: snapshot.revision_before(instant)?, index: u32::MAX }
+            }
             (None, None) => LogPosition::default(),
         };
         let last = Revision(start.revision.0.saturating_add(COMMITS_PER_CHANGES_PAGE_MAX));
@@ -251,7 +271,11 @@ impl<D: Database> Engine<D> {
     }
 
     /// A snapshot and a model for a query: the revision first, then the newest model at it.
-    fn query(&self, store: StoreId, context: &QueryContext) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+    fn query(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+    ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
         let (snapshot, model) = self.resolve(store, context.model)?;
         match context.at_least_revision {
             Some(asked) if asked > snapshot.revision() => {
@@ -261,7 +285,11 @@ impl<D: Database> Engine<D> {
         }
     }
 
-    fn resolve(&self, store: StoreId, model: Option<ModelId>) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+    fn resolve(
+        &self,
+        store: StoreId,
+        model: Option<ModelId>,
+    ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
         let missing = || match model {
             Some(model) => EngineError::ModelNotFound { model },
             None => EngineError::NoModel { store },

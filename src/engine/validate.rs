@@ -19,7 +19,10 @@ pub(super) fn query(
         return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });
     }
     if !plan.has_relation(&object.type_name, relation) {
-        return Err(EngineError::RelationNotFound { type_name: object.type_name.clone(), relation: relation.into() });
+        return Err(EngineError::RelationNotFound {
+            type_name: object.type_name.clone(),
+            relation: relation.into(),
+        });
     }
     let Some(subject) = subject else { return Ok(()) };
     subject_exists(plan, subject.as_ref())
@@ -55,7 +58,8 @@ fn tuple(plan: &Plan, key: &TupleKey, condition: Option<&TupleCondition>) -> Res
 /// Every tuple to be written fits the model; no tuple stands in the request twice.
 pub(super) fn write(plan: &Plan, request: &WriteRequest) -> Result<(), EngineError> {
     let mut seen = HashSet::new();
-    let keys = request.deletes.iter().map(|delete| &delete.key).chain(request.writes.iter().map(|write| &write.key));
+    let keys =
+        request.deletes.iter().map(|delete| &delete.key).chain(request.writes.iter().map(|write| &write.key));
     for key in keys {
         if !seen.insert(key) {
             return Err(EngineError::DuplicateTuple { key: Box::new(key.clone()) });

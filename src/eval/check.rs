@@ -13,9 +13,11 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::rc::Rc;
 
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use smallvec::SmallVec;
 
 use super::facts::{Facts, Until};
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
@@ -55,12 +57,15 @@ pub(super) fn check<S: Snapshot>(
         objects: Objects::default(),
         known: HashMap::new(),
         deciding: Vec::new(),
+        candidates: Vec::new(),
     };
     let start = search.objects.intern(plan.type_of(rel), object.id);
     let outcome = search.walk(Place { object: start, expr: plan.root(rel) }, 0)?;
     match outcome.value {
         Value::True => Ok(Decision { allowed: true, stable_until: outcome.until.instant() }),
-        Value::False | Value::Unknown => Ok(Decision { allowed: false, stable_until: outcome.until.instant() }),
+        Value::False | Value::Unknown => {
+            Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
+        }
         Value::Failed(limit) => Err(limit.into()),
     }
 }
@@ -227,13 +232,22 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     known: HashMap<Place, Outcome>,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
+    /// What the subject's side has found, by what was asked for.
+    candidates: Vec<(SmallVec<[Rel; 4]>, Candidates)>,
 }
+
+/// Objects and relations on them that the subject may hold.
+type Candidates = Rc<[(ObjectId, Rel)]>;
 
 impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
     fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, EvalError> {
-        let mut walk =
-            Walk { open: VecDeque::new(), seen: HashSet::new(), tally: Tally::new(), depth_max: self.limits.depth_max };
+        let mut walk = Walk {
+            open: VecDeque::new(),
+            seen: HashSet::new(),
+            tally: Tally::new(),
+            depth_max: self.limits.depth_max,
+        };
         walk.push(start, depth, Until::NEVER);
         while let Some(step) = walk.open.pop_front() {
             if let Some(until) = self.visit(&mut walk, &step)? {
@@ -342,7 +356,12 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     }
 
     /// False wins over everything, a limit over what is unknown.
-    fn intersection(&mut self, operands: &[ExprId], object: ObjectId, depth: u32) -> Result<Outcome, EvalError> {
+    fn intersection(
+        &mut self,
+        operands: &[ExprId],
+        object: ObjectId,
+        depth: u32,
+    ) -> Result<Outcome, EvalError> {
         let mut until = Until::NEVER;
         let mut cut = UNCUT;
         let mut weakest = Value::True;
@@ -352,13 +371,17 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                 return Ok(outcome);
             }
             until = until.min(outcome.until);
-            cut = cut.min(outcome.cut);
-            weakest = match (weakest, outcome.value) {
-                (weakest, Value::True) => weakest,
-                // False by a cut: an operand that is false as a fact may still come.
-                (_, Value::False) | (Value::False, _) => Value::False,
-                (Value::Failed(limit), _) | (_, Value::Failed(limit)) => Value::Failed(limit),
-                (_, Value::Unknown) => Value::Unknown,
+            (weakest, cut) = match (weakest, outcome.value) {
+                // Each operand that is false by a cut is enough by itself: the one with the innermost cut says most. One
+                // that is false as a fact may still come.
+                (Value::False, Value::False) => (Value::False, cut.max(outcome.cut)),
+                (Value::False, _) => (Value::False, cut),
+                (_, Value::False) => (Value::False, outcome.cut),
+                (weakest, Value::True) => (weakest, cut.min(outcome.cut)),
+                (Value::Failed(limit), _) | (_, Value::Failed(limit)) => {
+                    (Value::Failed(limit), cut.min(outcome.cut))
+                }
+                (_, Value::Unknown) => (Value::Unknown, cut.min(outcome.cut)),
             };
         }
         Ok(Outcome { value: weakest, until, cut })
@@ -379,13 +402,14 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let subtract = self.walk(Place { object, expr: subtract }, depth)?;
         let until = base.until.min(subtract.until);
         let cut = base.cut.min(subtract.cut);
-        let value = match (base.value, subtract.value) {
+        let (value, cut) = match (base.value, subtract.value) {
             (_, Value::True) => return Ok(Outcome::new(Value::False, subtract.until)),
-            (Value::False, _) => Value::False,
-            (Value::Failed(limit), _) | (_, Value::Failed(limit)) => Value::Failed(limit),
-            (_, Value::Unknown) => Value::Unknown,
-            (_, Value::False) if subtract.cut != UNCUT => Value::Unknown,
-            (value, Value::False) => value,
+            // The base alone is enough.
+            (Value::False, _) => (Value::False, base.cut),
+            (Value::Failed(limit), _) | (_, Value::Failed(limit)) => (Value::Failed(limit), cut),
+            (_, Value::Unknown) => (Value::Unknown, cut),
+            (_, Value::False) if subtract.cut != UNCUT => (Value::Unknown, cut),
+            (value, Value::False) => (value, cut),
         };
         Ok(Outcome { value, until, cut })
     }
@@ -414,9 +438,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             }
             // The object's side is wide. What the subject's side costs is held to what was spent on this one, so that
             // whichever is narrow ends the search at a small multiple of its own cost.
-            if let Some(candidates) = reverse::candidates(self, hop, 2 * entries_max)? {
+            if let Some(candidates) = self.candidates(hop, 2 * entries_max)? {
                 met.clear();
-                for (candidate, target) in candidates {
+                for (candidate, target) in candidates.iter().copied() {
                     if let Some(until) = self.edge(object, relation, candidate, target, class)? {
                         met.push((candidate, target, until));
                     }
@@ -430,6 +454,18 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             walk.push(place, step.depth.saturating_add(1), step.until.min(until));
         }
         Ok(())
+    }
+
+    /// What the subject's side finds for a hop, if that takes no more than `budget` tuples; found once per check.
+    fn candidates(&mut self, hop: &Hop, budget: usize) -> Result<Option<Candidates>, EvalError> {
+        if let Some((_, found)) = self.candidates.iter().find(|(targets, _)| *targets == hop.targets) {
+            return Ok(Some(Rc::clone(found)));
+        }
+        let found: Option<Candidates> = reverse::candidates(self, hop, budget)?.map(Into::into);
+        if let Some(found) = &found {
+            self.candidates.push((hop.targets.clone(), Rc::clone(found)));
+        }
+        Ok(found)
     }
 
     /// Up to when the tuple that leads from an object to a candidate is live, if it is.
@@ -456,7 +492,8 @@ fn targets<'h>(plan: &'h Plan, hop: &'h Hop, subject: SubjectRef<'h>) -> impl It
     hop.targets.iter().copied().filter(move |target| match subject {
         SubjectRef::Object(object) => plan.type_name(plan.type_of(*target)) == object.type_name,
         SubjectRef::Userset(object, relation) => {
-            plan.relation_name(*target) == relation && plan.type_name(plan.type_of(*target)) == object.type_name
+            plan.relation_name(*target) == relation
+                && plan.type_name(plan.type_of(*target)) == object.type_name
         }
         SubjectRef::Wildcard(_) => false,
     })

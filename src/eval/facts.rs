@@ -96,7 +96,16 @@ pub(super) struct Facts<'a, S: Snapshot> {
 impl<'a, S: Snapshot> Facts<'a, S> {
     pub(super) fn new(snapshot: &'a S, contextual: ContextualTuples, at: Instant, reads_max: u64) -> Self {
         let counts = ReadCounts::default();
-        Self { snapshot, contextual, at, counts, reads_max, subjects: None, objects: None, pending: Vec::new() }
+        Self {
+            snapshot,
+            contextual,
+            at,
+            counts,
+            reads_max,
+            subjects: None,
+            objects: None,
+            pending: Vec::new(),
+        }
     }
 
     pub(super) fn at(&self) -> Instant {
@@ -181,7 +190,8 @@ impl<'a, S: Snapshot> Facts<'a, S> {
     ) -> Result<Vec<(Subject, TupleRecord)>, EvalError> {
         let belongs = |key: TupleRef<'_>| key.object == object && key.relation == relation;
         let contextual = self.contextual.0.iter().filter(|(key, _)| belongs(key.as_ref()));
-        let mut found: Vec<_> = contextual.map(|(key, record)| (key.subject.clone(), record.clone())).collect();
+        let mut found: Vec<_> =
+            contextual.map(|(key, record)| (key.subject.clone(), record.clone())).collect();
         for class in [SubjectClass::Object, SubjectClass::Wildcard, SubjectClass::Userset] {
             self.counts.scans += 1;
             let snapshot = self.snapshot;

@@ -42,13 +42,17 @@ pub struct Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LimitReached {
     /// The chain of tuples is too long.
-    #[error("Authorization Model resolution required too many rewrite rules to be resolved: no path of at most {hops} hops decides, and longer ones exist; check the data and the model for overly nested relations")]
+    #[error(
+        "Authorization Model resolution required too many rewrite rules to be resolved: no path of at most {hops} hops decides, and longer ones exist; check the data and the model for overly nested relations"
+    )]
     Depth {
         /// The limit, in hops.
         hops: u32,
     },
     /// Too much would have to be read.
-    #[error("Authorization Model resolution required more than {reads} reads; check the data and the model for overly wide relations")]
+    #[error(
+        "Authorization Model resolution required more than {reads} reads; check the data and the model for overly wide relations"
+    )]
     Reads {
         /// The limit, in point reads, seeks and scanned entries.
         reads: u64,

@@ -104,7 +104,8 @@ impl Plan {
     pub fn admits(&self, key: TupleRef<'_>, condition: Option<&str>) -> Result<(), String> {
         let type_name = key.object.type_name;
         let of = format_args!("{type_name}#{}", key.relation).to_string();
-        let Some(relation) = self.find(type_name, key.relation).and_then(|rel| self.relations.get(rel.0 as usize))
+        let Some(relation) =
+            self.find(type_name, key.relation).and_then(|rel| self.relations.get(rel.0 as usize))
         else {
             return Err(format!("relation '{of}' not found"));
         };
@@ -114,7 +115,9 @@ impl Plan {
             let what = match key.subject {
                 SubjectRef::Object(object) => format!("type '{}'", object.type_name),
                 SubjectRef::Wildcard(type_name) => format!("the typed wildcard '{type_name}:*'"),
-                SubjectRef::Userset(object, relation) => format!("relation '{}#{relation}'", object.type_name),
+                SubjectRef::Userset(object, relation) => {
+                    format!("relation '{}#{relation}'", object.type_name)
+                }
             };
             return Err(format!("{what} is not an allowed type restriction for '{of}'"));
         }
@@ -122,7 +125,9 @@ impl Plan {
             return Ok(());
         }
         Err(match condition {
-            Some(name) => format!("condition '{name}' is not an allowed condition for this subject of '{of}'"),
+            Some(name) => {
+                format!("condition '{name}' is not an allowed condition for this subject of '{of}'")
+            }
             None => format!("a condition is required for this subject of '{of}'"),
         })
     }
@@ -162,7 +167,8 @@ impl Plan {
     }
 
     pub(super) fn admitted(&self, rel: Rel) -> &Admitted {
-        static NOTHING: Admitted = Admitted { objects: Vec::new(), wildcards: Vec::new(), usersets: Vec::new() };
+        static NOTHING: Admitted =
+            Admitted { objects: Vec::new(), wildcards: Vec::new(), usersets: Vec::new() };
         self.relations.get(rel.0 as usize).map_or(&NOTHING, |r| &r.admitted)
     }
 
@@ -245,7 +251,11 @@ impl Compiler {
                 });
             }
         }
-        let roots = relations.iter().enumerate().map(|(index, relation)| (relation.root, Rel(number(index)))).collect();
+        let roots = relations
+            .iter()
+            .enumerate()
+            .map(|(index, relation)| (relation.root, Rel(number(index))))
+            .collect();
         let cells = |n: usize| (0..n).map(|_| OnceLock::new()).collect();
         Plan {
             object_regions: cells(self.types.len()),
@@ -284,14 +294,17 @@ impl Compiler {
         let expr = match rewrite {
             Rewrite::This => Expr::This(this),
             Rewrite::Computed(relation) => self.find(of, relation).map_or(Expr::Never, Expr::Computed),
-            Rewrite::TupleToUserset { tupleset, computed } => self.tuple_to_userset(model, of, tupleset, computed),
+            Rewrite::TupleToUserset { tupleset, computed } => {
+                self.tuple_to_userset(model, of, tupleset, computed)
+            }
             Rewrite::Union(children) => Expr::Union(self.children(model, of, this, children)),
             Rewrite::Intersection(children) => {
                 let definition = model.types.get(of.0 as usize);
                 let price = |child| (cost(definition, child, &mut { COST_STEPS_MAX }), child);
                 let mut priced: Vec<_> = children.iter().map(price).collect();
                 priced.sort_by_key(|(cost, _)| *cost);
-                let ordered = priced.into_iter().map(|(_, child)| self.expr(model, of, this, child)).collect();
+                let ordered =
+                    priced.into_iter().map(|(_, child)| self.expr(model, of, this, child)).collect();
                 Expr::Intersection(ordered)
             }
             Rewrite::Difference { base, subtract } => {
@@ -303,11 +316,23 @@ impl Compiler {
         ExprId(number(self.exprs.len() - 1))
     }
 
-    fn children(&mut self, model: &AuthorizationModel, of: TypeId, this: Rel, children: &[Rewrite]) -> Vec<ExprId> {
+    fn children(
+        &mut self,
+        model: &AuthorizationModel,
+        of: TypeId,
+        this: Rel,
+        children: &[Rewrite],
+    ) -> Vec<ExprId> {
         children.iter().map(|child| self.expr(model, of, this, child)).collect()
     }
 
-    fn tuple_to_userset(&self, model: &AuthorizationModel, of: TypeId, tupleset: &str, computed: &str) -> Expr {
+    fn tuple_to_userset(
+        &self,
+        model: &AuthorizationModel,
+        of: TypeId,
+        tupleset: &str,
+        computed: &str,
+    ) -> Expr {
         let Some(rel) = self.find(of, tupleset) else { return Expr::Never };
         let definition = model.types.get(of.0 as usize).and_then(|definition| definition.relation(tupleset));
         let mut targets = Vec::new();
@@ -337,14 +362,17 @@ fn cost(definition: Option<&TypeDefinition>, rewrite: &Rewrite, steps: &mut u32)
     };
     match rewrite {
         Rewrite::This => 1,
-        Rewrite::Computed(relation) => match definition.and_then(|definition| definition.relation(relation)) {
-            Some(relation) if *steps > 0 => {
-                *steps -= 1;
-                let usersets = relation.restrictions.iter().any(|r| matches!(r.kind, RestrictionKind::Userset(_)));
-                cost(definition, &relation.rewrite, steps).saturating_add(if usersets { HOP } else { 0 })
+        Rewrite::Computed(relation) => {
+            match definition.and_then(|definition| definition.relation(relation)) {
+                Some(relation) if *steps > 0 => {
+                    *steps -= 1;
+                    let usersets =
+                        relation.restrictions.iter().any(|r| matches!(r.kind, RestrictionKind::Userset(_)));
+                    cost(definition, &relation.rewrite, steps).saturating_add(if usersets { HOP } else { 0 })
+                }
+                _ => HOP,
             }
-            _ => HOP,
-        },
+        }
         Rewrite::TupleToUserset { .. } => HOP,
         Rewrite::Union(children) | Rewrite::Intersection(children) => sum(children, steps),
         Rewrite::Difference { base, subtract } => {

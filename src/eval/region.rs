@@ -167,7 +167,11 @@ fn build(plan: &Plan, regions: &Regions, start: ExprId) -> Region {
                 if regions.wildcard(plan, *rel).is_some() {
                     push_once(&mut region.wildcard, *rel);
                 }
-                hop(&mut region.usersets, *rel, plan.admitted(*rel).usersets.iter().copied().filter(may_lead));
+                hop(
+                    &mut region.usersets,
+                    *rel,
+                    plan.admitted(*rel).usersets.iter().copied().filter(may_lead),
+                );
             }
             Expr::Computed(rel) if looked_through.contains(rel) || !may_lead(rel) => {}
             Expr::Computed(rel) => {

@@ -66,7 +66,9 @@ impl ReverseEdges {
                     if regions.wildcard(plan, rel).is_some() {
                         self.wildcard.push(rel);
                     }
-                    for userset in plan.admitted(rel).usersets.iter().filter(|userset| regions.leads(plan, **userset)) {
+                    for userset in
+                        plan.admitted(rel).usersets.iter().filter(|userset| regions.leads(plan, **userset))
+                    {
                         self.link(*userset, rel, |steps| steps.usersets.push(rel));
                     }
                 }
@@ -97,7 +99,9 @@ impl ReverseEdges {
     /// The relations from which a walk can come to one of `targets`.
     fn relevant(&self, plan: &Plan, targets: &[Rel]) -> Vec<bool> {
         closure(plan, targets, |rel, open| {
-            open.extend(self.steps.get(rel.0 as usize).into_iter().flat_map(|steps| steps.from.iter().copied()));
+            open.extend(
+                self.steps.get(rel.0 as usize).into_iter().flat_map(|steps| steps.from.iter().copied()),
+            );
         })
     }
 }

@@ -14,7 +14,6 @@ const PARENT: &str = "parent";
 const IDS: [&str; 3] = ["1", "2", "3"];
 const USERS: [&str; 2] = ["ann", "bob"];
 
-#[derive(Debug)]
 pub struct World {
     pub model: AuthorizationModel,
     /// Stored tuples, one per key.
@@ -38,6 +37,25 @@ impl World {
 
     pub fn read(bytes: &[u8]) -> Self {
         Choices(bytes.iter()).world()
+    }
+}
+
+impl std::fmt::Debug for World {
+    /// As a person would write it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for definition in &self.model.types {
+            for RelationDefinition { name, rewrite, restrictions, .. } in &definition.relations {
+                let forms: Vec<_> =
+                    restrictions.iter().map(|r| format!("{} {:?}", r.type_name, r.kind)).collect();
+                writeln!(f, "{}#{name}: {rewrite:?}; {}", definition.name, forms.join(", "))?;
+            }
+        }
+        for (what, tuples) in [("stored", &self.stored), ("contextual", &self.contextual)] {
+            for (key, record) in tuples {
+                writeln!(f, "{what} {key} {:?}", record.lifetime)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -71,7 +89,8 @@ impl Choices<'_> {
         };
         let stored = self.tuples(18);
         let contextual = self.tuples(3);
-        let userset = Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)));
+        let userset =
+            Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)));
         let subjects = vec![
             Subject::parse("user:ann").unwrap(),
             Subject::parse("user:bob").unwrap(),
@@ -83,7 +102,11 @@ impl Choices<'_> {
     }
 
     fn type_definition(&mut self, name: &str) -> TypeDefinition {
-        let plain = |of: &str| TypeRestriction { type_name: of.into(), kind: RestrictionKind::Object, condition: None };
+        let plain = |of: &str| TypeRestriction {
+            type_name: of.into(),
+            kind: RestrictionKind::Object,
+            condition: None,
+        };
         let mut relations: Vec<_> = RELATIONS.map(|relation| self.relation(relation)).into();
         relations.push(RelationDefinition {
             name: PARENT.into(),
@@ -126,7 +149,9 @@ impl Choices<'_> {
             _ => match self.below(4) {
                 0 | 1 => Rewrite::This,
                 2 => Rewrite::Computed(self.one(&RELATIONS).into()),
-                _ => Rewrite::TupleToUserset { tupleset: PARENT.into(), computed: self.one(&RELATIONS).into() },
+                _ => {
+                    Rewrite::TupleToUserset { tupleset: PARENT.into(), computed: self.one(&RELATIONS).into() }
+                }
             },
         }
     }

@@ -24,8 +24,11 @@ impl<'a> Oracle<'a> {
         objects: impl IntoIterator<Item = Object>,
         at: Instant,
     ) -> Self {
-        let live: Vec<_> =
-            tuples.into_iter().filter(|(_, record)| record.lifetime.is_live(at)).map(|(key, _)| key).collect();
+        let live: Vec<_> = tuples
+            .into_iter()
+            .filter(|(_, record)| record.lifetime.is_live(at))
+            .map(|(key, _)| key)
+            .collect();
         let live: Vec<_> = live.into_iter().filter(|key| admitted(model, key)).collect();
         Self { model, live, objects: objects.into_iter().collect() }
     }
@@ -52,7 +55,8 @@ impl<'a> Oracle<'a> {
                 let Some(definition) = self.model.type_definition(&object.type_name) else { continue };
                 for relation in &definition.relations {
                     let itself = matches!(subject, Subject::Userset(own, name) if own == object && *name == relation.name);
-                    if itself || self.holds(subject, object, &relation.name, &relation.rewrite, &set, against) {
+                    if itself || self.holds(subject, object, &relation.name, &relation.rewrite, &set, against)
+                    {
                         set.insert((object.clone(), relation.name.clone()));
                     }
                 }
@@ -63,7 +67,15 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn holds(&self, subject: &Subject, object: &Object, relation: &str, rewrite: &Rewrite, set: &Held, against: &Held) -> bool {
+    fn holds(
+        &self,
+        subject: &Subject,
+        object: &Object,
+        relation: &str,
+        rewrite: &Rewrite,
+        set: &Held,
+        against: &Held,
+    ) -> bool {
         let again = |rewrite: &Rewrite| self.holds(subject, object, relation, rewrite, set, against);
         match rewrite {
             Rewrite::This => self.subjects(object, relation).any(|given| match (given, subject) {
@@ -73,10 +85,12 @@ impl<'a> Oracle<'a> {
                 _ => false,
             }),
             Rewrite::Computed(name) => set.contains(&(object.clone(), name.clone())),
-            Rewrite::TupleToUserset { tupleset, computed } => self.subjects(object, tupleset).any(|given| match given {
-                Subject::Object(parent) => set.contains(&(parent.clone(), computed.clone())),
-                _ => false,
-            }),
+            Rewrite::TupleToUserset { tupleset, computed } => {
+                self.subjects(object, tupleset).any(|given| match given {
+                    Subject::Object(parent) => set.contains(&(parent.clone(), computed.clone())),
+                    _ => false,
+                })
+            }
             Rewrite::Union(children) => children.iter().any(again),
             Rewrite::Intersection(children) => children.iter().all(again),
             Rewrite::Difference { base, subtract } => {
@@ -85,8 +99,15 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn subjects<'s>(&'s self, object: &'s Object, relation: &'s str) -> impl Iterator<Item = &'s Subject> + 's {
-        self.live.iter().filter(move |key| key.object == *object && &*key.relation == relation).map(|key| &key.subject)
+    fn subjects<'s>(
+        &'s self,
+        object: &'s Object,
+        relation: &'s str,
+    ) -> impl Iterator<Item = &'s Subject> + 's {
+        self.live
+            .iter()
+            .filter(move |key| key.object == *object && &*key.relation == relation)
+            .map(|key| &key.subject)
     }
 }
 

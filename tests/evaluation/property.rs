@@ -46,22 +46,37 @@ fn no_difference(bytes: &[u8]) -> Result<(), TestCaseError> {
     let contextual = ContextualTuples::new(world.contextual.iter().cloned());
     let instants: Vec<_> = instants().collect();
     for subject in &world.subjects {
-        let oracles = instants.iter().map(|at| Oracle::new(&world.model, world.tuples(), World::objects(), *at));
+        let oracles =
+            instants.iter().map(|at| Oracle::new(&world.model, world.tuples(), World::objects(), *at));
         let held: Vec<_> = oracles.map(|oracle| oracle.held(subject)).collect();
         for (number, object) in World::objects().enumerate() {
             for relation in ["a", "b", "c", "d", "parent"] {
-                let expected: Vec<_> = held.iter().map(|held| held.contains(&(object.clone(), relation.into()))).collect();
+                let expected: Vec<_> =
+                    held.iter().map(|held| held.contains(&(object.clone(), relation.into()))).collect();
                 // Between the expirations; the walk from the subject's side is taken for every second object.
                 for index in [0, 2, 4] {
                     let narrow_entries = if (number + index / 2) % 2 == 0 { 1 } else { 32 };
                     let limits = EvaluationLimits { depth_max: 1000, reads_max: 10_000_000, narrow_entries };
-                    let mut evaluation = Evaluation::new(&plan, &snapshot, contextual.clone(), instants[index], limits);
+                    let mut evaluation =
+                        Evaluation::new(&plan, &snapshot, contextual.clone(), instants[index], limits);
                     let decision = evaluation.check(object.as_ref(), relation, subject.as_ref()).unwrap();
-                    let asked = || format!("{object}#{relation}@{subject} at {} ({narrow_entries}): {decision:?}", instants[index]);
+                    let asked = || {
+                        format!(
+                            "{object}#{relation}@{subject} at {} ({narrow_entries}): {decision:?}",
+                            instants[index]
+                        )
+                    };
                     prop_assert_eq!(decision.allowed, expected[index], "{}\n{:#?}", asked(), world);
                     for (later, expected) in instants.iter().zip(&expected).skip(index) {
                         if decision.stable_until.is_none_or(|end| *later < end) {
-                            prop_assert_eq!(decision.allowed, *expected, "until {}: {}\n{:#?}", later, asked(), world);
+                            prop_assert_eq!(
+                                decision.allowed,
+                                *expected,
+                                "until {}: {}\n{:#?}",
+                                later,
+                                asked(),
+                                world
+                            );
                         }
                     }
                 }

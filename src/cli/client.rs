@@ -1,0 +1,351 @@
+//! The HTTP client that every command which talks to a server shares.
+//!
+//! Blocking, one request at a time, each with a time limit. It knows paths, headers and errors; what an answer means
+//! stands with the command that asked. It must never print.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use thiserror::Error;
+use ureq::Agent;
+use ureq::http::{Request, StatusCode};
+
+use crate::model::StoreId;
+
+/// Longest answer that is taken, in bytes: far more than any page or tree, far less than the memory.
+const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Where the server is and how to speak with it.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Address of the server
+    #[arg(long, env = "TENURE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(help_heading = "Server")]
+    pub server: String,
+    /// Key to authenticate with, sent as `Authorization: Bearer`
+    #[arg(long, env = "TENURE_TOKEN", value_name = "KEY", hide_env_values = true, help_heading = "Server")]
+    pub token: Option<String>,
+    /// Longest time that one request may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = "Server")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout_s: u64,
+    /// Print the server's answers as they are, one JSON document a line
+    #[arg(long, help_heading = "Server")]
+    pub json: bool,
+}
+
+/// A server, and the store to work on.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Store to work on, by its id
+    #[arg(long, env = "TENURE_STORE", value_name = "ID", value_parser = store_id, help_heading = "Server")]
+    pub store: StoreId,
+    /// Which server.
+    #[command(flatten)]
+    pub server: ServerArgs,
+}
+
+/// Reads the id of a store, for clap.
+pub fn store_id(text: &str) -> Result<StoreId, String> {
+    text.parse().map_err(|()| {
+        "not the id of a store: 26 upper-case characters, as `tenure store list` shows them".to_owned()
+    })
+}
+
+/// Why a request was not answered as hoped.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// Nobody listens there, or not on this path.
+    #[error("cannot reach {server}: {reason}")]
+    Unreachable {
+        /// The server's address.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{server} did not answer within {seconds} s")]
+    Slow {
+        /// The server's address.
+        server: String,
+        /// The time limit.
+        seconds: u64,
+    },
+    /// The address cannot be used.
+    #[error("`{server}` is not an address of a server that can be spoken with: {reason}")]
+    Address {
+        /// The address that was given.
+        server: String,
+        /// Why.
+        reason: String,
+    },
+    /// The server refused or failed.
+    #[error("{code}: {message} (HTTP {status})")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// The code of the API.
+        code: String,
+        /// The message of the API.
+        message: String,
+    },
+    /// The answer is not one of this API.
+    #[error("{server} answered with something that is not of this API: {reason}")]
+    Foreign {
+        /// The server's address.
+        server: String,
+        /// What was expected.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable { .. } => Some(
+                "is the server running? start one with `tenure serve --data DIR`, or name another with --server",
+            ),
+            Self::Refused { status: 401, .. } => Some("give a key with --token or TENURE_TOKEN"),
+            Self::Slow { .. } => Some("raise the limit with --timeout-s"),
+            Self::Address { .. } => Some("give it as http://HOST:PORT"),
+            Self::Refused { .. } | Self::Foreign { .. } => None,
+        }
+    }
+}
+
+/// An answer of the server: JSON text, or nothing.
+#[derive(Debug)]
+pub struct Answer {
+    /// The body as it came.
+    pub body: String,
+    server: String,
+}
+
+impl Answer {
+    /// Reads the body.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_str(&self.body)
+            .map_err(|error| ClientError::Foreign { server: self.server.clone(), reason: error.to_string() })
+    }
+}
+
+/// One page of a list.
+pub trait Page: DeserializeOwned {
+    /// Where the next page begins; empty after the last one.
+    fn continuation_token(&self) -> &str;
+}
+
+/// A client of one server.
+#[derive(Debug)]
+pub struct Client {
+    agent: Agent,
+    server: String,
+    authorization: Option<String>,
+    timeout_s: u64,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    code: String,
+    message: String,
+}
+
+impl Client {
+    /// A client with these settings. Sends nothing yet.
+    pub fn new(args: &ServerArgs) -> Self {
+        let config = Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(args.timeout_s)))
+            .http_status_as_error(false)
+            // A key must not follow a redirect to another host.
+            .max_redirects(0)
+            .user_agent(concat!("tenure-cli/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let token = args.token.as_deref().filter(|token| !token.is_empty());
+        Self {
+            agent: config.new_agent(),
+            server: args.server.trim_end_matches('/').to_owned(),
+            authorization: token.map(|token| format!("Bearer {token}")),
+            timeout_s: args.timeout_s,
+        }
+    }
+
+    /// Asks for `path`, which begins with `/`. Entries of `query` without a value are left out.
+    pub fn get(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Answer, ClientError> {
+        let mut target = path.to_owned();
+        let mut separator = '?';
+        for (name, value) in query.iter().filter_map(|(name, value)| value.map(|value| (name, value))) {
+            target.push(separator);
+            target.push_str(name);
+            target.push('=');
+            percent_encode(value, &mut target);
+            separator = '&';
+        }
+        self.send("GET", &target, None)
+    }
+
+    /// Posts `body` as JSON to `path`.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.send("POST", path, Some(body))
+    }
+
+    /// Deletes `path`.
+    pub fn delete(&self, path: &str) -> Result<Answer, ClientError> {
+        self.send("DELETE", path, None)
+    }
+
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+        let address = format!("{}{target}", self.server);
+        let mut request =
+            Request::builder().method(method).uri(address.as_str()).header("Tenure-Strict", "true");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let answer = match body {
+            Some(body) => {
+                let request = request.header("Content-Type", "application/json").body(body.to_string());
+                self.agent.run(request.map_err(|error| self.failure(error.into()))?)
+            }
+            None => self.agent.run(request.body(()).map_err(|error| self.failure(error.into()))?),
+        };
+        let mut answer = answer.map_err(|error| self.failure(error))?;
+        let status = answer.status();
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let body = body.map_err(|error| self.failure(error))?;
+        if status.is_success() {
+            Ok(Answer { body, server: self.server.clone() })
+        } else {
+            Err(self.refusal(status, &body))
+        }
+    }
+
+    fn refusal(&self, status: StatusCode, body: &str) -> ClientError {
+        match serde_json::from_str(body) {
+            Ok(ErrorBody { code, message }) => {
+                ClientError::Refused { status: status.as_u16(), code, message }
+            }
+            Err(_) => ClientError::Foreign { server: self.server.clone(), reason: format!("HTTP {status}") },
+        }
+    }
+
+    fn failure(&self, error: ureq::Error) -> ClientError {
+        let server = self.server.clone();
+        match error {
+            ureq::Error::Timeout(_) => ClientError::Slow { server, seconds: self.timeout_s },
+            ureq::Error::Http(_) | ureq::Error::BadUri(_) => {
+                ClientError::Address { server, reason: error.to_string() }
+            }
+            ureq::Error::TlsRequired => ClientError::Address {
+                server,
+                reason: "this version of the client speaks plain HTTP only".to_owned(),
+            },
+            ureq::Error::Io(error) => ClientError::Unreachable { server, reason: error.to_string() },
+            other => ClientError::Unreachable { server, reason: other.to_string() },
+        }
+    }
+}
+
+/// Asks for page after page, from the first to the last, and hands each to `visit` as it came and as it reads.
+pub fn each_page<P: Page, E: From<ClientError>>(
+    mut ask: impl FnMut(&str) -> Result<Answer, ClientError>,
+    mut visit: impl FnMut(&Answer, P) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut token = String::new();
+    loop {
+        let answer = ask(&token)?;
+        let page: P = answer.read()?;
+        let next = page.continuation_token().to_owned();
+        visit(&answer, page)?;
+        // The log of changes answers the token that it was given where nothing follows.
+        if next.is_empty() || next == token {
+            return Ok(());
+        }
+        token = next;
+    }
+}
+
+/// Appends `text` as the value of a query parameter: everything but unreserved characters is escaped (RFC 3986).
+fn percent_encode(text: &str, target: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                target.push(char::from(byte))
+            }
+            _ => target.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_query_parameters_are_escaped() {
+        let mut target = String::new();
+        percent_encode("a b&c=d+é~", &mut target);
+        assert_eq!(target, "a%20b%26c%3Dd%2B%C3%A9~");
+    }
+
+    #[derive(Deserialize)]
+    struct Numbers {
+        numbers: Vec<u32>,
+        continuation_token: String,
+    }
+
+    impl Page for Numbers {
+        fn continuation_token(&self) -> &str {
+            &self.continuation_token
+        }
+    }
+
+    fn walk(pages: &[(&str, &str)]) -> (Vec<String>, Vec<u32>) {
+        let (mut asked, mut seen) = (Vec::new(), Vec::new());
+        let ask = |token: &str| {
+            asked.push(token.to_owned());
+            let body = pages.iter().find(|(from, _)| *from == token).unwrap().1.to_owned();
+            Ok(Answer { body, server: "test".to_owned() })
+        };
+        each_page::<Numbers, ClientError>(ask, |_, page| {
+            seen.extend(page.numbers);
+            Ok(())
+        })
+        .unwrap();
+        (asked, seen)
+    }
+
+    #[test]
+    fn pages_are_followed_to_the_last_one() {
+        let (asked, seen) = walk(&[
+            ("", r#"{"numbers":[1,2],"continuation_token":"a"}"#),
+            ("a", r#"{"numbers":[3],"continuation_token":""}"#),
+        ]);
+        assert_eq!((asked.join(","), seen), (",a".to_owned(), vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn a_token_that_does_not_move_ends_the_walk() {
+        let (asked, seen) = walk(&[
+            ("", r#"{"numbers":[1],"continuation_token":"a"}"#),
+            ("a", r#"{"numbers":[],"continuation_token":"a"}"#),
+        ]);
+        assert_eq!((asked.join(","), seen), (",a".to_owned(), vec![1]));
+    }
+
+    #[test]
+    fn an_error_of_the_server_keeps_its_code_and_message() {
+        let args = ServerArgs { server: "http://x/".to_owned(), token: None, timeout_s: 1, json: false };
+        let client = Client::new(&args);
+        let body = r#"{"code":"validation_error","message":"no such relation"}"#;
+        let refused = client.refusal(StatusCode::BAD_REQUEST, body);
+        assert_eq!(refused.to_string(), "validation_error: no such relation (HTTP 400)");
+        let foreign = client.refusal(StatusCode::BAD_GATEWAY, "<html>");
+        assert_eq!(
+            foreign.to_string(),
+            "http://x answered with something that is not of this API: HTTP 502 Bad Gateway"
+        );
+    }
+}
