@@ -8,12 +8,14 @@ mod client;
 mod expand;
 mod failure;
 mod model;
+mod model_file;
 mod output;
 mod read;
 mod serve;
 mod serve_config;
 mod store;
-pub mod store_file;
+mod store_file;
+mod store_test;
 mod stored_model;
 mod tuple_file;
 mod write;
@@ -23,7 +25,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use check::Decision;
 use failure::Failure;
 
 /// An authorization engine: relationship tuples that may expire and pause, and OpenFGA's HTTP API
@@ -62,6 +63,8 @@ enum Command {
 enum ModelCommand {
     #[command(flatten)]
     File(model::ModelCommand),
+    /// Run the tests of store files
+    Test(store_test::TestArgs),
     /// Write a model into a store, where it becomes the newest
     Write(stored_model::WriteArgs),
     /// List the models of a store, newest first
@@ -84,23 +87,30 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
     match command {
         Command::Serve(args) => return Ok(serve::run(args)),
         Command::Store(command) => command.run(out)?,
-        Command::Model(command) => match command {
-            ModelCommand::Write(args) => args.run(out)?,
-            ModelCommand::List(args) => args.run(out)?,
-            ModelCommand::Get(args) => args.run(out)?,
+        Command::Model(ModelCommand::File(command)) => match command.run(out) {
+            // Whether the model is right was the question, and this is the answer.
+            Err(failure @ Failure::Model { .. }) => {
+                failure.report();
+                return Ok(ExitCode::from(1));
+            }
+            outcome => outcome?,
         },
+        Command::Model(ModelCommand::Test(args)) => return Ok(answer(args.run(out)?)),
+        Command::Model(ModelCommand::Write(args)) => args.run(out)?,
+        Command::Model(ModelCommand::List(args)) => args.run(out)?,
+        Command::Model(ModelCommand::Get(args)) => args.run(out)?,
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
-        Command::Check(args) => {
-            return Ok(match args.run(out)? {
-                Decision::Allowed => ExitCode::SUCCESS,
-                Decision::Denied => ExitCode::from(1),
-            });
-        }
+        Command::Check(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code for the answer to a question: 0 yes, 1 no.
+fn answer(yes: bool) -> ExitCode {
+    ExitCode::from(u8::from(!yes))
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! `tenure model write|list|get`: the models of a store.
 
-use std::fs;
-use std::io::{self, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
@@ -11,9 +10,10 @@ use serde_json::Value;
 use super::check::model_id;
 use super::client::{Answer, Client, ClientError, Page, StoreArgs, each_page};
 use super::failure::Failure;
+use super::model_file::ModelText;
 use super::output::{self, Table};
+use crate::model::ModelId;
 use crate::model::limits::PAGE_SIZE_MAX;
-use crate::model::{AuthorizationModel, ModelId};
 use crate::schema::{self, json};
 
 /// Which model to write.
@@ -77,7 +77,7 @@ struct OneModel {
 impl WriteArgs {
     /// Runs the command.
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let model = parse(&self.file)?;
+        let model = ModelText::open(&self.file)?.checked()?;
         let path = models_path(&self.store);
         let answer =
             Client::new(&self.store.server).post(&path, &json::to_value(&model, json::Style::Compact))?;
@@ -152,25 +152,4 @@ fn models_path(store: &StoreArgs) -> String {
 fn page(client: &Client, store: &StoreArgs, size: usize, token: &str) -> Result<Answer, ClientError> {
     let token = Some(token).filter(|token| !token.is_empty());
     client.get(&models_path(store), &[("page_size", Some(&size.to_string())), ("continuation_token", token)])
-}
-
-/// Reads a model, in the DSL or as JSON, and refuses what the server would refuse, with the places.
-fn parse(path: &Path) -> Result<AuthorizationModel, Failure> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = String::new();
-        let read = io::stdin().lock().read_to_string(&mut text).map(|_| text);
-        ("standard input".to_owned(), read)
-    } else {
-        (path.display().to_string(), fs::read_to_string(path))
-    };
-    let text = text.map_err(|reason| Failure::Read { path: path.to_owned(), reason })?;
-    if text.trim_start().starts_with('{') {
-        // The rules of its content are the server's to say: JSON has no places that a message could point at.
-        return json::from_str(&text)
-            .map_err(|error| Failure::Input(format!("`{name}` is no model: {error}")));
-    }
-    schema::parse(&text).map_err(|diagnostics| Failure::Model {
-        rendered: diagnostics.render(&name, io::stderr().is_terminal()),
-        name,
-    })
 }
