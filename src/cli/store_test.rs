@@ -80,7 +80,11 @@ impl TestArgs {
             writeln!(out)?;
         } else {
             if all.not_evaluated > 0 {
-                writeln!(out, "{} assertions about lists were not evaluated: this version cannot", all.not_evaluated)?;
+                writeln!(
+                    out,
+                    "{} assertions about lists were not evaluated: this version cannot",
+                    all.not_evaluated
+                )?;
             }
             writeln!(out, "{} passed, {} failed", all.passed, all.failed.len())?;
         }
@@ -91,7 +95,8 @@ impl TestArgs {
 /// Runs the tests of the store file at `path`.
 pub fn test_file(path: &Path) -> Result<Report, Failure> {
     let text = read_text(path)?;
-    let file = StoreFile::parse(path, &text, &read_tuples).map_err(|error| Failure::Input(error.to_string()))?;
+    let file =
+        StoreFile::parse(path, &text, &read_tuples).map_err(|error| Failure::Input(error.to_string()))?;
     let model = model(&file, path)?;
     let mut report = Report::default();
     for test in &file.tests {
@@ -110,7 +115,8 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 fn read_tuples(path: &Path) -> Result<Vec<StoreTuple>, String> {
     let format = Format::of(path).map_err(|error| error.to_string())?;
     let text = fs::File::open(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-    let given = tuple_file::read(&path.display().to_string(), format, text).map_err(|error| error.to_string())?;
+    let given =
+        tuple_file::read(&path.display().to_string(), format, text).map_err(|error| error.to_string())?;
     given.into_iter().map(stored).collect()
 }
 
@@ -173,7 +179,8 @@ fn run_test(
     engine.write(store, request).map_err(|error| error.to_string())?;
     for assertion in &test.checks {
         let CheckAssertion { subject, relation, object, context: _, expected } = assertion;
-        let question = CheckRequest { object: object.clone(), relation: relation.clone(), subject: subject.clone() };
+        let question =
+            CheckRequest { object: object.clone(), relation: relation.clone(), subject: subject.clone() };
         let answer = engine.check(store, &QueryContext::default(), &question);
         match answer {
             Ok(answer) if answer.value.allowed == *expected => report.passed += 1,
