@@ -29,7 +29,7 @@ macro_rules! on_both {
         }
     };
 }
-pub(self) use on_both;
+use on_both;
 
 /// A clock that a test moves.
 pub(in crate::store) struct ManualClock(AtomicI64);

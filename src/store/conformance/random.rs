@@ -7,13 +7,15 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
 
+type BeforeAndAfter = (Option<TupleRecord>, Option<TupleRecord>);
+
 /// The whole of a store as a test would write it: what is where, and what was done.
 #[derive(Clone, Default)]
 struct Plain {
     tuples: BTreeMap<TupleKey, TupleRecord>,
     revision: u64,
     /// The changes of each commit, by key.
-    log: Vec<BTreeMap<TupleKey, (Option<TupleRecord>, Option<TupleRecord>)>>,
+    log: Vec<BTreeMap<TupleKey, BeforeAndAfter>>,
 }
 
 impl Plain {
