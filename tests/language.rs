@@ -65,7 +65,8 @@ fn compare(cases: &Path, run: impl Fn(&str) -> Result<(), Diagnostics>) {
             .collect();
         if found != expected {
             let rendered = diagnostics.map(|d| d.render("case", false)).unwrap_or_default();
-            failures.push(format!("{}\n  expected {expected:?}\n  found    {found:?}\n{rendered}", case.name));
+            failures
+                .push(format!("{}\n  expected {expected:?}\n  found    {found:?}\n{rendered}", case.name));
         }
     }
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
@@ -93,11 +94,13 @@ fn models_transform_as_in_openfga() {
         let case = entry.unwrap().path();
         let read = |name: &str| std::fs::read_to_string(case.join(name)).ok();
         let name = case.display();
-        let (Some(dsl), Some(json)) = (read("authorization-model.fga"), read("authorization-model.json")) else {
+        let (Some(dsl), Some(json)) = (read("authorization-model.fga"), read("authorization-model.json"))
+        else {
             continue;
         };
         count += 1;
-        let from_dsl = parse_unchecked(&dsl).unwrap_or_else(|e| panic!("{name}:\n{}", e.render("case", false))).model;
+        let from_dsl =
+            parse_unchecked(&dsl).unwrap_or_else(|e| panic!("{name}:\n{}", e.render("case", false))).model;
         let expected: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(to_value(&from_dsl, Style::Compact), expected, "{name}");
         let from_json = from_str(&json).unwrap_or_else(|e| panic!("{name}: {e}"));

@@ -84,8 +84,11 @@ fn parse_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
 
 fn read_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
     if text.len() > limits::MODEL_SOURCE_BYTES_MAX {
-        let message =
-            format!("the text is {} bytes long; at most {} are read", text.len(), limits::MODEL_SOURCE_BYTES_MAX);
+        let message = format!(
+            "the text is {} bytes long; at most {} are read",
+            text.len(),
+            limits::MODEL_SOURCE_BYTES_MAX
+        );
         return Err(Diagnostics::new("", vec![Diagnostic::new(Location::default(), message, None)]));
     }
     let source = Source::new(text);

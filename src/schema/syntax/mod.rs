@@ -69,7 +69,10 @@ fn unreadable(text: &str) -> String {
     if text.starts_with(['"', '\'']) {
         "the string is not closed".into()
     } else {
-        format!("unexpected character {}", quote(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or("")))
+        format!(
+            "unexpected character {}",
+            quote(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or(""))
+        )
     }
 }
 
@@ -152,7 +155,9 @@ impl Reader<'_> {
                 Some("a type restriction names at least one type: `[user]`")
             }
             Kind::Define => Some("the relations of a type follow a line `relations`"),
-            Kind::Type if before(1).is_none() => Some("a model starts with a line `model` and a line `schema 1.1`"),
+            Kind::Type if before(1).is_none() => {
+                Some("a model starts with a line `model` and a line `schema 1.1`")
+            }
             Kind::ParameterContainer | Kind::RightParen if before(1) == Some(Kind::Less) => {
                 Some("containers hold plain types: `map<string>`")
             }
@@ -165,18 +170,52 @@ impl Reader<'_> {
 fn expected(set: KindSet) -> Option<String> {
     const ALTERNATIVES_MAX: usize = 6;
     let all = [
-        Kind::Model, Kind::Module, Kind::Schema, Kind::SchemaVersion, Kind::Type, Kind::Extend, Kind::Relations,
-        Kind::Relation, Kind::Define, Kind::Condition, Kind::Identifier, Kind::ParameterType,
-        Kind::ParameterContainer, Kind::LeftBracket, Kind::LeftParen, Kind::LeftBrace, Kind::Colon, Kind::Comma,
-        Kind::Less, Kind::Greater, Kind::Hash, Kind::Star, Kind::And, Kind::Or, Kind::ButNot, Kind::From, Kind::With,
-        Kind::RightBracket, Kind::RightParen, Kind::RightBrace,
+        Kind::Model,
+        Kind::Module,
+        Kind::Schema,
+        Kind::SchemaVersion,
+        Kind::Type,
+        Kind::Extend,
+        Kind::Relations,
+        Kind::Relation,
+        Kind::Define,
+        Kind::Condition,
+        Kind::Identifier,
+        Kind::ParameterType,
+        Kind::ParameterContainer,
+        Kind::LeftBracket,
+        Kind::LeftParen,
+        Kind::LeftBrace,
+        Kind::Colon,
+        Kind::Comma,
+        Kind::Less,
+        Kind::Greater,
+        Kind::Hash,
+        Kind::Star,
+        Kind::And,
+        Kind::Or,
+        Kind::ButNot,
+        Kind::From,
+        Kind::With,
+        Kind::RightBracket,
+        Kind::RightParen,
+        Kind::RightBrace,
     ];
     let layout = [Kind::Whitespace, Kind::Newline, Kind::End];
     // Where a name fits, the keywords that may serve as names would only make the list long.
     let is_name = set.contains(Kind::Identifier);
-    let as_name = |k: Kind| is_name && matches!(k, Kind::Model | Kind::Module | Kind::Schema | Kind::Type | Kind::Extend | Kind::Relation);
-    let mut words: Vec<_> =
-        all.iter().filter(|&&k| set.contains(k) && !as_name(k) && k != Kind::Hash).map(|k| k.describe()).collect();
+    let as_name = |k: Kind| {
+        is_name
+            && matches!(
+                k,
+                Kind::Model | Kind::Module | Kind::Schema | Kind::Type | Kind::Extend | Kind::Relation
+            )
+    };
+    let mut words: Vec<_> = all
+        .iter()
+        .filter(|&&k| set.contains(k) && !as_name(k) && k != Kind::Hash)
+        .map(|k| k.describe())
+        .collect();
     if words.is_empty() {
         words = layout.iter().filter(|&&k| set.contains(k)).map(|k| k.describe()).collect();
     }

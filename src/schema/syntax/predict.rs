@@ -153,7 +153,9 @@ impl<'a> Predictor<'a> {
                 for (top, below) in self.sets.get(arrival.stacks).cloned().unwrap_or_default() {
                     match top {
                         Some(then) => open.push(((then, way), Arrival { stacks: below, ..arrival })),
-                        None if exact => self.add(ways, (state, way), Arrival { stacks: BOTTOM, ..arrival }, exact),
+                        None if exact => {
+                            self.add(ways, (state, way), Arrival { stacks: BOTTOM, ..arrival }, exact)
+                        }
                         None => {
                             let returns = self.grammar.returns(found.rule);
                             if returns.is_empty() {

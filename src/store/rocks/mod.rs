@@ -10,11 +10,16 @@ mod group;
 mod open;
 mod options;
 mod records;
+mod report;
 mod snapshot;
 mod storage;
+#[cfg(test)]
+mod tests;
+mod verify;
 mod writer;
 
 pub use options::RocksOptions;
+pub use report::{Difference, Problem, Report};
 pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
 
 use std::path::Path;
@@ -67,6 +72,11 @@ impl RocksDatabase {
         let mut wait = FlushOptions::default();
         wait.set_wait(true);
         self.storage.db.flush_cfs_opt(&tables.each_ref(), &wait).map_err(failed("flushing"))
+    }
+
+    /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.
+    pub fn verify(&self) -> Result<Report, StoreError> {
+        verify::verify_bounded(&self.view.load_full())
     }
 
     /// Ends the writer; what it was handed before is committed.

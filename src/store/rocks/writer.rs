@@ -57,13 +57,13 @@ impl<T> Drop for Pending<T> {
 }
 
 /// An outcome that is held back until the group's fate is known: its own, or the failure of the group.
-type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
+type Answer = Box<dyn FnOnce(Option<&StoreError>)>;
 
 fn answer<T: 'static>(done: Pending<T>, outcome: Result<T, CommitError>) -> Answer {
-    Box::new(move |group| {
-        done.complete(match group {
-            Ok(()) => outcome,
-            Err(error) => Err(error.clone().into()),
+    Box::new(move |failure| {
+        done.complete(match failure {
+            None => outcome,
+            Some(error) => Err(error.clone().into()),
         });
     })
 }
@@ -137,10 +137,10 @@ impl Writer {
             let full = answers.len() >= COMMITS_PER_GROUP_MAX || group.bytes() >= GROUP_BYTES_MAX;
             request = if full { None } else { queue.try_recv().ok() };
         }
-        let outcome = self.finish(group);
+        let failure = self.finish(group).err();
         for answer in answers {
             // A caller's panic must not end the writer.
-            drop(catch_unwind(AssertUnwindSafe(|| answer(outcome.as_ref().map(|()| ())))));
+            drop(catch_unwind(AssertUnwindSafe(|| answer(failure.as_ref()))));
         }
         next
     }
