@@ -29,7 +29,7 @@ use failure::Failure;
 
 /// An authorization engine: relationship tuples that may expire and pause, and OpenFGA's HTTP API
 #[derive(Debug, Parser)]
-#[command(name = "tenure", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "tenure", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   tenure serve --data ./data
