@@ -18,6 +18,7 @@ pub mod store_file;
 pub mod store_test;
 mod stored_model;
 mod tuple_file;
+mod verify;
 mod write;
 
 use std::io::{self, BufWriter, Write as _};
@@ -86,7 +87,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => return Ok(serve::run(args)),
-        Command::Store(command) => command.run(out)?,
+        Command::Store(command) => return Ok(answer(command.run(out)?)),
         Command::Model(ModelCommand::File(command)) => match command.run(out) {
             // Whether the model is right was the question, and this is the answer.
             Err(failure @ Failure::Model { .. }) => {

@@ -40,7 +40,7 @@ impl ModelCommand {
             Self::Check(_) => text.checked().map(drop),
             Self::Print(_) => Ok(write!(out, "{}", in_language(&text.unchecked()?)?)?),
             Self::ToJson(_) => Ok(write!(out, "{}", as_json(&text.unchecked()?))?),
-            Self::FromJson(_) => Ok(write!(out, "{}", in_language(&text.from_json()?)?)?),
+            Self::FromJson(_) => Ok(write!(out, "{}", in_language(&text.json_model()?)?)?),
         }
     }
 }

@@ -39,7 +39,7 @@ impl ModelText {
     /// The model, with its form checked but not its meaning.
     pub fn unchecked(&self) -> Result<AuthorizationModel, Failure> {
         if self.is_json() {
-            return self.from_json();
+            return self.json_model();
         }
         let read = parse_unchecked(&self.text).map_err(|errors| self.show(&errors))?;
         match read.module {
@@ -53,7 +53,7 @@ impl ModelText {
         if !self.is_json() {
             return parse(&self.text).map_err(|errors| self.show(&errors));
         }
-        let model = self.from_json()?;
+        let model = self.json_model()?;
         let violations = validate(&model);
         if violations.is_empty() {
             return Ok(model);
@@ -67,7 +67,7 @@ impl ModelText {
     }
 
     /// The model of a text that is to be JSON.
-    pub fn from_json(&self) -> Result<AuthorizationModel, Failure> {
+    pub fn json_model(&self) -> Result<AuthorizationModel, Failure> {
         json::from_str(&self.text).map_err(|error| self.wrong(&error))
     }
 

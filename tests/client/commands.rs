@@ -247,6 +247,25 @@ fn a_model_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn the_files_of_a_stopped_server_are_checked() {
+    let mut fixture = Fixture::new();
+    fixture.ok(&["write", "park:p1", "viewer", "user:anne"]);
+    let data = fixture.directory.path().join("data").to_str().unwrap().to_owned();
+    let running = fixture.run(&["store", "verify", "--data", &data]);
+    assert_eq!(running.code, 2);
+    assert!(running.error.contains("in use by another process"), "{}", running.error);
+    fixture.server.signal("-TERM");
+    assert!(fixture.server.wait().success());
+    let checked = fixture.ok(&["store", "verify", "--data", &data]);
+    assert_eq!(checked, "stores: 1, commits: 2, tuples: 1, models: 1\ndifferences: 0\n");
+
+    let misspelt = format!("{data}s");
+    let refused = fixture.run(&["store", "verify", "--data", &misspelt]);
+    assert_eq!((refused.code, refused.error), (2, format!("error: there is no database in `{misspelt}`\n")));
+    assert!(!Path::new(&misspelt).exists(), "nothing was made");
+}
+
+#[test]
 fn no_server_is_said_with_what_to_do() {
     // A port that was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
