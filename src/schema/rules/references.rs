@@ -7,7 +7,8 @@ use crate::model::{RelationDefinition, RestrictionKind, Rewrite};
 pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
     for (type_index, definition) in index.model.types.iter().enumerate() {
         for (relation_index, relation) in definition.relations.iter().enumerate() {
-            Relation { index, type_index, type_name: &definition.name, relation_index, relation }.check(found);
+            Relation { index, type_index, type_name: &definition.name, relation_index, relation }
+                .check(found);
         }
     }
 }
@@ -35,7 +36,8 @@ impl Relation<'_> {
         let leaves = leaves(&self.relation.rewrite);
         let is_direct = leaves.iter().any(|leaf| matches!(leaf, Rewrite::This));
         if is_direct && self.relation.restrictions.is_empty() {
-            let message = format!("the relation `{name}` has tuples of its own, but no type is allowed in them");
+            let message =
+                format!("the relation `{name}` has tuples of its own, but no type is allowed in them");
             found.push(Violation::new(ViolationKind::MissingRestrictions, self.place(), message));
         }
         if !is_direct && !self.relation.restrictions.is_empty() {
@@ -136,11 +138,16 @@ impl Relation<'_> {
         };
         let plain = definition.restrictions.iter().all(|r| r.kind == RestrictionKind::Object);
         if definition.rewrite != Rewrite::This || !plain {
-            let message = format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
+            let message =
+                format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
             let help = format!("define it as a list of types, `define {tupleset}: [some_type]`");
             found.push(
-                Violation::new(ViolationKind::TuplesetNotDirect, self.leaf(leaf_index, LeafPart::Tupleset), message)
-                    .with_help(Some(help)),
+                Violation::new(
+                    ViolationKind::TuplesetNotDirect,
+                    self.leaf(leaf_index, LeafPart::Tupleset),
+                    message,
+                )
+                .with_help(Some(help)),
             );
             return;
         }
@@ -156,8 +163,12 @@ impl Relation<'_> {
         let types = types.join("`, `");
         let message = format!("`{computed}` is no relation of `{types}`, to which `{tupleset}` leads");
         found.push(
-            Violation::new(ViolationKind::UndefinedOnTupleset, self.leaf(leaf_index, LeafPart::Whole), message)
-                .with_help(help),
+            Violation::new(
+                ViolationKind::UndefinedOnTupleset,
+                self.leaf(leaf_index, LeafPart::Whole),
+                message,
+            )
+            .with_help(help),
         );
     }
 }

@@ -140,9 +140,9 @@ fn group(definition: Rule) -> Piece {
 /// What a rule is made of.
 fn body(rule: Rule) -> Piece {
     use Kind::{
-        Colon, Comma, Define, End, Extend, ExtendedIdentifier, From, Greater, Hash, Identifier, LeftBrace, LeftBracket,
-        LeftParen, Less, Model, Module, Newline, ParameterContainer, Relations, RightBrace, RightBracket,
-        RightParen, Schema, SchemaVersion, Star, Whitespace, With,
+        Colon, Comma, Define, End, Extend, ExtendedIdentifier, From, Greater, Hash, Identifier, LeftBrace,
+        LeftBracket, LeftParen, Less, Model, Module, Newline, ParameterContainer, Relations, RightBrace,
+        RightBracket, RightParen, Schema, SchemaVersion, Star, Whitespace, With,
     };
     let rule_of = Piece::Rule;
     match rule {
