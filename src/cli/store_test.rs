@@ -12,12 +12,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::model_file::ModelText;
 use super::store_file::{CheckAssertion, ModelSource, StoreFile, StoreTest, StoreTuple};
 use super::tuple_file::{self, Format, GivenTuple};
 use crate::engine::{CheckRequest, Engine, QueryContext, WriteRequest};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{AuthorizationModel, Clock, Instant, Lifetime};
-use crate::schema;
 use crate::store::memory::MemoryDatabase;
 use crate::store::{Field, OnDuplicate, Write as TupleWrite};
 
@@ -109,7 +109,7 @@ pub fn test_file(path: &Path) -> Result<Report, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|reason| Failure::Read { path: path.to_owned(), reason })
+    fs::read_to_string(path).map_err(|reason| Failure::Read { name: path.display().to_string(), reason })
 }
 
 fn read_tuples(path: &Path) -> Result<Vec<StoreTuple>, String> {
@@ -133,14 +133,15 @@ fn stored(given: GivenTuple) -> Result<StoreTuple, String> {
 }
 
 fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
-    let (name, text) = match &file.model {
-        ModelSource::Inline(text) => (path.display().to_string(), text.clone()),
-        ModelSource::File(path) => (path.display().to_string(), read_text(path)?),
+    let (name, model) = match &file.model {
+        ModelSource::Inline(text) => (path, ModelText::new(path.display().to_string(), text.clone())),
+        ModelSource::File(path) => (path.as_path(), ModelText::open(path)?),
     };
-    let model = schema::parse(&text).map_err(|errors| Failure::Input(errors.render(&name, false)))?;
+    let model = model.checked()?;
     match model.conditions.first() {
         Some(condition) => Err(Failure::Input(format!(
-            "{name}: condition `{}`: conditions are not evaluated by this version",
+            "{}: condition `{}`: conditions are not evaluated by this version",
+            name.display(),
             condition.name
         ))),
         None => Ok(model),

@@ -55,6 +55,11 @@ pub struct RocksDatabase {
 }
 
 impl RocksDatabase {
+    /// Whether there is a database in `path`, which [`open`](Self::open) would otherwise make.
+    pub fn exists(path: &Path) -> bool {
+        open::exists(path)
+    }
+
     /// Opens the database in `path`, or makes one; `clock` is where the time comes from.
     ///
     /// Errors: [`StoreError::Locked`] if it is open already, [`StoreError::NewerFormat`] if a newer version wrote it,

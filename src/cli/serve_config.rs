@@ -1,0 +1,196 @@
+//! The settings of `tenure serve`, and where each is taken from: its flag, else its environment variable, else the
+//! configuration file, else its default.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::model::limits::EvaluationLimits;
+use crate::server::ServerConfig;
+
+/// Where the server listens, if nothing says otherwise.
+const LISTEN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+/// Most requests and connections that can be allowed.
+const COUNT_MAX: usize = 1_000_000;
+/// What is logged, if nothing says otherwise.
+const LOG_DEFAULT: &str = "info";
+
+/// What a flag, an environment variable or the file may set. A name unknown to the file is refused.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overrides {
+    /// Directory of the database; made if it does not exist. Required
+    #[arg(long, value_name = "DIR", env = "TENURE_DATA")]
+    data: Option<PathBuf>,
+
+    /// Address and port; port 0 takes a free one, which is printed [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS", env = "TENURE_LISTEN")]
+    listen: Option<SocketAddr>,
+
+    /// Listen on an address that other machines reach although no request is authenticated [default: false]
+    #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true")]
+    insecure_no_auth: Option<bool>,
+
+    /// What is logged: a level (error, warn, info, debug, trace), or a filter by part of the program [default: info]
+    #[arg(long, value_name = "FILTER", env = "TENURE_LOG")]
+    log: Option<String>,
+
+    /// Form of the log, which goes to stderr [default: text]
+    #[arg(long, value_name = "FORMAT", env = "TENURE_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+
+    /// Longest time for a request, in milliseconds [default: 3000]
+    #[arg(long, value_name = "MS", env = "TENURE_REQUEST_TIMEOUT_MS", value_parser = clap::value_parser!(u64).range(1..))]
+    request_timeout_ms: Option<u64>,
+
+    /// Largest request body, in bytes [default: 616448]
+    #[arg(long, value_name = "BYTES", env = "TENURE_BODY_BYTES_MAX")]
+    body_bytes_max: Option<usize>,
+
+    /// Most requests served at once; one more is answered 429 [default: 1024]
+    #[arg(long, value_name = "COUNT", env = "TENURE_CONCURRENT_REQUESTS_MAX")]
+    concurrent_requests_max: Option<usize>,
+
+    /// Most open connections; one more waits [default: 10000]
+    #[arg(long, value_name = "COUNT", env = "TENURE_CONNECTIONS_MAX")]
+    connections_max: Option<usize>,
+
+    /// Longest time for a client to send a request's head, and for a connection to be idle, in milliseconds [default:
+    /// 30000]
+    #[arg(long, value_name = "MS", env = "TENURE_HEADER_READ_TIMEOUT_MS")]
+    header_read_timeout_ms: Option<u64>,
+
+    /// Longest time for open requests when the server stops, in milliseconds [default: 10000]
+    #[arg(long, value_name = "MS", env = "TENURE_GRACE_PERIOD_MS")]
+    grace_period_ms: Option<u64>,
+
+    /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
+    #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
+    evaluation_depth_max: Option<u32>,
+
+    /// Most point reads, scans and scanned entries of one evaluation [default: 1000000]
+    #[arg(long, value_name = "READS", env = "TENURE_EVALUATION_READS_MAX")]
+    evaluation_reads_max: Option<u64>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Directory of the database.
+    pub data: PathBuf,
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// What is logged.
+    pub log: String,
+    /// In which form.
+    pub log_format: LogFormat,
+    /// The server's limits.
+    pub server: ServerConfig,
+    /// What one evaluation may cost.
+    pub evaluation: EvaluationLimits,
+}
+
+impl Settings {
+    /// Puts together what flags and environment (`given`) and the file say. An error is one line that names the
+    /// setting.
+    pub fn resolve(given: Overrides, file: Option<&Path>) -> Result<Self, String> {
+        let set = match file {
+            Some(path) => given.or(read(path)?),
+            None => given,
+        };
+        let data = set.data.filter(|path| !path.as_os_str().is_empty());
+        let data = data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
+        let listen = set.listen.unwrap_or(LISTEN_DEFAULT);
+        if !listen.ip().is_loopback() && !set.insecure_no_auth.unwrap_or(false) {
+            return Err(format!(
+                "`listen` is {listen}, which other machines reach, and no request is authenticated; listen on 127.0.0.1 \
+                 or [::1], or accept it with --insecure-no-auth"
+            ));
+        }
+        let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
+        let count = |name: &str, value: usize| match value {
+            1..=COUNT_MAX => Ok(value),
+            value => Err(format!("`{name}` is {value}; expected 1 to {COUNT_MAX}")),
+        };
+        let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
+        let connections = set.connections_max.unwrap_or(server.connections_max);
+        let timeout = |name: &str, value: Option<u64>, default| match value {
+            None => Ok(default),
+            Some(0) => Err(format!("`{name}` is 0; expected at least 1 millisecond")),
+            Some(ms) => Ok(Duration::from_millis(ms)),
+        };
+        Ok(Self {
+            data,
+            listen,
+            log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
+            log_format: set.log_format.unwrap_or_default(),
+            server: ServerConfig {
+                body_bytes_max: set.body_bytes_max.unwrap_or(server.body_bytes_max),
+                request_timeout: timeout("request_timeout_ms", set.request_timeout_ms, server.request_timeout)?,
+                concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
+                connections_max: count("connections_max", connections)?,
+                header_read_timeout: timeout(
+                    "header_read_timeout_ms",
+                    set.header_read_timeout_ms,
+                    server.header_read_timeout,
+                )?,
+                grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
+            },
+            evaluation: EvaluationLimits {
+                depth_max: set.evaluation_depth_max.unwrap_or(evaluation.depth_max),
+                reads_max: set.evaluation_reads_max.unwrap_or(evaluation.reads_max),
+                ..evaluation
+            },
+        })
+    }
+}
+
+impl Overrides {
+    fn or(self, other: Self) -> Self {
+        Self {
+            data: self.data.or(other.data),
+            listen: self.listen.or(other.listen),
+            insecure_no_auth: self.insecure_no_auth.or(other.insecure_no_auth),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+            request_timeout_ms: self.request_timeout_ms.or(other.request_timeout_ms),
+            body_bytes_max: self.body_bytes_max.or(other.body_bytes_max),
+            concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
+            connections_max: self.connections_max.or(other.connections_max),
+            header_read_timeout_ms: self.header_read_timeout_ms.or(other.header_read_timeout_ms),
+            grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
+            evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
+            evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Overrides, String> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the configuration file `{shown}`: {error}"))?;
+    toml::from_str(&text).map_err(|error| {
+        // The message alone does not always name the setting; the line that it is about does.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let number = before.matches('\n').count();
+        let line = text.lines().nth(number).unwrap_or_default().trim();
+        let number = number.saturating_add(1);
+        format!("the configuration file `{shown}` is wrong in line {number}, `{line}`: {}", error.message())
+    })
+}

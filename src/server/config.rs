@@ -1,0 +1,36 @@
+//! What an operator may tune about the server, each with its unit and default. Where it comes from (flags, the
+//! environment, a file) is the command line's business.
+
+use std::time::Duration;
+
+use crate::model::limits::BODY_BYTES_MAX;
+
+/// The server's limits. What one evaluation may cost is the engine's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Largest request body, in bytes.
+    pub body_bytes_max: usize,
+    /// Longest time from a request's head to its answer.
+    pub request_timeout: Duration,
+    /// Most requests that are served at once; one more is turned away.
+    pub concurrent_requests_max: usize,
+    /// Most open connections; one more waits.
+    pub connections_max: usize,
+    /// Longest time that a client may take for a request's head, and that a connection may be idle.
+    pub header_read_timeout: Duration,
+    /// Longest time that open requests are given when the server stops.
+    pub grace_period: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: BODY_BYTES_MAX,
+            request_timeout: Duration::from_millis(3_000),
+            concurrent_requests_max: 1_024,
+            connections_max: 10_000,
+            header_read_timeout: Duration::from_millis(30_000),
+            grace_period: Duration::from_millis(10_000),
+        }
+    }
+}

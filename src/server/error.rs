@@ -1,0 +1,254 @@
+//! The one error path: every failure becomes an [`ApiError`], and an `ApiError` becomes
+//! `{"code": …, "message": …}` with the status that its code's number has in OpenFGA.
+//!
+//! Nothing outside of this file decides a status of a failure, and no message of an internal failure reaches a
+//! client: it goes to the log, with the request's id.
+
+use axum::Json;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::engine::EngineError;
+use crate::model::TupleKey;
+use crate::store::{CommitError, StoreError};
+
+/// Seconds after which a client that was turned away may try again.
+const RETRY_AFTER_S: u64 = 1;
+
+/// What clients see an error as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    ValidationError,
+    AuthorizationModelNotFound,
+    ResolutionTooComplex,
+    InvalidWriteInput,
+    DuplicateTuples,
+    InvalidContinuationToken,
+    WriteFailed,
+    LatestModelNotFound,
+    InvalidTuple,
+    TupleKeyNotSpecified,
+    PageSizeInvalid,
+    TypeInvalidPattern,
+    ObjectInvalidPattern,
+    ContinuationTokenTypeMismatch,
+    ExceededEntityLimit,
+    DuplicateContextualTuple,
+    InvalidAuthorizationModel,
+    InvalidStartTime,
+    InternalError,
+    DeadlineExceeded,
+    Unavailable,
+    UndefinedEndpoint,
+    StoreNotFound,
+    Unimplemented,
+    /// gRPC's own, for a write that lost against what is there.
+    Aborted,
+    /// Ours: a precondition of a Write does not hold.
+    PreconditionFailed,
+    /// Ours: `at_least_revision` lies ahead of what was committed.
+    RevisionNotReached,
+    /// Ours: too many requests at once.
+    TooManyRequests,
+    /// Ours: the path exists, the method does not.
+    MethodNotAllowed,
+}
+
+/// Where a code's status comes from.
+enum Origin {
+    /// OpenFGA's number of the code; its range says the status.
+    Openfga(u16),
+    /// A code that OpenFGA has no number for.
+    Own(StatusCode),
+}
+
+impl Code {
+    /// The name that clients match on.
+    pub(super) fn name(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The HTTP status.
+    pub(super) fn status(self) -> StatusCode {
+        match self.row().1 {
+            Origin::Openfga(1000..2000) => StatusCode::UNAUTHORIZED,
+            Origin::Openfga(2000..3500) => StatusCode::BAD_REQUEST,
+            Origin::Openfga(3500..4000) => StatusCode::UNPROCESSABLE_ENTITY,
+            Origin::Openfga(5000..) => StatusCode::NOT_FOUND,
+            Origin::Openfga(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Origin::Own(status) => status,
+        }
+    }
+
+    fn row(self) -> (&'static str, Origin) {
+        use Origin::{Openfga, Own};
+        match self {
+            Self::ValidationError => ("validation_error", Openfga(2000)),
+            Self::AuthorizationModelNotFound => ("authorization_model_not_found", Openfga(2001)),
+            Self::ResolutionTooComplex => ("authorization_model_resolution_too_complex", Openfga(2002)),
+            Self::InvalidWriteInput => ("invalid_write_input", Openfga(2003)),
+            Self::DuplicateTuples => ("cannot_allow_duplicate_tuples_in_one_request", Openfga(2004)),
+            Self::InvalidContinuationToken => ("invalid_continuation_token", Openfga(2007)),
+            Self::WriteFailed => ("write_failed_due_to_invalid_input", Openfga(2017)),
+            Self::LatestModelNotFound => ("latest_authorization_model_not_found", Openfga(2020)),
+            Self::InvalidTuple => ("invalid_tuple", Openfga(2027)),
+            Self::TupleKeyNotSpecified => ("tuple_key_value_not_specified", Openfga(2037)),
+            Self::PageSizeInvalid => ("page_size_invalid", Openfga(2039)),
+            Self::TypeInvalidPattern => ("type_invalid_pattern", Openfga(2047)),
+            Self::ObjectInvalidPattern => ("object_invalid_pattern", Openfga(2051)),
+            Self::ContinuationTokenTypeMismatch => {
+                ("query_string_type_continuation_token_mismatch", Openfga(2052))
+            }
+            Self::ExceededEntityLimit => ("exceeded_entity_limit", Openfga(2053)),
+            Self::DuplicateContextualTuple => ("duplicate_contextual_tuple", Openfga(2055)),
+            Self::InvalidAuthorizationModel => ("invalid_authorization_model", Openfga(2056)),
+            Self::InvalidStartTime => ("invalid_start_time", Openfga(2059)),
+            Self::InternalError => ("internal_error", Openfga(4000)),
+            Self::DeadlineExceeded => ("deadline_exceeded", Openfga(4004)),
+            Self::Unavailable => ("unavailable", Openfga(4010)),
+            Self::UndefinedEndpoint => ("undefined_endpoint", Openfga(5000)),
+            Self::StoreNotFound => ("store_id_not_found", Openfga(5002)),
+            Self::Unimplemented => ("unimplemented", Openfga(5004)),
+            Self::Aborted => ("Aborted", Own(StatusCode::CONFLICT)),
+            Self::PreconditionFailed => ("precondition_failed", Own(StatusCode::CONFLICT)),
+            Self::RevisionNotReached => ("revision_not_reached", Own(StatusCode::CONFLICT)),
+            Self::TooManyRequests => ("too_many_requests", Own(StatusCode::TOO_MANY_REQUESTS)),
+            Self::MethodNotAllowed => ("method_not_allowed", Own(StatusCode::METHOD_NOT_ALLOWED)),
+        }
+    }
+}
+
+/// A failure as a client sees it.
+#[derive(Debug, Clone)]
+pub(super) struct ApiError {
+    pub(super) code: Code,
+    pub(super) message: String,
+    /// What happened, for the log only.
+    internal: Option<String>,
+}
+
+/// What the access log says of a failure; carried by its response.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) code: &'static str,
+    pub(super) internal: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    code: &'static str,
+    message: &'a str,
+}
+
+impl ApiError {
+    /// A failure of this code.
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), internal: None }
+    }
+
+    /// A field that is not as expected. `field` is its path in the request.
+    pub(super) fn field(code: Code, field: &str, expected: impl std::fmt::Display) -> Self {
+        Self::new(code, format!("invalid {field}: {expected}"))
+    }
+
+    /// [`field`](Self::field) with the code that most have.
+    pub(super) fn invalid(field: &str, expected: impl std::fmt::Display) -> Self {
+        Self::field(Code::ValidationError, field, expected)
+    }
+
+    /// A failure that is ours; `cause` goes to the log only.
+    pub(super) fn internal(cause: impl Into<String>) -> Self {
+        Self {
+            code: Code::InternalError,
+            message: "Internal Server Error".to_owned(),
+            internal: Some(cause.into()),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let body = Body { code: self.code.name(), message: &self.message };
+        let mut response = (self.code.status(), Json(body)).into_response();
+        if self.code == Code::TooManyRequests {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response.extensions_mut().insert(Failure { code: self.code.name(), internal: self.internal });
+        response
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let code = match error {
+            EngineError::Commit(error) => return error.into(),
+            EngineError::Store(error) => return error.into(),
+            EngineError::StoreNotFound { .. } => Code::StoreNotFound,
+            EngineError::NoModel { .. } => Code::LatestModelNotFound,
+            EngineError::ModelNotFound { .. } => Code::AuthorizationModelNotFound,
+            EngineError::InvalidModel { .. } | EngineError::ConditionsUnsupported { .. } => {
+                Code::InvalidAuthorizationModel
+            }
+            EngineError::InvalidTuple { contextual: true, .. } => Code::InvalidTuple,
+            EngineError::TypeNotFound { .. }
+            | EngineError::RelationNotFound { .. }
+            | EngineError::InvalidSubject { .. }
+            | EngineError::InvalidTuple { contextual: false, .. }
+            | EngineError::ImplicitTuple { .. } => Code::ValidationError,
+            EngineError::DuplicateTuple { .. } => Code::DuplicateTuples,
+            EngineError::TooComplex { .. } => Code::ResolutionTooComplex,
+            EngineError::RevisionNotReached { .. } => Code::RevisionNotReached,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<CommitError> for ApiError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Store(error) => error.into(),
+            CommitError::StoreNotFound => Self::new(Code::StoreNotFound, "Store ID not found"),
+            // Clients of OpenFGA recognise these two by their text.
+            CommitError::TupleExists { key } => write_failed("cannot write a tuple which already exists", &key),
+            CommitError::TupleMissing { key } => write_failed("cannot delete a tuple which does not exist", &key),
+            CommitError::TupleDiffers { key } => Self::new(
+                Code::Aborted,
+                format!(
+                    "attempted to write a tuple which already exists with a different condition: {}",
+                    openfga_key(&key)
+                ),
+            ),
+            CommitError::Precondition { .. } => Self::new(Code::PreconditionFailed, error.to_string()),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::WritesRefused { .. } | StoreError::Closed => Code::Unavailable,
+            _ => return Self::internal(error.to_string()),
+        };
+        Self {
+            code,
+            message: "the database takes no requests at present".to_owned(),
+            internal: Some(error.to_string()),
+        }
+    }
+}
+
+fn write_failed(what: &str, key: &TupleKey) -> ApiError {
+    ApiError::new(
+        Code::WriteFailed,
+        format!(
+            "{what}: {}: tuple to be written already existed or the tuple to be deleted did not exist",
+            openfga_key(key)
+        ),
+    )
+}
+
+fn openfga_key(key: &TupleKey) -> String {
+    format!("user: '{}', relation: '{}', object: '{}'", key.subject, key.relation, key.object)
+}

@@ -1,0 +1,107 @@
+//! What a handler takes out of a request: the store of its path, and its body or query string.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+
+use super::app::App;
+use super::error::ApiError;
+use super::fields::Fields;
+use super::wire;
+use crate::model::{ModelId, StoreId};
+use crate::store::Database;
+
+/// Asks that unknown fields be refused.
+const STRICT: HeaderName = HeaderName::from_static("tenure-strict");
+
+/// The store that the path names. Whether it exists is not said.
+pub(super) struct StorePath(pub(super) StoreId);
+
+impl<S: Send + Sync> FromRequestParts<S> for StorePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_id(parts, state, "store_id").await.map(Self)
+    }
+}
+
+/// The model that the path names.
+pub(super) struct ModelPath(pub(super) ModelId);
+
+impl<S: Send + Sync> FromRequestParts<S> for ModelPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        path_id(parts, state, "id").await.map(Self)
+    }
+}
+
+async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<StoreId, ApiError> {
+    let path = Path::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+    let Path(values) = path.map_err(|error| ApiError::invalid(name, error))?;
+    let value = values.iter().find(|(known, _)| known == name);
+    value.and_then(|(_, text)| text.parse().ok()).ok_or_else(|| wire::not_an_id(name))
+}
+
+/// The body, complete and within its limit (which the router sets).
+pub(super) struct Input {
+    pub(super) bytes: Bytes,
+    pub(super) strict: bool,
+}
+
+impl Input {
+    /// Reads the body's fields with `read`.
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        Fields::read_body(&self.bytes, self.strict, read)
+    }
+}
+
+impl<D: Database> FromRequest<App<D>> for Input {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &App<D>) -> Result<Self, ApiError> {
+        let strict = is_strict(request.headers());
+        match Bytes::from_request(request, app).await {
+            Ok(bytes) => Ok(Self { bytes, strict }),
+            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(too_large(app.config.body_bytes_max))
+            }
+            Err(error) => Err(ApiError::invalid("the request body", error)),
+        }
+    }
+}
+
+fn too_large(max: usize) -> ApiError {
+    ApiError::invalid("the request body", format!("it is too large; at most {max} bytes are allowed"))
+}
+
+/// The parameters of the query string.
+pub(super) struct Parameters {
+    pairs: Vec<(String, String)>,
+    strict: bool,
+}
+
+impl Parameters {
+    /// Reads the parameters with `read`.
+    pub(super) fn read<T>(self, read: impl FnOnce(&mut Fields) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        Fields::read_query(self.pairs, self.strict, read)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Parameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
+        let Query(pairs) = query.map_err(|error| ApiError::invalid("the query string", error))?;
+        Ok(Self { pairs, strict: is_strict(&parts.headers) })
+    }
+}
+
+fn is_strict(headers: &HeaderMap) -> bool {
+    headers.get(STRICT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
+}

@@ -1,0 +1,345 @@
+//! Reading a request's JSON as protobuf's mapping has it, field by field, with the path of each in every error.
+//!
+//! Both spellings of a name are taken (`tuple_key`, `tupleKey`), `null` is unset, unknown fields are ignored, or
+//! refused in a strict request. What a field means is not decided here.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::error::{ApiError, Code};
+
+/// A field of a request where absent and `null` differ.
+pub(super) enum Given<T> {
+    Absent,
+    Null,
+    Value(T),
+}
+
+/// The fields of one object of a request. What is read is taken out; what is left at the end is unknown.
+pub(super) struct Fields {
+    path: String,
+    values: Map<String, Value>,
+    strict: bool,
+}
+
+impl Fields {
+    /// Reads a body, which is one JSON object or nothing, with `read`.
+    pub(super) fn read_body<T>(
+        body: &[u8],
+        strict: bool,
+        read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let values = if body.iter().all(u8::is_ascii_whitespace) {
+            Map::new()
+        } else {
+            let parsed: Unique = serde_json::from_slice(body)
+                .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))?;
+            match parsed.0 {
+                Value::Object(values) => values,
+                other => return Err(wrong_type("the request body", "an object", &other)),
+            }
+        };
+        Self { path: String::new(), values, strict }.read(read)
+    }
+
+    /// Reads the parameters of a query string with `read`.
+    pub(super) fn read_query<T>(
+        parameters: Vec<(String, String)>,
+        strict: bool,
+        read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut values = Map::new();
+        for (name, value) in parameters {
+            if values.insert(name.clone(), Value::String(value)).is_some() {
+                return Err(ApiError::invalid(&name, "given more than once"));
+            }
+        }
+        Self { path: String::new(), values, strict }.read(read)
+    }
+
+    fn read<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, ApiError>) -> Result<T, ApiError> {
+        let value = read(&mut self)?;
+        match self.values.keys().next() {
+            Some(unknown) if self.strict => Err(ApiError::invalid(&self.path(unknown), "unknown field")),
+            _ => Ok(value),
+        }
+    }
+
+    /// The path of a field, from the top of the request.
+    pub(super) fn path(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
+    }
+
+    /// The field of this name (in snake case) or of its lower camel spelling.
+    pub(super) fn given(&mut self, name: &str) -> Result<Given<Value>, ApiError> {
+        let first = self.values.remove(name);
+        let camel = lower_camel(name);
+        let second = if camel == name { None } else { self.values.remove(&camel) };
+        match (first, second) {
+            (Some(_), Some(_)) => {
+                Err(ApiError::invalid(&self.path(name), format!("given twice, the other time as {camel}")))
+            }
+            (None, None) => Ok(Given::Absent),
+            (Some(Value::Null), None) | (None, Some(Value::Null)) => Ok(Given::Null),
+            (Some(value), None) | (None, Some(value)) => Ok(Given::Value(value)),
+        }
+    }
+
+    fn set(&mut self, name: &str) -> Result<Option<Value>, ApiError> {
+        Ok(match self.given(name)? {
+            Given::Absent | Given::Null => None,
+            Given::Value(value) => Some(value),
+        })
+    }
+
+    /// A text; empty where unset.
+    pub(super) fn string(&mut self, name: &str) -> Result<String, ApiError> {
+        match self.set(name)? {
+            None => Ok(String::new()),
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(wrong_type(&self.path(name), "a string", &other)),
+        }
+    }
+
+    /// A truth value; false where unset.
+    pub(super) fn boolean(&mut self, name: &str) -> Result<bool, ApiError> {
+        match self.set(name)? {
+            None => Ok(false),
+            Some(Value::Bool(value)) => Ok(value),
+            Some(other) => Err(wrong_type(&self.path(name), "true or false", &other)),
+        }
+    }
+
+    /// A whole number, also as text, as protobuf's JSON has it.
+    pub(super) fn integer(&mut self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(value) = self.set(name)? else { return Ok(None) };
+        let number = match &value {
+            Value::Number(number) => number.as_i64(),
+            Value::String(text) => text.parse().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(wrong_type(&self.path(name), "a whole number of 64 bits", &value)),
+        }
+    }
+
+    /// One of an enum's values, by name or by number; the first one where unset.
+    pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, i64)]) -> Result<(), ApiError> {
+        let Some(value) = self.set(name)? else { return Ok(()) };
+        let known = match &value {
+            Value::String(text) => values.iter().any(|(name, _)| name == text),
+            Value::Number(number) => values.iter().any(|(_, value)| number.as_i64() == Some(*value)),
+            _ => false,
+        };
+        if known {
+            return Ok(());
+        }
+        let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();
+        Err(wrong_type(&self.path(name), &format!("one of {}", names.join(", ")), &value))
+    }
+
+    /// An object, kept as it is.
+    pub(super) fn map(&mut self, name: &str) -> Result<Option<Map<String, Value>>, ApiError> {
+        match self.set(name)? {
+            None => Ok(None),
+            Some(Value::Object(map)) => Ok(Some(map)),
+            Some(other) => Err(wrong_type(&self.path(name), "an object", &other)),
+        }
+    }
+
+    /// An object, read with `read`.
+    pub(super) fn object<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.set(name)? else { return Ok(None) };
+        self.nested(&self.path(name), value, read).map(Some)
+    }
+
+    /// A value that was taken out of this object and must be an object itself, read with `read`.
+    pub(super) fn nested<T>(
+        &self,
+        path: &str,
+        value: Value,
+        read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        match value {
+            Value::Object(values) => Self { path: path.to_owned(), values, strict: self.strict }.read(read),
+            other => Err(wrong_type(path, "an object", &other)),
+        }
+    }
+
+    /// A list of objects, each read with `read`; empty where unset.
+    pub(super) fn objects<T>(
+        &mut self,
+        name: &str,
+        mut read: impl FnMut(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<Vec<T>, ApiError> {
+        let items = match self.set(name)? {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(items)) => items,
+            Some(other) => return Err(wrong_type(&self.path(name), "a list", &other)),
+        };
+        let list = self.path(name);
+        let one = |(index, item): (usize, Value)| self.nested(&format!("{list}[{index}]"), item, &mut read);
+        items.into_iter().enumerate().map(one).collect()
+    }
+}
+
+/// A field that has another type than expected.
+pub(super) fn wrong_type(path: &str, expected: &str, found: &Value) -> ApiError {
+    let found = match found {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => {
+            let mut shortened: String = text.chars().take(64).collect();
+            if shortened.len() < text.len() {
+                shortened.push('…');
+            }
+            format!("the text {shortened:?}")
+        }
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    };
+    ApiError::invalid(path, format!("expected {expected}, found {found}"))
+}
+
+fn lower_camel(name: &str) -> String {
+    let mut camel = String::with_capacity(name.len());
+    let mut upper = false;
+    for character in name.chars() {
+        if character == '_' {
+            upper = true;
+        } else if upper {
+            camel.push(character.to_ascii_uppercase());
+            upper = false;
+        } else {
+            camel.push(character);
+        }
+    }
+    camel
+}
+
+/// A JSON value whose objects name each field once. Of a field that stands twice, either could be meant, and an
+/// expiration that was meant must not get lost.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(Unique(item)) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut values = Map::new();
+        while let Some(name) = access.next_key::<String>()? {
+            let Unique(value) = access.next_value()?;
+            if values.contains_key(&name) {
+                return Err(A::Error::custom(format_args!("duplicate field {name:?}")));
+            }
+            values.insert(name, value);
+        }
+        Ok(Value::Object(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str, strict: bool) -> Result<String, String> {
+        Fields::read_body(body.as_bytes(), strict, |fields| {
+            let inner = fields.object("outer_field", |inner| inner.string("text"))?;
+            let items = fields.objects("items", |item| item.boolean("on"))?;
+            Ok(format!("{inner:?} {items:?}"))
+        })
+        .map_err(|error| error.message)
+    }
+
+    #[test]
+    fn both_spellings_are_taken_and_null_is_unset() {
+        let expected = Ok("Some(\"x\") []".to_owned());
+        assert_eq!(read(r#"{"outer_field":{"text":"x"}}"#, true), expected);
+        assert_eq!(read(r#"{"outerField":{"text":"x"},"items":null}"#, true), expected);
+        assert_eq!(read(r#"{"outerField":{"text":null}}"#, true), Ok("Some(\"\") []".to_owned()));
+        assert_eq!(read("", true), Ok("None []".to_owned()));
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let message = |body, strict| read(body, strict).unwrap_err();
+        assert_eq!(
+            message(r#"{"items":[{"on":true},{"on":1}]}"#, false),
+            "invalid items[1].on: expected true or false, found the number 1"
+        );
+        assert_eq!(
+            message(r#"{"outer_field":{"txet":1}}"#, true),
+            "invalid outer_field.txet: unknown field"
+        );
+        assert!(read(r#"{"outer_field":{"txet":1}}"#, false).is_ok(), "ignored unless strict");
+        assert_eq!(
+            message(r#"{"outer_field":{},"outerField":{}}"#, false),
+            "invalid outer_field: given twice, the other time as outerField"
+        );
+        assert!(message(r#"{"items":[],"items":[]}"#, false).contains(r#"duplicate field "items""#));
+        assert!(message("{", false).starts_with("malformed JSON: "));
+        assert!(message("[]", false).contains("expected an object, found a list"));
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let body = format!("{}{}", r#"{"a":"#.repeat(10_000), "}".repeat(10_000));
+        assert!(read(&body, false).unwrap_err().contains("recursion limit"));
+    }
+}

@@ -1,0 +1,117 @@
+//! What surrounds every request: its id, its line in the log, its metrics, its limits, and what becomes of a panic.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Instant as Stopwatch;
+
+use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tracing::{Instrument, error, info, info_span, warn};
+use ulid::Ulid;
+
+use super::app::App;
+use super::error::{ApiError, Code, Failure};
+use super::reply::STORE_ID;
+use crate::store::Database;
+
+/// Names a request in the answer and in the log.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over from a client, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Gives the request an id, counts it, and writes its line in the log.
+pub(super) async fn observe<D: Database>(State(app): State<App<D>>, mut request: Request, next: Next) -> Response {
+    let began = Stopwatch::now();
+    let in_flight = app.metrics.begin();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let id = request_id(&request);
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let id_text = String::from_utf8_lossy(id.as_bytes()).into_owned();
+
+    let span = info_span!("request", request_id = %id_text);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    drop(in_flight);
+
+    let (took, status) = (began.elapsed(), response.status());
+    app.metrics.answered(&method, &route, status, took);
+    let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let failure = response.extensions().get::<Failure>();
+    let code = failure.map_or("", |failure| failure.code);
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let status_number = status.as_u16();
+    span.in_scope(|| match failure.and_then(|failure| failure.internal.as_deref()) {
+        Some(cause) => {
+            error!(%method, route, store, status = status_number, code, duration_us, cause, "answered");
+        }
+        None if status.is_server_error() => {
+            warn!(%method, route, store, status = status_number, code, duration_us, "answered");
+        }
+        None => info!(%method, route, store, status = status_number, code, duration_us, "answered"),
+    });
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// The client's id, where it is one that can stand in a log and in a header as it is; otherwise a new one.
+fn request_id(request: &Request) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-_.:/+=".contains(b);
+        (1..=REQUEST_ID_BYTES_MAX).contains(&bytes.len()) && bytes.iter().all(allowed)
+    };
+    match request.headers().get(REQUEST_ID).filter(sane) {
+        Some(value) => value.clone(),
+        None => {
+            let made = Ulid::generate().to_string();
+            HeaderValue::try_from(made).unwrap_or(HeaderValue::from_static("unknown"))
+        }
+    }
+}
+
+/// What a panic becomes: the client learns nothing of it but the request's id, and the server goes on.
+pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    ApiError::internal(format!("panicked: {text}")).into_response()
+}
+
+/// Turns away what comes while too many requests are served already.
+///
+/// OpenFGA has no such answer: an overloaded one answers 500 or 422, which its SDKs retry at once or not at all.
+/// Upon a 429 they wait as long as `Retry-After` says.
+pub(super) async fn shed(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    match permits.try_acquire() {
+        Ok(_permit) => next.run(request).await,
+        Err(_) => {
+            let message = "too many requests are being served; try again later";
+            ApiError::new(Code::TooManyRequests, message).into_response()
+        }
+    }
+}
+
+/// Ends a request that takes too long. A write may have been committed all the same, as a whole: that is so for
+/// every answer that does not arrive.
+pub(super) async fn deadline<D: Database>(State(app): State<App<D>>, request: Request, next: Next) -> Response {
+    match timeout(app.config.request_timeout, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),
+    }
+}
+
+/// Names the store of the path in the answer, whether it exists or not.
+pub(super) async fn name_store(params: RawPathParams, request: Request, next: Next) -> Response {
+    let store = params.iter().find(|(name, _)| *name == "store_id").map(|(_, value)| value.to_owned());
+    let mut response = next.run(request).await;
+    // Only what is an identifier goes into a header and into the log.
+    let id = store.filter(|text| text.parse::<crate::model::StoreId>().is_ok());
+    if let Some(value) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        response.headers_mut().insert(STORE_ID, value);
+    }
+    response
+}

@@ -1,0 +1,112 @@
+//! The HTTP server: OpenFGA's API with Tenure's additions.
+//!
+//! Wire formats stand here and nowhere else: a request is read into the words of the model and the engine, and
+//! their answers are written out. Nothing here may decide an authorization question, and nothing may reach the
+//! database but through the engine.
+//!
+//! - `routes/`: one file per operation.
+//! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `error`: writing answers.
+//! - `middleware`, `metrics`: what surrounds a request.
+//! - `listen`: connections, and stopping gracefully.
+
+mod app;
+mod config;
+mod error;
+mod extract;
+mod fields;
+mod listen;
+mod metrics;
+mod middleware;
+mod paging;
+mod reply;
+mod routes;
+mod token;
+mod wire;
+
+pub use config::ServerConfig;
+pub use listen::serve;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{Any, CorsLayer};
+
+use crate::engine::Engine;
+use crate::store::Database;
+use app::App;
+use error::{ApiError, Code};
+
+/// Every route of the server, on `engine`.
+pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
+    let config = Arc::new(config.clone());
+    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()) };
+    // Probes and metrics are answered however many requests are being served.
+    let routes = api(&app).merge(operations());
+    routes
+        .fallback(undefined)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(cors())
+        .layer(from_fn_with_state(app.clone(), middleware::observe))
+        .with_state(app)
+}
+
+fn operations<D: Database>() -> Router<App<D>> {
+    Router::new()
+        .route("/healthz", get(routes::health::healthz))
+        .route("/readyz", get(routes::health::readyz))
+        .route("/metrics", get(metrics::show))
+}
+
+fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
+    let of_a_store = Router::new()
+        .route(
+            "/stores/{store_id}",
+            get(routes::stores::get).delete(routes::stores::delete).patch(routes::stores::update),
+        )
+        .route(
+            "/stores/{store_id}/authorization-models",
+            get(routes::models::list).post(routes::models::write),
+        )
+        .route("/stores/{store_id}/authorization-models/{id}", get(routes::models::get))
+        .route("/stores/{store_id}/write", post(routes::write::write))
+        .route("/stores/{store_id}/read", post(routes::read::read))
+        .route("/stores/{store_id}/changes", get(routes::changes::changes))
+        .route("/stores/{store_id}/check", post(routes::check::check))
+        .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
+        .route("/stores/{store_id}/expand", post(routes::expand::expand))
+        .route_layer(from_fn(middleware::name_store));
+    let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
+    Router::new()
+        .route("/stores", get(routes::stores::list).post(routes::stores::create))
+        .merge(of_a_store)
+        .route_layer(DefaultBodyLimit::max(app.config.body_bytes_max))
+        .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
+        .route_layer(from_fn_with_state(permits, middleware::shed))
+}
+
+/// Any origin may call with any header, as OpenFGA has it: what authorizes a request is its bearer token, which no
+/// browser adds by itself.
+fn cors() -> CorsLayer {
+    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
+    CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods(methods).expose_headers([
+        reply::MODEL_ID,
+        reply::STORE_ID,
+        reply::REVISION,
+        middleware::REQUEST_ID,
+    ])
+}
+
+async fn undefined() -> ApiError {
+    ApiError::new(Code::UndefinedEndpoint, "Not Found")
+}
+
+async fn method_not_allowed() -> ApiError {
+    ApiError::new(Code::MethodNotAllowed, "Method Not Allowed")
+}

@@ -1,0 +1,86 @@
+//! ReadChanges: every write and delete, in order.
+
+use axum::extract::State;
+use serde::{Serialize, Serializer};
+
+use crate::engine::{Changes, ChangesRequest};
+use crate::model::check_type;
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Parameters, StorePath};
+use crate::server::fields::Fields;
+use crate::server::paging::PageRequest;
+use crate::server::reply::Reply;
+use crate::server::token;
+use crate::server::wire::{self, ShownTuple};
+use crate::store::{Database, LogPosition, LoggedChange};
+
+#[derive(Serialize)]
+pub(in crate::server) struct Page {
+    changes: Vec<Shown>,
+    continuation_token: String,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(serialize_with = "show_key")]
+    tuple_key: LoggedChange,
+    operation: &'static str,
+    timestamp: String,
+}
+
+fn show_key<S: Serializer>(change: &LoggedChange, serializer: S) -> Result<S::Ok, S::Error> {
+    ShownTuple { key: &change.key, record: change.after.as_ref() }.serialize(serializer)
+}
+
+/// `GET /stores/{store_id}/changes`
+pub(in crate::server) async fn changes<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    parameters: Parameters,
+) -> Result<Reply<Page>, ApiError> {
+    let (page, object_type, start) = parameters.read(|fields| {
+        let page = PageRequest::read(fields)?;
+        let object_type = object_type(fields)?;
+        let start = match fields.string("start_time")? {
+            text if text.is_empty() => None,
+            text => {
+                let parsed = text.parse();
+                Some(parsed.map_err(|error| ApiError::invalid(&fields.path("start_time"), error))?)
+            }
+        };
+        Ok((page, object_type, start))
+    })?;
+    if start.is_some_and(|start| start >= app.engine.now()) {
+        let expected = "the start time must be before the present";
+        return Err(ApiError::field(Code::InvalidStartTime, "start_time", expected));
+    }
+    let after = token::to_changes(store, &object_type, &page.token)?;
+    let wanted = (!object_type.is_empty()).then(|| object_type.as_str().into());
+    let request = ChangesRequest { object_type: wanted, after, start, limit: page.size };
+    let found = app.run_query(move |engine| engine.changes(store, &request)).await?;
+    let continuation_token = match (found.position, after) {
+        // Nothing new: the client comes again with what it has.
+        (position, Some(after)) if position == after => page.token,
+        (position, None) if position == LogPosition::default() => String::new(),
+        (position, _) => token::of_changes(store, &object_type, position),
+    };
+    let Changes { items, .. } = found;
+    Ok(Reply::ok(Page { changes: items.into_iter().map(shown).collect(), continuation_token }))
+}
+
+fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
+    let text = fields.string("type")?;
+    match check_type(&text) {
+        Err(error) if !text.is_empty() => {
+            Err(ApiError::field(Code::TypeInvalidPattern, &fields.path("type"), format!("the name {error}")))
+        }
+        _ => Ok(text),
+    }
+}
+
+fn shown(change: LoggedChange) -> Shown {
+    let operation =
+        if change.after.is_some() { "TUPLE_OPERATION_WRITE" } else { "TUPLE_OPERATION_DELETE" };
+    Shown { operation, timestamp: wire::instant(change.at), tuple_key: change }
+}

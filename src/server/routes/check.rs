@@ -1,0 +1,63 @@
+//! Check: does this subject hold this relation on this object?
+
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::engine::{CheckRequest, QueryContext};
+use crate::model::Revision;
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, StorePath};
+use crate::server::fields::Fields;
+use crate::server::reply::Reply;
+use crate::server::wire;
+use crate::store::Database;
+
+#[derive(Serialize)]
+pub(in crate::server) struct Checked {
+    allowed: bool,
+    /// Always empty, as in OpenFGA.
+    resolution: &'static str,
+    revision: Revision,
+    stable_until: Option<String>,
+}
+
+/// `POST /stores/{store_id}/check`
+pub(in crate::server) async fn check<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    input: Input,
+) -> Result<Reply<Checked>, ApiError> {
+    let (context, request) = input.read(|fields| {
+        let request = tuple_key(fields)?;
+        let context = QueryContext {
+            model: wire::model_id(fields)?,
+            contextual_tuples: wire::contextual_tuples(fields)?,
+            at_least_revision: wire::at_least_revision(fields)?,
+        };
+        fields.boolean("trace")?;
+        fields.map("context")?;
+        wire::consistency(fields)?;
+        Ok((context, request))
+    })?;
+    let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &request)).await;
+    app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
+    let (answer, counts) = outcome?;
+    app.metrics.evaluated(counts.total());
+    let body = Checked {
+        allowed: answer.value.allowed,
+        resolution: "",
+        revision: answer.revision,
+        stable_until: wire::optional_instant(answer.value.stable_until),
+    };
+    Ok(Reply::computed(&answer, body))
+}
+
+/// Reads `tuple_key`, which must be given.
+pub(super) fn tuple_key(fields: &mut Fields) -> Result<CheckRequest, ApiError> {
+    let key = fields.object("tuple_key", wire::tuple_key)?;
+    let Some(key) = key else {
+        return Err(ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required"));
+    };
+    Ok(CheckRequest { object: key.object, relation: key.relation, subject: key.subject })
+}

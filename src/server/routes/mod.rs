@@ -1,0 +1,11 @@
+//! The operations, one file each: a request read, the engine asked, its answer written.
+
+pub(super) mod batch_check;
+pub(super) mod changes;
+pub(super) mod check;
+pub(super) mod expand;
+pub(super) mod health;
+pub(super) mod models;
+pub(super) mod read;
+pub(super) mod stores;
+pub(super) mod write;

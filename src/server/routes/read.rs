@@ -1,0 +1,93 @@
+//! Read: the stored tuples that match a pattern. The model plays no part.
+
+use axum::extract::State;
+use serde::{Serialize, Serializer};
+
+use crate::engine::{ReadRequest, StoredTuple};
+use crate::model::{Object, check_type};
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, StorePath};
+use crate::server::fields::Fields;
+use crate::server::paging::PageRequest;
+use crate::server::reply::Reply;
+use crate::server::token;
+use crate::server::wire::{self, ShownTuple};
+use crate::store::Database;
+
+#[derive(Serialize)]
+pub(in crate::server) struct Tuples {
+    tuples: Vec<Shown>,
+    continuation_token: String,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(serialize_with = "show_key")]
+    key: StoredTuple,
+    timestamp: String,
+}
+
+fn show_key<S: Serializer>(tuple: &StoredTuple, serializer: S) -> Result<S::Ok, S::Error> {
+    ShownTuple { key: &tuple.key, record: Some(&tuple.record) }.serialize(serializer)
+}
+
+/// `POST /stores/{store_id}/read`
+pub(in crate::server) async fn read<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    input: Input,
+) -> Result<Reply<Tuples>, ApiError> {
+    let request = input.read(|fields| {
+        let mut request = fields.object("tuple_key", pattern)?.unwrap_or_default();
+        let page = PageRequest::read(fields)?;
+        wire::consistency(fields)?;
+        request.include_inactive = fields.boolean("include_inactive")?;
+        request.after = token::to_tuples(store, &page.token)?;
+        request.limit = page.size;
+        Ok(request)
+    })?;
+    let found = app.run_query(move |engine| engine.read(store, &request)).await?;
+    let shown = |tuple: StoredTuple| Shown { timestamp: wire::instant(tuple.record.written_at), key: tuple };
+    Ok(Reply::ok(Tuples {
+        continuation_token: found.next.map(|after| token::of_tuples(store, &after)).unwrap_or_default(),
+        tuples: found.items.into_iter().map(shown).collect(),
+    }))
+}
+
+/// The pattern: a type of object, with an identifier or a subject or both, and a relation where one is given.
+fn pattern(fields: &mut Fields) -> Result<ReadRequest, ApiError> {
+    let (object_type, object_id) = object_pattern(fields)?;
+    let subject = match fields.string("user")? {
+        text if text.is_empty() => None,
+        text => Some(wire::subject_of(fields, &text)?),
+    };
+    let relation = match fields.string("relation")? {
+        text if text.is_empty() => None,
+        text => Some(wire::relation_of(fields, text)?),
+    };
+    if object_type.is_none() || (object_id.is_none() && subject.is_none()) {
+        return Err(ApiError::new(
+            Code::ValidationError,
+            "the 'tuple_key' field was provided but the object type field is required and both the object id and \
+             user cannot be empty",
+        ));
+    }
+    Ok(ReadRequest { object_type, object_id, relation, subject, ..ReadRequest::default() })
+}
+
+/// `type:id`, or `type:` for every object of the type.
+fn object_pattern(fields: &mut Fields) -> Result<(Option<Box<str>>, Option<Box<str>>), ApiError> {
+    let text = fields.string("object")?;
+    if text.is_empty() {
+        return Ok((None, None));
+    }
+    if let Some(type_name) = text.strip_suffix(':').filter(|type_name| !type_name.contains(':')) {
+        return match check_type(type_name) {
+            Ok(()) => Ok((Some(type_name.into()), None)),
+            Err(error) => Err(ApiError::invalid(&fields.path("object"), format!("the type {error}"))),
+        };
+    }
+    let Object { type_name, id } = wire::object_of(fields, &text)?;
+    Ok((Some(type_name), Some(id)))
+}

@@ -1,0 +1,125 @@
+//! Stores: create, list, get, delete.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, Parameters, StorePath};
+use crate::server::fields::Fields;
+use crate::server::paging::PageRequest;
+use crate::server::reply::Reply;
+use crate::server::{token, wire};
+use crate::store::{Database, StoreInfo};
+
+/// Lengths of a store's name, in bytes.
+const NAME_BYTES: std::ops::RangeInclusive<usize> = 3..=64;
+
+#[derive(Serialize)]
+pub(in crate::server) struct Created {
+    id: String,
+    name: Box<str>,
+    created_at: String,
+    updated_at: String,
+}
+
+#[derive(Serialize)]
+pub(in crate::server) struct Store {
+    #[serde(flatten)]
+    store: Created,
+    /// A store that was deleted is not shown any more, so that this is always null.
+    deleted_at: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(in crate::server) struct Stores {
+    stores: Vec<Store>,
+    continuation_token: String,
+}
+
+impl From<StoreInfo> for Created {
+    fn from(store: StoreInfo) -> Self {
+        Self {
+            id: store.id.to_string(),
+            name: store.name,
+            created_at: wire::instant(store.created_at),
+            updated_at: wire::instant(store.updated_at),
+        }
+    }
+}
+
+impl From<StoreInfo> for Store {
+    fn from(store: StoreInfo) -> Self {
+        Self { store: store.into(), deleted_at: None }
+    }
+}
+
+/// `POST /stores`
+pub(in crate::server) async fn create<D: Database>(
+    State(app): State<App<D>>,
+    input: Input,
+) -> Result<Reply<Created>, ApiError> {
+    let name = input.read(|fields| {
+        let name = fields.string("name")?;
+        check_name(fields, &name)?;
+        Ok(name)
+    })?;
+    let store = app.run_query(move |engine| engine.create_store(&name)).await?;
+    Ok(Reply::created(store.into()))
+}
+
+/// `GET /stores`
+pub(in crate::server) async fn list<D: Database>(
+    State(app): State<App<D>>,
+    parameters: Parameters,
+) -> Result<Reply<Stores>, ApiError> {
+    let (page, name) = parameters.read(|fields| {
+        let page = PageRequest::read(fields)?;
+        let name = fields.string("name")?;
+        if name.is_empty() {
+            return Ok((page, None));
+        }
+        check_name(fields, &name)?;
+        Ok((page, Some(name)))
+    })?;
+    let after = token::to_stores(&page.token)?;
+    let found = app.run_query(move |engine| engine.stores(name.as_deref(), after, page.size)).await?;
+    Ok(Reply::ok(Stores {
+        stores: found.items.into_iter().map(Store::from).collect(),
+        continuation_token: found.next.map(token::of_stores).unwrap_or_default(),
+    }))
+}
+
+/// `GET /stores/{store_id}`
+pub(in crate::server) async fn get<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+) -> Result<Reply<Store>, ApiError> {
+    let found = app.run_query(move |engine| engine.store(store)).await?;
+    Ok(Reply::ok(found.into()))
+}
+
+/// `DELETE /stores/{store_id}`: 204, also where there is no such store.
+pub(in crate::server) async fn delete<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+) -> Result<StatusCode, ApiError> {
+    app.run_query(move |engine| engine.delete_store(store)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PATCH /stores/{store_id}`, which OpenFGA names and does not have either.
+pub(in crate::server) async fn update() -> ApiError {
+    ApiError::new(Code::Unimplemented, "updating a store is not implemented")
+}
+
+fn check_name(fields: &Fields, name: &str) -> Result<(), ApiError> {
+    // OpenFGA's pattern would let line breaks and tabs through, which have no place in a name.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || " .-/^_&@".contains(c);
+    if NAME_BYTES.contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let expected = "expected 3 to 64 letters, digits, spaces and characters of `.-/^_&@`";
+    Err(ApiError::invalid(&fields.path("name"), expected))
+}

@@ -1,0 +1,96 @@
+//! Write: tuples written and deleted in one commit.
+
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::engine::WriteRequest;
+use crate::model::limits::{PRECONDITIONS_PER_WRITE_MAX, TUPLES_PER_WRITE_MAX};
+use crate::model::{Revision, TupleKey};
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, StorePath};
+use crate::server::fields::Fields;
+use crate::server::reply::Reply;
+use crate::server::wire::{self, GivenTuple};
+use crate::store::{Database, Delete, OnDuplicate, OnMissing, Precondition, Requirement, Write};
+
+/// An addition: OpenFGA's answer is empty.
+#[derive(Serialize)]
+pub(in crate::server) struct Written {
+    revision: Revision,
+}
+
+/// `POST /stores/{store_id}/write`
+pub(in crate::server) async fn write<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    input: Input,
+) -> Result<Reply<Written>, ApiError> {
+    let request = input.read(request)?;
+    let (model, committed) = app.write(store, request).await?;
+    let revision = committed.revision;
+    Ok(Reply::ok(Written { revision }).with(model, revision))
+}
+
+fn request(fields: &mut Fields) -> Result<WriteRequest, ApiError> {
+    let writes = fields.object("writes", writes)?.unwrap_or_default();
+    let deletes = fields.object("deletes", deletes)?.unwrap_or_default();
+    let preconditions = fields.objects("preconditions", precondition)?;
+    let model = wire::model_id(fields)?;
+    if writes.is_empty() && deletes.is_empty() {
+        return Err(ApiError::new(
+            Code::InvalidWriteInput,
+            "Invalid input. Make sure you provide at least one write, or at least one delete",
+        ));
+    }
+    limit(writes.len().saturating_add(deletes.len()), "write operations", TUPLES_PER_WRITE_MAX)?;
+    limit(preconditions.len(), "preconditions", PRECONDITIONS_PER_WRITE_MAX)?;
+    Ok(WriteRequest { model, actor: None, preconditions, deletes, writes })
+}
+
+fn limit(count: usize, entity: &str, max: usize) -> Result<(), ApiError> {
+    if count <= max {
+        return Ok(());
+    }
+    let message = format!("The number of {entity} exceeds the allowed limit of {max}");
+    Err(ApiError::new(Code::ExceededEntityLimit, message))
+}
+
+fn writes(fields: &mut Fields) -> Result<Vec<Write>, ApiError> {
+    let on_duplicate = match fields.string("on_duplicate")?.as_str() {
+        "" | "error" => OnDuplicate::Error,
+        "ignore" => OnDuplicate::Ignore,
+        "update" => OnDuplicate::Update,
+        _ => return Err(one_of(fields, "on_duplicate", "`error`, `ignore` and `update`")),
+    };
+    fields.objects("tuple_keys", |fields| {
+        let GivenTuple { key, condition, expires_at, paused } = wire::tuple(fields)?;
+        Ok(Write { key, condition, expires_at, paused, on_duplicate })
+    })
+}
+
+fn deletes(fields: &mut Fields) -> Result<Vec<Delete>, ApiError> {
+    let on_missing = match fields.string("on_missing")?.as_str() {
+        "" | "error" => OnMissing::Error,
+        "ignore" => OnMissing::Ignore,
+        _ => return Err(one_of(fields, "on_missing", "`error` and `ignore`")),
+    };
+    fields.objects("tuple_keys", |fields| Ok(Delete { key: wire::tuple_key(fields)?, on_missing }))
+}
+
+fn precondition(fields: &mut Fields) -> Result<Precondition, ApiError> {
+    let key: TupleKey = fields
+        .object("tuple_key", wire::tuple_key)?
+        .ok_or_else(|| ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required"))?;
+    let must = match fields.string("must")?.as_str() {
+        "exist" => Requirement::Exist,
+        "not_exist" => Requirement::NotExist,
+        "live" => Requirement::Live,
+        _ => return Err(one_of(fields, "must", "`exist`, `not_exist` and `live`")),
+    };
+    Ok(Precondition { key, must })
+}
+
+fn one_of(fields: &Fields, name: &str, values: &str) -> ApiError {
+    ApiError::invalid(&fields.path(name), format!("expected one of {values}"))
+}

@@ -1,0 +1,246 @@
+//! A server on a database in memory, asked without a socket, and a model and clock to test with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use serde_json::{Value, json};
+use tenure::engine::Engine;
+use tenure::model::limits::EvaluationLimits;
+use tenure::model::{Clock, Instant};
+use tenure::server::{self, ServerConfig};
+use tenure::store::memory::MemoryDatabase;
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+/// When the clock of every test stands at first.
+pub const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// A clock that is set by hand.
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Instant {
+        Instant::from_unix_micros(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// `null` where the body is empty, a text where it is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The answer is this error; returns its message.
+    #[track_caller]
+    pub fn fails(self, status: u16, code: &str) -> String {
+        assert_eq!((self.status, self.body["code"].as_str()), (status, Some(code)), "{}", self.body);
+        assert_eq!(self.body.as_object().unwrap().len(), 2, "{}", self.body);
+        self.body["message"].as_str().unwrap().to_owned()
+    }
+
+    /// The answer is exactly this, 200.
+    #[track_caller]
+    pub fn is(self, expected: Value) {
+        assert_eq!((self.status, &self.body), (200, &expected));
+    }
+}
+
+/// A server with one store that has [`model`].
+pub struct Server {
+    runtime: Runtime,
+    router: Router,
+    clock: Arc<TestClock>,
+    pub store: String,
+    pub model: String,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        Self::with(&ServerConfig::default(), EvaluationLimits::default())
+    }
+
+    pub fn with(config: &ServerConfig, limits: EvaluationLimits) -> Self {
+        let now: Instant = NOW.parse().unwrap();
+        let clock = Arc::new(TestClock(AtomicI64::new(now.unix_micros())));
+        let engine = Arc::new(Engine::new(MemoryDatabase::new(clock.clone()), limits));
+        let router = server::router(engine, config);
+        let mut server = Self {
+            runtime: Runtime::new().unwrap(),
+            router,
+            clock,
+            store: String::new(),
+            model: String::new(),
+        };
+        server.store = server.create_store();
+        let written = server.post("/authorization-models", model());
+        assert_eq!(written.status, 201, "{}", written.body);
+        server.model = written.body["authorization_model_id"].as_str().unwrap().to_owned();
+        server
+    }
+
+    /// Another store, without a model.
+    pub fn create_store(&self) -> String {
+        let created = self.send("POST", "/stores", &[], Some(r#"{"name":"test store"}"#));
+        assert_eq!(created.status, 201, "{}", created.body);
+        created.body["id"].as_str().unwrap().to_owned()
+    }
+
+    pub fn set_clock(&self, to: &str) {
+        let to: Instant = to.parse().unwrap();
+        self.clock.0.store(to.unix_micros(), Ordering::SeqCst);
+    }
+
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Sends a request with any path.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&str>) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
+        let request = request.body(body).unwrap();
+        self.runtime.block_on(answer(self.router.clone(), request))
+    }
+
+    /// Sends a request for the store.
+    pub fn post(&self, operation: &str, body: Value) -> Answer {
+        self.send("POST", &self.path(operation), &[], Some(&body.to_string()))
+    }
+
+    /// The same, with the body as it is.
+    pub fn post_text(&self, operation: &str, body: &str) -> Answer {
+        self.send("POST", &self.path(operation), &[], Some(body))
+    }
+
+    /// The same, refusing unknown fields.
+    pub fn post_strictly(&self, operation: &str, body: Value) -> Answer {
+        self.send("POST", &self.path(operation), &[("Tenure-Strict", "true")], Some(&body.to_string()))
+    }
+
+    pub fn get(&self, operation: &str) -> Answer {
+        self.send("GET", &self.path(operation), &[], None)
+    }
+
+    fn path(&self, operation: &str) -> String {
+        format!("/stores/{}{operation}", self.store)
+    }
+
+    /// Writes tuples, which must succeed.
+    #[track_caller]
+    pub fn write(&self, tuples: &[&str]) {
+        let keys: Vec<Value> = tuples.iter().map(|text| key(text)).collect();
+        self.write_keys(json!(keys));
+    }
+
+    /// Writes tuples with conditions or lifetimes, which must succeed.
+    #[track_caller]
+    pub fn write_keys(&self, keys: Value) {
+        let answer = self.post("/write", json!({"writes": {"tuple_keys": keys}}));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Every stored tuple, as `object#relation@user`, live or not.
+    pub fn tuples(&self) -> Vec<String> {
+        let answer = self.post("/read", json!({"page_size": 100, "include_inactive": true}));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let text = |tuple: &Value| {
+            let part = |name: &str| tuple["key"][name].as_str().unwrap().to_owned();
+            format!("{}#{}@{}", part("object"), part("relation"), part("user"))
+        };
+        answer.body["tuples"].as_array().unwrap().iter().map(text).collect()
+    }
+
+    /// Whether a check is allowed.
+    #[track_caller]
+    pub fn allows(&self, tuple: &str) -> bool {
+        let answer = self.post("/check", json!({"tuple_key": key(tuple)}));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body["allowed"].as_bool().unwrap()
+    }
+}
+
+/// Sends a request to a router and reads the whole answer.
+pub async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let response = router.oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let body = match &*bytes {
+        [] => Value::Null,
+        bytes => serde_json::from_slice(bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned())),
+    };
+    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+}
+
+/// `object#relation@user` as a tuple key.
+pub fn key(text: &str) -> Value {
+    let (object, rest) = text.split_once('#').unwrap();
+    let (relation, user) = rest.split_once('@').unwrap();
+    json!({"user": user, "relation": relation, "object": object})
+}
+
+/// Users, groups in groups, folders, and documents with every kind of rewrite.
+pub fn model() -> Value {
+    let this = || json!({"this": {}});
+    let computed = |relation: &str| json!({"computedUserset": {"relation": relation}});
+    let user = || json!({"type": "user"});
+    let member = || json!({"type": "group", "relation": "member"});
+    json!({
+        "schema_version": "1.1",
+        "type_definitions": [
+            {"type": "user"},
+            {
+                "type": "group",
+                "relations": {"member": this()},
+                "metadata": {"relations": {"member": {"directly_related_user_types": [user(), member()]}}},
+            },
+            {
+                "type": "folder",
+                "relations": {"viewer": this()},
+                "metadata": {"relations": {"viewer": {"directly_related_user_types": [user()]}}},
+            },
+            {
+                "type": "document",
+                "relations": {
+                    "parent": this(),
+                    "owner": this(),
+                    "blocked": this(),
+                    "viewer": {"union": {"child": [
+                        this(),
+                        computed("owner"),
+                        {"tupleToUserset": {
+                            "tupleset": {"relation": "parent"},
+                            "computedUserset": {"relation": "viewer"},
+                        }},
+                    ]}},
+                    "can_read": {"difference": {"base": computed("viewer"), "subtract": computed("blocked")}},
+                    "can_share": {"intersection": {"child": [computed("viewer"), computed("owner")]}},
+                },
+                "metadata": {"relations": {
+                    "parent": {"directly_related_user_types": [{"type": "folder"}]},
+                    "owner": {"directly_related_user_types": [user()]},
+                    "blocked": {"directly_related_user_types": [user()]},
+                    "viewer": {"directly_related_user_types": [user(), {"type": "user", "wildcard": {}}, member()]},
+                }},
+            },
+        ],
+    })
+}

@@ -1,0 +1,253 @@
+//! What surrounds a request: ids, limits, panics, metrics, CORS.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::Request;
+use hyper::body::Frame;
+use serde_json::{Value, json};
+use tenure::model::limits::EvaluationLimits;
+use tenure::server::ServerConfig;
+use tokio::sync::oneshot;
+
+use crate::fixture::{Answer, Server, answer, key};
+
+#[test]
+fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
+    let server = Server::new();
+    let id = |headers: &[(&str, &str)]| {
+        let answer = server.send("GET", "/healthz", headers, None);
+        answer.header("X-Request-Id").unwrap().to_owned()
+    };
+    assert_eq!(id(&[("X-Request-Id", "trace-1:a/b")]), "trace-1:a/b");
+    let long = "x".repeat(129);
+    for unfit in ["", "with space", "<script>", &long] {
+        let made = id(&[("X-Request-Id", unfit)]);
+        assert_eq!(made.len(), 26, "{made}");
+    }
+    assert_ne!(id(&[]), id(&[]));
+    let failed = server.send("GET", "/nothing", &[("X-Request-Id", "r1")], None);
+    assert_eq!(failed.header("X-Request-Id"), Some("r1"));
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_whether_its_size_is_told_or_not() {
+    let config = ServerConfig { body_bytes_max: 4_000, ..ServerConfig::default() };
+    let server = Server::with(&config, EvaluationLimits::default());
+    let large = format!(r#"{{"x": "{}"}}"#, "y".repeat(4_000));
+    let expected = "invalid the request body: it is too large; at most 4000 bytes are allowed";
+    assert_eq!(server.post_text("/write", &large).fails(400, "validation_error"), expected);
+    let path = format!("/stores/{}/write", server.store);
+    let length = [("Content-Length", "1000000")];
+    assert_eq!(server.send("POST", &path, &length, Some(&large)).fails(400, "validation_error"), expected);
+    assert_eq!(server.post_text("/read", &format!(r#"{{"x": "{}"}}"#, "y".repeat(3_900))).status, 200);
+}
+
+/// A request for `path` whose body comes when the sender says so, or never.
+fn slow(path: &str) -> (oneshot::Sender<Bytes>, Request<Body>) {
+    let (sender, receiver) = oneshot::channel::<Bytes>();
+    let body = Body::new(Later(Some(receiver)));
+    (sender, Request::builder().method("POST").uri(path).body(body).unwrap())
+}
+
+/// A body that comes when its other end sends it.
+struct Later(Option<oneshot::Receiver<Bytes>>);
+
+impl hyper::body::Body for Later {
+    type Data = Bytes;
+    type Error = oneshot::error::RecvError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(receiver) = &mut self.0 else { return Poll::Ready(None) };
+        let polled = Pin::new(receiver).poll(context);
+        if polled.is_ready() {
+            self.0 = None;
+        }
+        polled.map(|outcome| Some(outcome.map(Frame::data)))
+    }
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_ended() {
+    let config = ServerConfig { request_timeout: Duration::from_millis(50), ..ServerConfig::default() };
+    let server = Server::with(&config, EvaluationLimits::default());
+    let (_body_never_comes, request) = slow(&format!("/stores/{}/read", server.store));
+    let ended = server.runtime().block_on(answer(server.router(), request));
+    assert_eq!(ended.fails(500, "deadline_exceeded"), "Request Deadline Exceeded");
+}
+
+#[test]
+fn too_many_requests_at_once_are_turned_away_and_probes_are_not() {
+    let config = ServerConfig { concurrent_requests_max: 1, ..ServerConfig::default() };
+    let server = Server::with(&config, EvaluationLimits::default());
+    let (body, request) = slow(&format!("/stores/{}/read", server.store));
+    let first = server.runtime().spawn(answer(server.router(), request));
+    let turned_away: Answer = loop {
+        let answer = server.post("/read", json!({}));
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!(turned_away.header("Retry-After"), Some("1"));
+    turned_away.fails(429, "too_many_requests");
+    assert_eq!(server.send("GET", "/healthz", &[], None).status, 200);
+    body.send(Bytes::from_static(b"{}")).unwrap();
+    assert_eq!(server.runtime().block_on(first).unwrap().status, 200);
+    assert_eq!(server.post("/read", json!({})).status, 200);
+}
+
+#[test]
+fn a_write_whose_client_goes_away_is_done_as_a_whole_or_not_at_all() {
+    let server = Server::new();
+    let keys: Vec<Value> = (0..50).map(|n| key(&format!("document:1#viewer@user:{n}"))).collect();
+    for round in 0..20 {
+        let keys: Vec<Value> = keys
+            .iter()
+            .map(|key| {
+                let mut key = key.clone();
+                key["object"] = json!(format!("document:{round}"));
+                key
+            })
+            .collect();
+        let body = json!({"writes": {"tuple_keys": keys}}).to_string();
+        let path = format!("/stores/{}/write", server.store);
+        let request = Request::builder().method("POST").uri(path).body(Body::from(body)).unwrap();
+        let running = server.runtime().spawn(answer(server.router(), request));
+        std::thread::sleep(Duration::from_micros(50 * round));
+        running.abort();
+        let _cut_off_or_done = server.runtime().block_on(running);
+    }
+    // A query afterwards sees all of a write or nothing of it.
+    for round in 0..20 {
+        let body = json!({"tuple_key": {"object": format!("document:{round}")}, "page_size": 100});
+        let count = server.post("/read", body).body["tuples"].as_array().unwrap().len();
+        assert!(count == 0 || count == 50, "{count}");
+    }
+    assert_eq!(server.post("/write", json!({"writes": {"tuple_keys": [key("folder:1#viewer@user:a")]}})).status, 200);
+}
+
+#[test]
+fn metrics_have_requests_durations_checks_and_reads() {
+    let server = Server::new();
+    server.write(&["document:1#viewer@user:anne"]);
+    assert!(server.allows("document:1#viewer@user:anne"));
+    assert!(!server.allows("document:1#viewer@user:eve"));
+    server.send("GET", "/made/up/path", &[], None);
+    server.send("BREW", "/stores", &[], None);
+    let answer = server.send("GET", "/metrics", &[], None);
+    assert_eq!(answer.header("Content-Type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    let text = answer.body.as_str().unwrap();
+    for line in [
+        r#"tenure_http_requests_total{method="POST",route="/stores/{store_id}/check",status="200"} 2"#,
+        r#"tenure_http_requests_total{method="GET",route="none",status="404"} 1"#,
+        r#"tenure_http_requests_total{method="other",route="/stores",status="405"} 1"#,
+        r#"tenure_http_request_duration_seconds_count{method="POST",route="/stores/{store_id}/check"} 2"#,
+        r#"tenure_http_requests_in_flight 1"#,
+        r#"tenure_checks_total{outcome="allowed"} 1"#,
+        r#"tenure_checks_total{outcome="denied"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let reads = text.lines().find_map(|line| line.strip_prefix("tenure_evaluation_reads_total ")).unwrap();
+    assert!(reads.parse::<u64>().unwrap() >= 2);
+    assert!(!text.contains("made/up"), "no label takes a client's value");
+}
+
+#[test]
+fn browsers_of_any_origin_may_call() {
+    let server = Server::new();
+    let preflight = [
+        ("Origin", "https://example.com"),
+        ("Access-Control-Request-Method", "POST"),
+        ("Access-Control-Request-Headers", "authorization,x-custom"),
+    ];
+    let answer = server.send("OPTIONS", "/stores", &preflight, None);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("*"));
+    assert_eq!(answer.header("Access-Control-Allow-Headers"), Some("*"));
+    let answer = server.send("GET", "/stores", &[("Origin", "https://example.com")], None);
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), Some("*"));
+}
+
+mod panics {
+    //! A database that panics when a store of a certain name is asked for.
+
+    use super::*;
+    use tenure::engine::Engine;
+    use tenure::model::{Clock, Instant, StoreId};
+    use tenure::server;
+    use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
+    use tenure::store::{Batch, CommitError, Completion, Database, StoreError, StoreInfo};
+
+    struct Panicking(MemoryDatabase);
+
+    impl Database for Panicking {
+        type Snapshot = MemorySnapshot;
+
+        fn clock(&self) -> &dyn Clock {
+            self.0.clock()
+        }
+
+        fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {
+            assert_ne!(name, "panic", "secret details");
+            self.0.create_store(name)
+        }
+
+        fn delete_store(&self, id: StoreId) -> Result<bool, CommitError> {
+            self.0.delete_store(id)
+        }
+
+        fn store(&self, id: StoreId) -> Result<Option<StoreInfo>, StoreError> {
+            Err(StoreError::Io { doing: "reading a secret place", reason: id.to_string() })
+        }
+
+        fn stores(
+            &self,
+            name: Option<&str>,
+            after: Option<StoreId>,
+            limit: usize,
+        ) -> Result<Vec<StoreInfo>, StoreError> {
+            self.0.stores(name, after, limit)
+        }
+
+        fn snapshot(&self, store: StoreId) -> Result<Option<MemorySnapshot>, StoreError> {
+            self.0.snapshot(store)
+        }
+
+        fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
+            self.0.submit(store, batch, done);
+        }
+    }
+
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now(&self) -> Instant {
+            Instant::MIN
+        }
+    }
+
+    #[test]
+    fn a_panic_and_a_failure_are_a_500_that_tells_nothing_and_the_server_goes_on() {
+        let engine = Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
+        let router = server::router(Arc::new(engine), &ServerConfig::default());
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let send = |method: &str, path: &str, body: &'static str| {
+            let request = Request::builder().method(method).uri(path).header("X-Request-Id", "r7");
+            runtime.block_on(answer(router.clone(), request.body(Body::from(body)).unwrap()))
+        };
+        let panicked = send("POST", "/stores", r#"{"name": "panic"}"#);
+        assert_eq!(panicked.header("X-Request-Id"), Some("r7"));
+        assert_eq!(panicked.fails(500, "internal_error"), "Internal Server Error");
+        let failed = send("GET", "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV", "");
+        assert_eq!(failed.header("X-Request-Id"), Some("r7"));
+        assert_eq!(failed.fails(500, "internal_error"), "Internal Server Error");
+        assert_eq!(send("POST", "/stores", r#"{"name": "fine"}"#).status, 201);
+    }
+}

@@ -1,0 +1,152 @@
+//! Authorization models: write, read, list.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Server, model};
+
+#[test]
+fn a_model_is_written_and_read_back_complete() {
+    let server = Server::new();
+    let written = server.post("/authorization-models", model());
+    let id = written.body["authorization_model_id"].as_str().unwrap().to_owned();
+    assert_eq!(written.status, 201);
+    assert_eq!(written.body, json!({"authorization_model_id": id}));
+    assert_eq!(written.header("Openfga-Authorization-Model-Id"), Some(&*id));
+
+    let read = server.get(&format!("/authorization-models/{id}"));
+    assert_eq!(read.status, 200);
+    let shown = &read.body["authorization_model"];
+    assert_eq!(shown["id"], json!(id));
+    assert_eq!(shown["schema_version"], json!("1.1"));
+    assert_eq!(shown["conditions"], json!({}));
+    // As protobuf's JSON has it: zero values are printed, members of a oneof only where set.
+    assert_eq!(
+        shown["type_definitions"][0],
+        json!({"type": "user", "relations": {}, "metadata": null})
+    );
+    assert_eq!(
+        shown["type_definitions"][1],
+        json!({
+            "type": "group",
+            "relations": {"member": {"this": {}}},
+            "metadata": {
+                "relations": {"member": {
+                    "directly_related_user_types": [
+                        {"type": "user", "condition": ""},
+                        {"type": "group", "relation": "member", "condition": ""},
+                    ],
+                    "module": "",
+                    "source_info": null,
+                }},
+                "module": "",
+                "source_info": null,
+            },
+        })
+    );
+    // What was read is a model again, and the same one.
+    let again = server.post("/authorization-models", shown.clone());
+    assert_eq!(again.status, 201, "{}", again.body);
+    let id_again = again.body["authorization_model_id"].as_str().unwrap();
+    let read_again = server.get(&format!("/authorization-models/{id_again}"));
+    assert_eq!(read_again.body["authorization_model"]["type_definitions"], shown["type_definitions"]);
+}
+
+#[test]
+fn models_are_listed_newest_first_in_pages() {
+    let server = Server::new();
+    let mut ids = vec![server.model.clone()];
+    for _ in 0..2 {
+        let written = server.post("/authorization-models", model());
+        ids.insert(0, written.body["authorization_model_id"].as_str().unwrap().to_owned());
+    }
+    let page = |token: &str| {
+        let answer = server.get(&format!("/authorization-models?page_size=2&continuation_token={token}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let models = answer.body["authorization_models"].as_array().unwrap();
+        let ids: Vec<_> = models.iter().map(|model| model["id"].as_str().unwrap().to_owned()).collect();
+        (ids, answer.body["continuation_token"].as_str().unwrap().to_owned())
+    };
+    let (first, token) = page("");
+    let (second, end) = page(&token);
+    assert_eq!([first, second].concat(), ids);
+    assert_eq!(end, "");
+}
+
+#[test]
+fn an_unknown_model_is_not_found() {
+    let server = Server::new();
+    let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    let read = server.get(&format!("/authorization-models/{unknown}"));
+    assert_eq!(
+        read.fails(400, "authorization_model_not_found"),
+        "Authorization Model '01ARZ3NDEKTSV4RRFFQ69G5FAV' not found"
+    );
+    server.get("/authorization-models/latest").fails(400, "validation_error");
+}
+
+/// The model with one change made to it is refused, and the newest model stays what it was.
+#[track_caller]
+fn refused(change: impl FnOnce(&mut Value)) -> String {
+    let server = Server::new();
+    let mut model = model();
+    change(&mut model);
+    let message = server.post("/authorization-models", model).fails(400, "invalid_authorization_model");
+    let newest = server.get("/authorization-models?page_size=1");
+    assert_eq!(newest.body["authorization_models"][0]["id"], json!(server.model));
+    message
+}
+
+#[test]
+fn a_model_with_an_undefined_relation_is_refused() {
+    let message = refused(|model| {
+        model["type_definitions"][3]["relations"]["can_read"] = json!({"computedUserset": {"relation": "reader"}});
+    });
+    assert!(message.contains("reader"), "{message}");
+}
+
+#[test]
+fn a_cyclic_rewrite_is_refused() {
+    let message = refused(|model| {
+        let relations = &mut model["type_definitions"][3]["relations"];
+        relations["can_read"] = json!({"computedUserset": {"relation": "can_share"}});
+        relations["can_share"] = json!({"computedUserset": {"relation": "can_read"}});
+    });
+    assert!(message.contains("can_read") || message.contains("can_share"), "{message}");
+}
+
+#[test]
+fn a_model_with_an_undefined_type_is_refused() {
+    let message = refused(|model| {
+        let metadata = &mut model["type_definitions"][1]["metadata"]["relations"]["member"];
+        metadata["directly_related_user_types"][0]["type"] = json!("robot");
+    });
+    assert!(message.contains("robot"), "{message}");
+}
+
+#[test]
+fn a_model_of_the_wrong_shape_is_refused() {
+    let server = Server::new();
+    for (body, field) in [
+        (json!({"schema_version": "1.1", "type_definitions": "user"}), "type_definitions"),
+        (json!({"schema_version": "1.1", "type_definitions": [{"type": 7}]}), "type"),
+        (
+            json!({"schema_version": "1.1", "type_definitions": [
+                {"type": "user", "relations": {"r": {"union": {"child": {}}}}},
+            ]}),
+            "child",
+        ),
+    ] {
+        let answer = server.post("/authorization-models", body);
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.contains(field), "{message}");
+    }
+    server.post_text("/authorization-models", "{").fails(400, "validation_error");
+}
+
+#[test]
+fn a_model_cannot_be_written_to_a_store_that_does_not_exist() {
+    let server = Server::new();
+    let path = "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV/authorization-models";
+    server.send("POST", path, &[], Some(&model().to_string())).fails(404, "store_id_not_found");
+}

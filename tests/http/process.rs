@@ -1,0 +1,141 @@
+//! The process: starting, stopping, and what it says when it cannot start.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::tempdir;
+
+use crate::fixture::{key, model};
+use crate::program::{Program, command, fails, read_answer};
+
+#[test]
+fn what_was_written_is_there_after_a_restart() {
+    let directory = tempdir().unwrap();
+    let mut program = Program::start(directory.path(), &[]);
+    let (status, store) = program.send("POST", "/stores", r#"{"name": "acme"}"#);
+    assert_eq!(status, 201);
+    let id = store["id"].as_str().unwrap();
+    let (status, _) = program.send("POST", &format!("/stores/{id}/authorization-models"), &model().to_string());
+    assert_eq!(status, 201);
+    let body = json!({"writes": {"tuple_keys": [key("document:1#owner@user:anne")]}}).to_string();
+    assert_eq!(program.send("POST", &format!("/stores/{id}/write"), &body).0, 200);
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+
+    let mut program = Program::start(directory.path(), &[]);
+    assert_eq!(program.send("GET", &format!("/stores/{id}"), "").1["name"], "acme");
+    let body = json!({"tuple_key": key("document:1#can_read@user:anne")}).to_string();
+    let (status, answer) = program.send("POST", &format!("/stores/{id}/check"), &body);
+    assert_eq!((status, &answer["allowed"], &answer["revision"]), (200, &json!(true), &json!(2)));
+    program.signal("-INT");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn open_requests_are_finished_before_the_end_and_new_ones_refused() {
+    let directory = tempdir().unwrap();
+    let mut program = Program::start(directory.path(), &["--request-timeout-ms", "15000"]);
+    let mut open = program.connect();
+    let body = r#"{"name": "finished"}"#;
+    write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    // The head must have been read before the signal comes.
+    std::thread::sleep(Duration::from_millis(200));
+    program.signal("-TERM");
+    let began = Instant::now();
+    while std::net::TcpStream::connect(&program.address).is_ok() {
+        assert!(began.elapsed() < Duration::from_secs(10), "it goes on accepting");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    open.write_all(body.as_bytes()).unwrap();
+    let (status, store) = read_answer(open);
+    assert_eq!((status, store["name"].as_str()), (201, Some("finished")));
+    assert_eq!(program.wait().code(), Some(0));
+    let program = Program::start(directory.path(), &[]);
+    assert_eq!(program.send("GET", "/stores", "").1["stores"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_grace_period_bounds_the_wait_for_open_requests() {
+    let directory = tempdir().unwrap();
+    let arguments = ["--grace-period-ms", "100", "--request-timeout-ms", "500"];
+    let mut program = Program::start(directory.path(), &arguments);
+    let mut open = program.connect();
+    write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    let began = Instant::now();
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_the_end() {
+    let directory = tempdir().unwrap();
+    let mut program = Program::start(directory.path(), &[]);
+    let mut open = program.connect();
+    write!(open, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut byte = [0];
+    open.read_exact(&mut byte).unwrap();
+    let began = Instant::now();
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_client_that_does_not_send_its_head_is_cut_off() {
+    let directory = tempdir().unwrap();
+    let program = Program::start(directory.path(), &["--header-read-timeout-ms", "200"]);
+    for beginning in ["", "P", "GET /healthz HTTP/1.1\r\nHost:"] {
+        let mut stream = program.connect();
+        stream.write_all(beginning.as_bytes()).unwrap();
+        let began = Instant::now();
+        let mut rest = Vec::new();
+        // Closed with or without a word; a connection that stays open runs into the read timeout, an error.
+        stream.read_to_end(&mut rest).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(10), "{beginning:?}");
+    }
+    assert_eq!(program.send("GET", "/healthz", "").0, 200);
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let directory = tempdir().unwrap();
+    let program = Program::start(directory.path(), &[]);
+    let path = directory.path().display().to_string();
+    let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 1);
+    assert_eq!(message, format!("error: the data directory `{path}` is in use by another process\n"));
+    assert_eq!(program.send("GET", "/readyz", "").0, 200, "the first one goes on");
+}
+
+#[test]
+fn a_directory_that_cannot_be_one_is_refused() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "x").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let path = path.display().to_string();
+        let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
+        assert_eq!(code, 1);
+        assert!(message.starts_with(&format!("error: cannot use the data directory `{path}`: ")), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "x");
+}
+
+#[test]
+fn an_address_in_use_is_refused_and_no_directory_is_made() {
+    let directory = tempdir().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let data = directory.path().join("data");
+    let (code, message) = fails(command(&["--data", data.to_str().unwrap(), "--listen", &address]));
+    assert_eq!(code, 1);
+    assert!(message.starts_with(&format!("error: cannot listen on {address}: ")), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(!data.exists());
+}

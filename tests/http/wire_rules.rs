@@ -1,0 +1,115 @@
+//! The rules that hold for every route: spellings, nulls, unknown fields, enums, paths, methods.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Server, key};
+
+#[test]
+fn lower_camel_names_and_nulls_are_taken() {
+    let server = Server::new();
+    let body = json!({
+        "writes": {"tupleKeys": [{
+            "user": "user:anne", "relation": "viewer", "object": "document:1", "condition": null,
+        }]},
+        "deletes": null,
+        "authorizationModelId": server.model,
+    });
+    assert_eq!(server.post("/write", body).status, 200);
+    let body = json!({
+        "tupleKey": key("document:1#viewer@user:anne"),
+        "contextualTuples": null,
+        "authorizationModelId": "",
+        "trace": null,
+        "context": null,
+        "consistency": null,
+    });
+    assert_eq!(server.post("/check", body).body["allowed"], true);
+    let page = server.get("/changes?pageSize=1").body;
+    assert_eq!(page["changes"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn enums_are_taken_by_name_and_by_number() {
+    let server = Server::new();
+    let check = |consistency: Value| {
+        server.post(
+            "/check",
+            json!({"tuple_key": key("document:1#viewer@user:anne"), "consistency": consistency}),
+        )
+    };
+    for value in [json!("UNSPECIFIED"), json!("MINIMIZE_LATENCY"), json!("HIGHER_CONSISTENCY"), json!(0), json!(200)] {
+        assert_eq!(check(value).status, 200);
+    }
+    let message = check(json!("EVENTUAL")).fails(400, "validation_error");
+    assert_eq!(
+        message,
+        "invalid consistency: expected one of UNSPECIFIED, MINIMIZE_LATENCY, HIGHER_CONSISTENCY, found the text \
+         \"EVENTUAL\""
+    );
+    check(json!(1)).fails(400, "validation_error");
+}
+
+#[test]
+fn unknown_fields_are_ignored_but_in_a_strict_request() {
+    let server = Server::new();
+    let mut misspelt = key("document:1#viewer@user:anne");
+    misspelt["expires"] = json!("2026-06-01T00:00:00Z");
+    let body = json!({"writes": {"tuple_keys": [misspelt]}});
+    assert_eq!(
+        server.post_strictly("/write", body.clone()).fails(400, "validation_error"),
+        "invalid writes.tuple_keys[0].expires: unknown field"
+    );
+    assert!(server.tuples().is_empty());
+    assert_eq!(server.post("/write", body).status, 200);
+
+    let body = json!({"tuple_key": key("document:1#viewer@user:anne"), "treu": 1});
+    assert_eq!(server.post_strictly("/check", body).fails(400, "validation_error"), "invalid treu: unknown field");
+    let strict = [("Tenure-Strict", "true")];
+    let path = format!("/stores/{}/changes?types=document", server.store);
+    let answer = server.send("GET", &path, &strict, None);
+    assert_eq!(answer.fails(400, "validation_error"), "invalid types: unknown field");
+    let known = json!({
+        "tuple_key": key("document:1#viewer@user:anne"), "contextual_tuples": {"tuple_keys": []}, "context": {"a": 1},
+        "trace": false, "authorization_model_id": "", "consistency": "UNSPECIFIED", "at_least_revision": 1,
+    });
+    assert_eq!(server.post_strictly("/check", known).status, 200);
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_an_undefined_endpoint() {
+    let server = Server::new();
+    for path in ["/", "/nothing", "/stores/", "/stores/x/y/z", "/v1/stores"] {
+        server.send("GET", path, &[], None).fails(404, "undefined_endpoint");
+    }
+}
+
+#[test]
+fn a_method_that_a_path_does_not_have_is_refused() {
+    let server = Server::new();
+    let answer = server.send("DELETE", "/stores", &[], None);
+    assert_eq!(answer.header("Allow"), Some("GET,HEAD,POST"));
+    answer.fails(405, "method_not_allowed");
+    let path = format!("/stores/{}/check", server.store);
+    server.send("GET", &path, &[], None).fails(405, "method_not_allowed");
+}
+
+#[test]
+fn an_id_that_is_none_is_refused() {
+    let server = Server::new();
+    for id in ["x", "01arz3ndektsv4rrffq69g5fav", "01ARZ3NDEKTSV4RRFFQ69G5FAVX", "%00", "01ARZ3NDEKTSV4RRFFQ69G5FA%0A"] {
+        let answer = server.send("GET", &format!("/stores/{id}"), &[], None);
+        assert_eq!(answer.header("Openfga-Store-Id"), None);
+        assert_eq!(
+            answer.fails(400, "validation_error"),
+            "invalid store_id: value does not match regex pattern \"^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$\""
+        );
+    }
+    server.send("GET", "/stores/%FF", &[], None).fails(400, "validation_error");
+}
+
+#[test]
+fn health_and_readiness_are_told() {
+    let server = Server::new();
+    server.send("GET", "/healthz", &[], None).is(json!({"status": "SERVING"}));
+    server.send("GET", "/readyz", &[], None).is(json!({"status": "SERVING"}));
+}
