@@ -7,10 +7,12 @@ mod check;
 mod client;
 mod expand;
 mod failure;
+mod model;
 mod output;
 mod read;
 mod store;
 pub mod store_file;
+pub mod store_test;
 mod tuple_file;
 mod write;
 
@@ -43,6 +45,8 @@ struct Cli {
 enum Command {
     #[command(subcommand)]
     Store(store::StoreCommand),
+    #[command(subcommand)]
+    Model(ModelCommand),
     Write(write::WriteArgs),
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
@@ -50,19 +54,31 @@ enum Command {
     Expand(expand::ExpandArgs),
 }
 
+/// Read, check, convert, write and test authorization models
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    #[command(flatten)]
+    File(model::ModelCommand),
+    Test(store_test::TestArgs),
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let mut out = BufWriter::new(io::stdout().lock());
-    let outcome = run(&Cli::parse().command, &mut out).and_then(|code| {
+    let mut out = BufWriter::new(io::stdout());
+    let outcome = run(Cli::parse().command, &mut out).and_then(|code| {
         out.flush()?;
         Ok(code)
     });
     outcome.unwrap_or_else(|failure| failure.report())
 }
 
-fn run(command: &Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
+fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
         Command::Store(command) => command.run(out)?,
+        Command::Model(ModelCommand::File(command)) => return Ok(command.run()),
+        Command::Model(ModelCommand::Test(args)) => {
+            return Ok(if args.run(out)? { ExitCode::SUCCESS } else { ExitCode::from(1) });
+        }
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,

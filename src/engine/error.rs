@@ -28,7 +28,7 @@ pub enum EngineError {
         model: ModelId,
     },
     /// The model breaks rules.
-    #[error("{}", violations.first().map_or_else(String::new, ToString::to_string))]
+    #[error("{}", violations.first().map_or("the model is invalid", |violation| &violation.message))]
     InvalidModel {
         /// What is wrong; at least one.
         violations: Vec<Violation>,

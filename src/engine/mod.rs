@@ -91,8 +91,7 @@ impl<D: Database> Engine<D> {
 
     /// Adds a model to a store, where it becomes the newest.
     pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Result<Committed, EngineError> {
-        let violations: Vec<_> =
-            schema::validate(&model).into_iter().filter(schema::Violation::refused_on_write).collect();
+        let violations = schema::validate(&model);
         if !violations.is_empty() {
             return Err(EngineError::InvalidModel { violations });
         }

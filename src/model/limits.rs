@@ -39,10 +39,15 @@ pub const CONDITIONS_PER_MODEL_MAX: usize = 25;
 pub const PARAMETERS_PER_CONDITION_MAX: usize = 25;
 /// Longest expression of a condition, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 512;
-/// Largest authorization model, in bytes of its JSON form.
+/// Largest authorization model, in bytes of its protobuf encoding (which is how OpenFGA measures it).
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of operators inside one relation's definition, in levels.
 pub const REWRITE_DEPTH_MAX: usize = 32;
+
+/// Largest text of a model in the language, in bytes.
+pub const MODEL_SOURCE_BYTES_MAX: usize = 1024 * 1024;
+/// Most errors that are told about one text.
+pub const DIAGNOSTICS_MAX: usize = 100;
 
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;

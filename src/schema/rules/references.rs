@@ -1,0 +1,173 @@
+//! References: each type, relation and condition that is named exists, and may be named there.
+
+use super::index::Index;
+use super::{LeafPart, Place, RestrictionPart, Violation, ViolationKind, leaves, suggest};
+use crate::model::{RelationDefinition, RestrictionKind, Rewrite};
+
+pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
+    for (type_index, definition) in index.model.types.iter().enumerate() {
+        for (relation_index, relation) in definition.relations.iter().enumerate() {
+            Relation { index, type_index, type_name: &definition.name, relation_index, relation }.check(found);
+        }
+    }
+}
+
+/// A relation whose references are checked.
+struct Relation<'a> {
+    index: &'a Index<'a>,
+    type_index: usize,
+    type_name: &'a str,
+    relation_index: usize,
+    relation: &'a RelationDefinition,
+}
+
+impl Relation<'_> {
+    fn place(&self) -> Place {
+        Place::Relation { type_index: self.type_index, relation_index: self.relation_index }
+    }
+
+    fn leaf(&self, leaf_index: usize, part: LeafPart) -> Place {
+        Place::Leaf { type_index: self.type_index, relation_index: self.relation_index, leaf_index, part }
+    }
+
+    fn check(&self, found: &mut Vec<Violation>) {
+        let name = &self.relation.name;
+        let leaves = leaves(&self.relation.rewrite);
+        let is_direct = leaves.iter().any(|leaf| matches!(leaf, Rewrite::This));
+        if is_direct && self.relation.restrictions.is_empty() {
+            let message = format!("the relation `{name}` has tuples of its own, but no type is allowed in them");
+            found.push(Violation::new(ViolationKind::MissingRestrictions, self.place(), message));
+        }
+        if !is_direct && !self.relation.restrictions.is_empty() {
+            let message = format!("the relation `{name}` has type restrictions, but no tuples of its own");
+            found.push(Violation::new(ViolationKind::NeedlessRestrictions, self.place(), message));
+        }
+        if has_empty_operator(&self.relation.rewrite) {
+            let message = format!("the relation `{name}` has an operator without operands");
+            found.push(Violation::new(ViolationKind::EmptyOperator, self.place(), message));
+        }
+        self.check_restrictions(found);
+        for (leaf_index, leaf) in leaves.iter().enumerate() {
+            match leaf {
+                Rewrite::Computed(relation) => self.check_computed(leaf_index, relation, found),
+                Rewrite::TupleToUserset { tupleset, computed } => {
+                    self.check_tupleset(leaf_index, tupleset, computed, found);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn check_restrictions(&self, found: &mut Vec<Violation>) {
+        for (restriction_index, restriction) in self.relation.restrictions.iter().enumerate() {
+            let place = |part| Place::Restriction {
+                type_index: self.type_index,
+                relation_index: self.relation_index,
+                restriction_index,
+                part,
+            };
+            let named = &*restriction.type_name;
+            let type_index = self.index.type_index(named);
+            if type_index.is_none() {
+                found.push(
+                    Violation::new(
+                        ViolationKind::UndefinedType,
+                        place(RestrictionPart::Type),
+                        format!("the type `{named}` does not exist"),
+                    )
+                    .with_help(suggest(named, self.index.type_names())),
+                );
+            }
+            if let Some(condition) = &restriction.condition
+                && !self.index.has_condition(condition)
+            {
+                found.push(
+                    Violation::new(
+                        ViolationKind::UndefinedCondition,
+                        place(RestrictionPart::Condition),
+                        format!("the condition `{condition}` does not exist"),
+                    )
+                    .with_help(suggest(condition, self.index.condition_names())),
+                );
+            }
+            if let RestrictionKind::Userset(relation) = &restriction.kind
+                && type_index.is_none_or(|t| self.index.relation_index(t, relation).is_none())
+            {
+                let help = type_index.and_then(|t| suggest(relation, self.index.relation_names(t)));
+                found.push(
+                    Violation::new(
+                        ViolationKind::UndefinedRestrictionRelation,
+                        place(RestrictionPart::Subject),
+                        format!("the type `{named}` has no relation `{relation}`"),
+                    )
+                    .with_help(help),
+                );
+            }
+        }
+    }
+
+    fn check_computed(&self, leaf_index: usize, relation: &str, found: &mut Vec<Violation>) {
+        if self.index.relation_index(self.type_index, relation).is_some() {
+            return;
+        }
+        found.push(
+            Violation::new(
+                ViolationKind::UndefinedRelation,
+                self.leaf(leaf_index, LeafPart::Whole),
+                format!("the type `{}` has no relation `{relation}`", self.type_name),
+            )
+            .with_help(suggest(relation, self.index.relation_names(self.type_index))),
+        );
+    }
+
+    fn check_tupleset(&self, leaf_index: usize, tupleset: &str, computed: &str, found: &mut Vec<Violation>) {
+        let definition = self.index.relation_index(self.type_index, tupleset);
+        let relations = self.index.model.types.get(self.type_index).map_or(&[][..], |t| &t.relations);
+        let Some(definition) = definition.and_then(|i| relations.get(i)) else {
+            found.push(
+                Violation::new(
+                    ViolationKind::UndefinedTupleset,
+                    self.leaf(leaf_index, LeafPart::Whole),
+                    format!("the type `{}` has no relation `{tupleset}`", self.type_name),
+                )
+                .with_help(suggest(tupleset, self.index.relation_names(self.type_index))),
+            );
+            return;
+        };
+        let plain = definition.restrictions.iter().all(|r| r.kind == RestrictionKind::Object);
+        if definition.rewrite != Rewrite::This || !plain {
+            let message = format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
+            let help = format!("define it as a list of types, `define {tupleset}: [some_type]`");
+            found.push(
+                Violation::new(ViolationKind::TuplesetNotDirect, self.leaf(leaf_index, LeafPart::Tupleset), message)
+                    .with_help(Some(help)),
+            );
+            return;
+        }
+        let types: Vec<_> = definition.restrictions.iter().map(|r| &*r.type_name).collect();
+        let has = |name: &&str| {
+            self.index.type_index(name).and_then(|t| self.index.relation_index(t, computed)).is_some()
+        };
+        if types.iter().any(has) || types.is_empty() {
+            return;
+        }
+        let near = types.iter().filter_map(|t| self.index.type_index(t));
+        let help = suggest(computed, near.flat_map(|t| self.index.relation_names(t)));
+        let types = types.join("`, `");
+        let message = format!("`{computed}` is no relation of `{types}`, to which `{tupleset}` leads");
+        found.push(
+            Violation::new(ViolationKind::UndefinedOnTupleset, self.leaf(leaf_index, LeafPart::Whole), message)
+                .with_help(help),
+        );
+    }
+}
+
+fn has_empty_operator(rewrite: &Rewrite) -> bool {
+    match rewrite {
+        Rewrite::This | Rewrite::Computed(_) | Rewrite::TupleToUserset { .. } => false,
+        Rewrite::Union(children) | Rewrite::Intersection(children) => {
+            children.is_empty() || children.iter().any(has_empty_operator)
+        }
+        Rewrite::Difference { base, subtract } => has_empty_operator(base) || has_empty_operator(subtract),
+    }
+}
