@@ -1,8 +1,9 @@
 //! The syntax: a text becomes a model, or errors with their places.
 //!
-//! [`lexer`] splits the text, [`grammar`] says what it may look like, [`parser`] reads it with the look-ahead of
-//! [`predict`], and [`lower`] builds the model. Whether the model makes sense is decided elsewhere.
+//! [`lexer`] splits the text, [`grammar`] says what it may look like, [`automaton`] makes that quick to ask, [`parser`]
+//! reads the text with the look-ahead of [`predict`], and [`lower`] builds the model. Whether the model makes sense is decided elsewhere.
 
+mod automaton;
 mod grammar;
 mod lexer;
 mod lower;
@@ -107,13 +108,17 @@ pub(super) fn quote(text: &str) -> String {
     quoted
 }
 
-/// The first parenthesis that is nested deeper than a definition may be. The parser descends with each.
+/// The first parenthesis of a definition that is nested too deep. Those of an expression do not count.
 fn too_deep(tokens: &[Token]) -> Option<Token> {
     let mut depth = 0_usize;
+    let mut in_definition = true;
     tokens.iter().copied().find(|token| {
         match token.kind {
-            Kind::Define | Kind::Condition => depth = 0,
-            Kind::LeftParen => depth += 1,
+            Kind::Define | Kind::Condition => {
+                in_definition = token.kind == Kind::Define;
+                depth = 0;
+            }
+            Kind::LeftParen if in_definition => depth += 1,
             Kind::RightParen => depth = depth.saturating_sub(1),
             _ => {}
         }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::grammar::{Grammar, Place, StateId, Step};
+use super::automaton::{Grammar, Place, StateId, Step};
 use super::token::{Kind, Token};
 
 /// No way leads on.

@@ -239,6 +239,16 @@ fn nesting_and_length_are_bounded() {
     check(&nested(limits::REWRITE_DEPTH_MAX), &[]);
     check(&nested(limits::REWRITE_DEPTH_MAX + 1), &[("parentheses are nested more than 32 deep", "(")]);
     check(&nested(100_000), &[("parentheses are nested more than 32 deep", "(")]);
+    // Parentheses of an expression do not count; those that the parser comes to only by recovery do no harm.
+    let (open, close) = ("(".repeat(200), ")".repeat(200));
+    let expression = format!("model\n  schema 1.1\ncondition c(x: int) {{{open}x{close}}}\n");
+    assert!(check_syntax(&expression).is_ok());
+    let deep = "(".repeat(100_000);
+    for text in
+        [format!("condition c() @ a: {deep}"), format!("type t\n relations\n condition c()\n@ a: {deep}")]
+    {
+        assert!(parse(&format!("model\n  schema 1.1\n{text}")).is_err());
+    }
     let long = parse(&"#".repeat(limits::MODEL_SOURCE_BYTES_MAX + 1)).unwrap_err();
     assert_eq!(
         long.iter().next().unwrap().message(),
