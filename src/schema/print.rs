@@ -71,7 +71,7 @@ pub fn print(model: &AuthorizationModel) -> Result<String, PrintError> {
 }
 
 /// The items in the order in which to print them: with modules, those without one first, then by module, file, name.
-fn by_module<'a, T>(items: &'a [T], is_modular: bool, key: impl Fn(&T) -> (&Origin, &str)) -> Vec<&'a T> {
+fn by_module<T>(items: &[T], is_modular: bool, key: impl Fn(&T) -> (&Origin, &str)) -> Vec<&T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     if is_modular {
         sorted.sort_by(|a, b| {

@@ -71,31 +71,33 @@ impl Relation<'_> {
             let named = &*restriction.type_name;
             let type_index = self.index.type_index(named);
             if type_index.is_none() {
+                let help = suggest(found, named, self.index.type_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedType,
                         place(RestrictionPart::Type),
                         format!("the type `{named}` does not exist"),
                     )
-                    .with_help(suggest(named, self.index.type_names())),
+                    .with_help(help),
                 );
             }
             if let Some(condition) = &restriction.condition
                 && !self.index.has_condition(condition)
             {
+                let help = suggest(found, condition, self.index.condition_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedCondition,
                         place(RestrictionPart::Condition),
                         format!("the condition `{condition}` does not exist"),
                     )
-                    .with_help(suggest(condition, self.index.condition_names())),
+                    .with_help(help),
                 );
             }
             if let RestrictionKind::Userset(relation) = &restriction.kind
                 && type_index.is_none_or(|t| self.index.relation_index(t, relation).is_none())
             {
-                let help = type_index.and_then(|t| suggest(relation, self.index.relation_names(t)));
+                let help = type_index.and_then(|t| suggest(found, relation, self.index.relation_names(t)));
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedRestrictionRelation,
@@ -112,13 +114,14 @@ impl Relation<'_> {
         if self.index.relation_index(self.type_index, relation).is_some() {
             return;
         }
+        let help = suggest(found, relation, self.index.relation_names(self.type_index));
         found.push(
             Violation::new(
                 ViolationKind::UndefinedRelation,
                 self.leaf(leaf_index, LeafPart::Whole),
                 format!("the type `{}` has no relation `{relation}`", self.type_name),
             )
-            .with_help(suggest(relation, self.index.relation_names(self.type_index))),
+            .with_help(help),
         );
     }
 
@@ -126,13 +129,14 @@ impl Relation<'_> {
         let definition = self.index.relation_index(self.type_index, tupleset);
         let relations = self.index.model.types.get(self.type_index).map_or(&[][..], |t| &t.relations);
         let Some(definition) = definition.and_then(|i| relations.get(i)) else {
+            let help = suggest(found, tupleset, self.index.relation_names(self.type_index));
             found.push(
                 Violation::new(
                     ViolationKind::UndefinedTupleset,
                     self.leaf(leaf_index, LeafPart::Whole),
                     format!("the type `{}` has no relation `{tupleset}`", self.type_name),
                 )
-                .with_help(suggest(tupleset, self.index.relation_names(self.type_index))),
+                .with_help(help),
             );
             return;
         };
@@ -159,7 +163,7 @@ impl Relation<'_> {
             return;
         }
         let near = types.iter().filter_map(|t| self.index.type_index(t));
-        let help = suggest(computed, near.flat_map(|t| self.index.relation_names(t)));
+        let help = suggest(found, computed, near.flat_map(|t| self.index.relation_names(t)));
         let types = types.join("`, `");
         let message = format!("`{computed}` is no relation of `{types}`, to which `{tupleset}` leads");
         found.push(
