@@ -24,7 +24,7 @@ impl ModelText {
     /// Reads a file; `-` is the standard input.
     pub fn open(path: &Path) -> Result<Self, Failure> {
         let is_stdin = path == Path::new("-");
-        let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+        let name = if is_stdin { "<stdin>".to_owned() } else { path.display().to_string() };
         let text = if is_stdin {
             read_bounded(io::stdin().lock())
         } else {
