@@ -6,4 +6,5 @@ pub mod engine;
 pub mod eval;
 pub mod model;
 pub mod schema;
+pub mod server;
 pub mod store;

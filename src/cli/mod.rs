@@ -10,6 +10,8 @@ mod failure;
 mod model;
 mod output;
 mod read;
+mod serve;
+mod serve_config;
 mod store;
 pub mod store_file;
 pub mod store_test;
@@ -43,6 +45,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::ServeArgs),
     #[command(subcommand)]
     Store(store::StoreCommand),
     #[command(subcommand)]
@@ -74,6 +77,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
+        Command::Serve(args) => return Ok(serve::run(args)),
         Command::Store(command) => command.run(out)?,
         Command::Model(ModelCommand::File(command)) => return Ok(command.run()),
         Command::Model(ModelCommand::Test(args)) => {
