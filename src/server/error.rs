@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::engine::EngineError;
 use crate::model::TupleKey;
+use crate::schema::ViolationKind;
 use crate::store::{CommitError, StoreError};
 
 /// Seconds after which a client that was turned away may try again.
@@ -31,6 +32,7 @@ pub(super) enum Code {
     InvalidTuple,
     TupleKeyNotSpecified,
     PageSizeInvalid,
+    TypeDefinitionsTooFew,
     TypeInvalidPattern,
     ObjectInvalidPattern,
     ContinuationTokenTypeMismatch,
@@ -96,6 +98,7 @@ impl Code {
             Self::InvalidTuple => ("invalid_tuple", Openfga(2027)),
             Self::TupleKeyNotSpecified => ("tuple_key_value_not_specified", Openfga(2037)),
             Self::PageSizeInvalid => ("page_size_invalid", Openfga(2039)),
+            Self::TypeDefinitionsTooFew => ("type_definitions_too_few_items", Openfga(2045)),
             Self::TypeInvalidPattern => ("type_invalid_pattern", Openfga(2047)),
             Self::ObjectInvalidPattern => ("object_invalid_pattern", Openfga(2051)),
             Self::ContinuationTokenTypeMismatch => {
@@ -188,9 +191,11 @@ impl From<EngineError> for ApiError {
             EngineError::StoreNotFound { .. } => Code::StoreNotFound,
             EngineError::NoModel { .. } => Code::LatestModelNotFound,
             EngineError::ModelNotFound { .. } => Code::AuthorizationModelNotFound,
-            EngineError::InvalidModel { .. } | EngineError::ConditionsUnsupported { .. } => {
-                Code::InvalidAuthorizationModel
-            }
+            EngineError::InvalidModel { ref violations } => match violations.first().map(|first| first.kind) {
+                Some(ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge) => Code::ExceededEntityLimit,
+                _ => Code::InvalidAuthorizationModel,
+            },
+            EngineError::ConditionsUnsupported { .. } => Code::InvalidAuthorizationModel,
             EngineError::InvalidTuple { contextual: true, .. } => Code::InvalidTuple,
             EngineError::TypeNotFound { .. }
             | EngineError::RelationNotFound { .. }

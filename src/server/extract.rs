@@ -4,10 +4,11 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use serde_json::Value;
 
 use super::app::App;
 use super::error::ApiError;
-use super::fields::Fields;
+use super::fields::{self, Fields};
 use super::wire;
 use crate::model::{ModelId, StoreId};
 use crate::store::Database;
@@ -46,7 +47,7 @@ async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
 
 /// The body, complete and within its limit (which the router sets).
 pub(super) struct Input {
-    pub(super) bytes: Bytes,
+    bytes: Bytes,
     pub(super) strict: bool,
 }
 
@@ -57,6 +58,11 @@ impl Input {
         read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         Fields::read_body(&self.bytes, self.strict, read)
+    }
+
+    /// The body as it is.
+    pub(super) fn value(&self) -> Result<Value, ApiError> {
+        fields::parse(&self.bytes)
     }
 }
 

@@ -32,15 +32,9 @@ impl Fields {
         strict: bool,
         read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let values = if body.iter().all(u8::is_ascii_whitespace) {
-            Map::new()
-        } else {
-            let parsed: Unique = serde_json::from_slice(body)
-                .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))?;
-            match parsed.0 {
-                Value::Object(values) => values,
-                other => return Err(wrong_type("the request body", "an object", &other)),
-            }
+        let values = match parse(body)? {
+            Value::Object(values) => values,
+            other => return Err(wrong_type("the request body", "an object", &other)),
         };
         Self { path: String::new(), values, strict }.read(read)
     }
@@ -191,6 +185,17 @@ impl Fields {
     }
 }
 
+/// A body as JSON. An empty one is an empty object, as protobuf's JSON gateway has it.
+pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Value::Object(Map::new()));
+    }
+    let parsed: Result<Unique, _> = serde_json::from_slice(body);
+    parsed
+        .map(|Unique(value)| value)
+        .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))
+}
+
 /// A field that has another type than expected.
 pub(super) fn wrong_type(path: &str, expected: &str, found: &Value) -> ApiError {
     let found = match found {
@@ -210,7 +215,8 @@ pub(super) fn wrong_type(path: &str, expected: &str, found: &Value) -> ApiError 
     ApiError::invalid(path, format!("expected {expected}, found {found}"))
 }
 
-fn lower_camel(name: &str) -> String {
+/// `tuple_key` as `tupleKey`.
+pub(super) fn lower_camel(name: &str) -> String {
     let mut camel = String::with_capacity(name.len());
     let mut upper = false;
     for character in name.chars() {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
@@ -16,6 +17,7 @@ use ulid::Ulid;
 use super::app::App;
 use super::error::{ApiError, Code, Failure};
 use super::reply::STORE_ID;
+use crate::model::StoreId;
 use crate::store::Database;
 
 /// Names a request in the answer and in the log.
@@ -105,12 +107,18 @@ pub(super) async fn deadline<D: Database>(State(app): State<App<D>>, request: Re
 }
 
 /// Names the store of the path in the answer, whether it exists or not.
-pub(super) async fn name_store(params: RawPathParams, request: Request, next: Next) -> Response {
-    let store = params.iter().find(|(name, _)| *name == "store_id").map(|(_, value)| value.to_owned());
-    let mut response = next.run(request).await;
+pub(super) async fn name_store(
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
     // Only what is an identifier goes into a header and into the log.
-    let id = store.filter(|text| text.parse::<crate::model::StoreId>().is_ok());
-    if let Some(value) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
+    let id = params.ok().and_then(|params| {
+        let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
+        text.parse::<StoreId>().ok()
+    });
+    let mut response = next.run(request).await;
+    if let Some(value) = id.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(STORE_ID, value);
     }
     response

@@ -157,7 +157,7 @@ impl Server {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
-    /// Every stored tuple, as `object#relation@user`, live or not.
+    /// Every stored tuple, as `object#relation@user`, live or not, sorted.
     pub fn tuples(&self) -> Vec<String> {
         let answer = self.post("/read", json!({"page_size": 100, "include_inactive": true}));
         assert_eq!(answer.status, 200, "{}", answer.body);
@@ -165,7 +165,9 @@ impl Server {
             let part = |name: &str| tuple["key"][name].as_str().unwrap().to_owned();
             format!("{}#{}@{}", part("object"), part("relation"), part("user"))
         };
-        answer.body["tuples"].as_array().unwrap().iter().map(text).collect()
+        let mut tuples: Vec<_> = answer.body["tuples"].as_array().unwrap().iter().map(text).collect();
+        tuples.sort();
+        tuples
     }
 
     /// Whether a check is allowed.

@@ -13,7 +13,7 @@ use tenure::model::limits::EvaluationLimits;
 use tenure::server::ServerConfig;
 use tokio::sync::oneshot;
 
-use crate::fixture::{Answer, Server, answer, key};
+use crate::fixture::{Server, answer, key};
 
 #[test]
 fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
@@ -46,15 +46,27 @@ fn a_body_over_the_limit_is_refused_whether_its_size_is_told_or_not() {
     assert_eq!(server.post_text("/read", &format!(r#"{{"x": "{}"}}"#, "y".repeat(3_900))).status, 200);
 }
 
-/// A request for `path` whose body comes when the sender says so, or never.
-fn slow(path: &str) -> (oneshot::Sender<Bytes>, Request<Body>) {
-    let (sender, receiver) = oneshot::channel::<Bytes>();
-    let body = Body::new(Later(Some(receiver)));
-    (sender, Request::builder().method("POST").uri(path).body(body).unwrap())
+/// A request whose body comes late or never.
+struct Slow {
+    request: Request<Body>,
+    /// Sends the body.
+    body: oneshot::Sender<Bytes>,
+    /// Told when the server asks for the body.
+    asked: oneshot::Receiver<()>,
 }
 
-/// A body that comes when its other end sends it.
-struct Later(Option<oneshot::Receiver<Bytes>>);
+fn slow(path: &str) -> Slow {
+    let (body, receiver) = oneshot::channel::<Bytes>();
+    let (sender, asked) = oneshot::channel();
+    let later = Body::new(Later { body: Some(receiver), asked: Some(sender) });
+    let request = Request::builder().method("POST").uri(path).body(later).unwrap();
+    Slow { request, body, asked }
+}
+
+struct Later {
+    body: Option<oneshot::Receiver<Bytes>>,
+    asked: Option<oneshot::Sender<()>>,
+}
 
 impl hyper::body::Body for Later {
     type Data = Bytes;
@@ -64,10 +76,13 @@ impl hyper::body::Body for Later {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(receiver) = &mut self.0 else { return Poll::Ready(None) };
-        let polled = Pin::new(receiver).poll(context);
+        if let Some(asked) = self.asked.take() {
+            asked.send(()).unwrap();
+        }
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let polled = Pin::new(body).poll(context);
         if polled.is_ready() {
-            self.0 = None;
+            self.body = None;
         }
         polled.map(|outcome| Some(outcome.map(Frame::data)))
     }
@@ -77,8 +92,8 @@ impl hyper::body::Body for Later {
 fn a_request_that_takes_too_long_is_ended() {
     let config = ServerConfig { request_timeout: Duration::from_millis(50), ..ServerConfig::default() };
     let server = Server::with(&config, EvaluationLimits::default());
-    let (_body_never_comes, request) = slow(&format!("/stores/{}/read", server.store));
-    let ended = server.runtime().block_on(answer(server.router(), request));
+    let slow = slow(&format!("/stores/{}/read", server.store));
+    let ended = server.runtime().block_on(answer(server.router(), slow.request));
     assert_eq!(ended.fails(500, "deadline_exceeded"), "Request Deadline Exceeded");
 }
 
@@ -86,18 +101,14 @@ fn a_request_that_takes_too_long_is_ended() {
 fn too_many_requests_at_once_are_turned_away_and_probes_are_not() {
     let config = ServerConfig { concurrent_requests_max: 1, ..ServerConfig::default() };
     let server = Server::with(&config, EvaluationLimits::default());
-    let (body, request) = slow(&format!("/stores/{}/read", server.store));
-    let first = server.runtime().spawn(answer(server.router(), request));
-    let turned_away: Answer = loop {
-        let answer = server.post("/read", json!({}));
-        if answer.status != 200 {
-            break answer;
-        }
-    };
+    let slow = slow(&format!("/stores/{}/read", server.store));
+    let first = server.runtime().spawn(answer(server.router(), slow.request));
+    server.runtime().block_on(slow.asked).unwrap();
+    let turned_away = server.post("/read", json!({}));
     assert_eq!(turned_away.header("Retry-After"), Some("1"));
     turned_away.fails(429, "too_many_requests");
     assert_eq!(server.send("GET", "/healthz", &[], None).status, 200);
-    body.send(Bytes::from_static(b"{}")).unwrap();
+    slow.body.send(Bytes::from_static(b"{}")).unwrap();
     assert_eq!(server.runtime().block_on(first).unwrap().status, 200);
     assert_eq!(server.post("/read", json!({})).status, 200);
 }

@@ -104,7 +104,8 @@ fn an_id_that_is_none_is_refused() {
             "invalid store_id: value does not match regex pattern \"^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$\""
         );
     }
-    server.send("GET", "/stores/%FF", &[], None).fails(400, "validation_error");
+    let message = server.send("GET", "/stores/%FF", &[], None).fails(400, "validation_error");
+    assert!(message.contains("store_id") && message.contains("UTF-8"), "{message}");
 }
 
 #[test]

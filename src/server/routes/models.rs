@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::model::{AuthorizationModel, ModelId};
-use crate::schema::json;
+use crate::schema::json::{self, JsonErrorKind, Style};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, Parameters, StorePath};
+use crate::server::fields::lower_camel;
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
 use crate::server::token;
@@ -40,7 +41,7 @@ struct Shown {
 
 impl Shown {
     fn new(id: ModelId, model: &AuthorizationModel) -> Self {
-        Self { id: id.to_string(), model: json::to_value(model) }
+        Self { id: id.to_string(), model: json::to_value(model, Style::Wire) }
     }
 }
 
@@ -50,9 +51,7 @@ pub(in crate::server) async fn write<D: Database>(
     StorePath(store): StorePath,
     input: Input,
 ) -> Result<Reply<Written>, ApiError> {
-    let value: Value = serde_json::from_slice(&input.bytes)
-        .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))?;
-    let model = json::from_value(&value).map_err(|error| ApiError::new(Code::InvalidAuthorizationModel, error.to_string()))?;
+    let model = parse(&input)?;
     let committed = app.run_query(move |engine| engine.write_model(store, model)).await?;
     let id = committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))
@@ -81,4 +80,72 @@ pub(in crate::server) async fn list<D: Database>(
         authorization_models: found.items.iter().map(|(id, model)| Shown::new(*id, model)).collect(),
         continuation_token: found.next.map(|before| token::of_models(store, before)).unwrap_or_default(),
     }))
+}
+
+fn parse(input: &Input) -> Result<AuthorizationModel, ApiError> {
+    let value = input.value()?;
+    let model = json::from_value(&value).map_err(|error| {
+        let code = match error.kind {
+            JsonErrorKind::Syntax(_)
+            | JsonErrorKind::Type { .. }
+            | JsonErrorKind::Twice(_)
+            | JsonErrorKind::Choice(..)
+            | JsonErrorKind::Depth { .. } => Code::ValidationError,
+            _ => Code::InvalidAuthorizationModel,
+        };
+        ApiError::new(code, error.to_string())
+    })?;
+    if model.types.is_empty() {
+        let expected = "value must contain at least 1 item(s)";
+        return Err(ApiError::field(Code::TypeDefinitionsTooFew, "type_definitions", expected));
+    }
+    if input.strict {
+        known("", &value, &json::to_value(&model, Style::Wire))?;
+    }
+    Ok(model)
+}
+
+/// Refuses what was given and is not part of the model that was read from it: an unknown field.
+fn known(path: &str, given: &Value, read: &Value) -> Result<(), ApiError> {
+    match (given, read) {
+        (Value::Object(given), Value::Object(read)) => {
+            for (name, value) in given {
+                let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                match read.get(name).or_else(|| read.get(&snake(name))).or_else(|| read.get(&lower_camel(name))) {
+                    Some(read) => known(&at, value, read)?,
+                    // A model that was read has an identifier, and may be written again.
+                    None if is_empty(value) || at == "id" => {}
+                    None => return Err(ApiError::invalid(&at, "unknown field")),
+                }
+            }
+            Ok(())
+        }
+        (Value::Array(given), Value::Array(read)) => {
+            let pairs = given.iter().zip(read).enumerate();
+            pairs.map(|(index, (given, read))| known(&format!("{path}[{index}]"), given, read)).collect()
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What protobuf's JSON takes for unset.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::with_capacity(name.len());
+    for character in name.chars() {
+        if character.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(character.to_ascii_lowercase());
+    }
+    snake
 }
