@@ -14,6 +14,7 @@ mod store;
 pub mod store_file;
 pub mod store_test;
 mod tuple_file;
+pub mod workload;
 mod write;
 
 use std::io::{self, BufWriter, Write as _};
