@@ -13,8 +13,7 @@ use crate::model::limits::EvaluationLimits;
 use crate::server::ServerConfig;
 
 /// Where the server listens, if nothing says otherwise.
-const LISTEN_DEFAULT: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 /// Most requests and connections that can be allowed.
 const COUNT_MAX: usize = 1_000_000;
 /// What is logged, if nothing says otherwise.
@@ -115,7 +114,8 @@ impl Settings {
             None => given,
         };
         let data = set.data.filter(|path| !path.as_os_str().is_empty());
-        let data = data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
+        let data =
+            data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
         let listen = set.listen.unwrap_or(LISTEN_DEFAULT);
         if !listen.ip().is_loopback() && !set.insecure_no_auth.unwrap_or(false) {
             return Err(format!(
@@ -142,7 +142,11 @@ impl Settings {
             log_format: set.log_format.unwrap_or_default(),
             server: ServerConfig {
                 body_bytes_max: set.body_bytes_max.unwrap_or(server.body_bytes_max),
-                request_timeout: timeout("request_timeout_ms", set.request_timeout_ms, server.request_timeout)?,
+                request_timeout: timeout(
+                    "request_timeout_ms",
+                    set.request_timeout_ms,
+                    server.request_timeout,
+                )?,
                 concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
                 connections_max: count("connections_max", connections)?,
                 header_read_timeout: timeout(

@@ -191,10 +191,14 @@ impl From<EngineError> for ApiError {
             EngineError::StoreNotFound { .. } => Code::StoreNotFound,
             EngineError::NoModel { .. } => Code::LatestModelNotFound,
             EngineError::ModelNotFound { .. } => Code::AuthorizationModelNotFound,
-            EngineError::InvalidModel { ref violations } => match violations.first().map(|first| first.kind) {
-                Some(ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge) => Code::ExceededEntityLimit,
-                _ => Code::InvalidAuthorizationModel,
-            },
+            EngineError::InvalidModel { ref violations } => {
+                match violations.first().map(|first| first.kind) {
+                    Some(ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge) => {
+                        Code::ExceededEntityLimit
+                    }
+                    _ => Code::InvalidAuthorizationModel,
+                }
+            }
             EngineError::ConditionsUnsupported { .. } => Code::InvalidAuthorizationModel,
             EngineError::InvalidTuple { contextual: true, .. } => Code::InvalidTuple,
             EngineError::TypeNotFound { .. }
@@ -216,8 +220,12 @@ impl From<CommitError> for ApiError {
             CommitError::Store(error) => error.into(),
             CommitError::StoreNotFound => Self::new(Code::StoreNotFound, "Store ID not found"),
             // Clients of OpenFGA recognise these two by their text.
-            CommitError::TupleExists { key } => write_failed("cannot write a tuple which already exists", &key),
-            CommitError::TupleMissing { key } => write_failed("cannot delete a tuple which does not exist", &key),
+            CommitError::TupleExists { key } => {
+                write_failed("cannot write a tuple which already exists", &key)
+            }
+            CommitError::TupleMissing { key } => {
+                write_failed("cannot delete a tuple which does not exist", &key)
+            }
             CommitError::TupleDiffers { key } => Self::new(
                 Code::Aborted,
                 format!(

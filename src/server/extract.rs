@@ -93,7 +93,10 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// Reads the parameters with `read`.
-    pub(super) fn read<T>(self, read: impl FnOnce(&mut Fields) -> Result<T, ApiError>) -> Result<T, ApiError> {
+    pub(super) fn read<T>(
+        self,
+        read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
         Fields::read_query(self.pairs, self.strict, read)
     }
 }

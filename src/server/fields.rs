@@ -329,10 +329,7 @@ mod tests {
             message(r#"{"items":[{"on":true},{"on":1}]}"#, false),
             "invalid items[1].on: expected true or false, found the number 1"
         );
-        assert_eq!(
-            message(r#"{"outer_field":{"txet":1}}"#, true),
-            "invalid outer_field.txet: unknown field"
-        );
+        assert_eq!(message(r#"{"outer_field":{"txet":1}}"#, true), "invalid outer_field.txet: unknown field");
         assert!(read(r#"{"outer_field":{"txet":1}}"#, false).is_ok(), "ignored unless strict");
         assert_eq!(
             message(r#"{"outer_field":{},"outerField":{}}"#, false),

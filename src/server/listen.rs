@@ -24,7 +24,12 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Serves `router` on `listener` until `stop` completes; then accepts no more, lets open requests finish for the
 /// grace period of `config`, and returns.
-pub async fn serve(listener: TcpListener, router: Router, config: &ServerConfig, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &ServerConfig,
+    stop: impl Future<Output = ()>,
+) {
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(config.connections_max));
     let mut stop = pin!(stop);

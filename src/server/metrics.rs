@@ -56,7 +56,9 @@ impl Metrics {
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         // From 50 µs to 3.3 s, in powers of two.
-        let durations = Family::new_with_constructor((|| Histogram::new(exponential_buckets(50e-6, 2.0, 17))) as fn() -> Histogram);
+        let durations = Family::new_with_constructor(
+            (|| Histogram::new(exponential_buckets(50e-6, 2.0, 17))) as fn() -> Histogram,
+        );
         registry.register_with_unit(
             "http_request_duration",
             "Time from a request's head to its answer's",
@@ -68,7 +70,11 @@ impl Metrics {
         let checks = Family::default();
         registry.register("checks", "Checks decided, those of batches included", checks.clone());
         let reads = Counter::default();
-        registry.register("evaluation_reads", "Point reads and scanned entries of evaluations", reads.clone());
+        registry.register(
+            "evaluation_reads",
+            "Point reads and scanned entries of evaluations",
+            reads.clone(),
+        );
         Self { registry, requests, durations, in_flight, checks, reads }
     }
 

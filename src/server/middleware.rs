@@ -27,7 +27,11 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Gives the request an id, counts it, and writes its line in the log.
-pub(super) async fn observe<D: Database>(State(app): State<App<D>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn observe<D: Database>(
+    State(app): State<App<D>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let began = Stopwatch::now();
     let in_flight = app.metrics.begin();
     let method = request.method().clone();
@@ -99,7 +103,11 @@ pub(super) async fn shed(State(permits): State<Arc<Semaphore>>, request: Request
 
 /// Ends a request that takes too long. A write may have been committed all the same, as a whole: that is so for
 /// every answer that does not arrive.
-pub(super) async fn deadline<D: Database>(State(app): State<App<D>>, request: Request, next: Next) -> Response {
+pub(super) async fn deadline<D: Database>(
+    State(app): State<App<D>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match timeout(app.config.request_timeout, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),

@@ -17,7 +17,8 @@ use crate::model::{
 use crate::store::Field;
 
 /// The values of `ConsistencyPreference`. Every answer has the higher consistency, so that none changes anything.
-const CONSISTENCY: [(&str, i64); 3] = [("UNSPECIFIED", 0), ("MINIMIZE_LATENCY", 100), ("HIGHER_CONSISTENCY", 200)];
+const CONSISTENCY: [(&str, i64); 3] =
+    [("UNSPECIFIED", 0), ("MINIMIZE_LATENCY", 100), ("HIGHER_CONSISTENCY", 200)];
 
 /// A tuple as a request gives it.
 pub(super) struct GivenTuple {
@@ -172,8 +173,10 @@ pub(super) fn contextual_tuples(fields: &mut Fields) -> Result<Vec<ContextualTup
     };
     let Some((path, tuples)) = fields.object("contextual_tuples", list)? else { return Ok(Vec::new()) };
     if tuples.len() > CONTEXTUAL_TUPLES_MAX {
-        let expected =
-            format!("value must contain no more than {CONTEXTUAL_TUPLES_MAX} item(s), found {}", tuples.len());
+        let expected = format!(
+            "value must contain no more than {CONTEXTUAL_TUPLES_MAX} item(s), found {}",
+            tuples.len()
+        );
         return Err(ApiError::invalid(&path, expected));
     }
     distinct(tuples)
@@ -181,10 +184,11 @@ pub(super) fn contextual_tuples(fields: &mut Fields) -> Result<Vec<ContextualTup
 
 /// A contextual tuple that is malformed is an `invalid_tuple`, as one that the model does not allow.
 fn contextual_tuple(fields: &mut Fields) -> Result<ContextualTuple, ApiError> {
-    let GivenTuple { key, condition, expires_at, paused } = tuple(fields).map_err(|error| match error.code {
-        Code::ValidationError => ApiError::new(Code::InvalidTuple, error.message),
-        _ => error,
-    })?;
+    let GivenTuple { key, condition, expires_at, paused } =
+        tuple(fields).map_err(|error| match error.code {
+            Code::ValidationError => ApiError::new(Code::InvalidTuple, error.message),
+            _ => error,
+        })?;
     let lifetime = Lifetime { expires_at: set(expires_at), paused: set(paused).unwrap_or(false) };
     // The instant of writing plays no part in a tuple that is not written.
     let record = TupleRecord { lifetime, condition: set(condition), written_at: Instant::MIN };
@@ -308,8 +312,14 @@ mod tests {
             Value::Object(map) => canonical(map),
             other => panic!("{other}"),
         };
-        assert_eq!(text(r#"{"b": [2.0, {"z": 1, "a": null}], "a": "x"}"#), r#"{"a":"x","b":[2,{"a":null,"z":1}]}"#);
-        assert_eq!(text(r#"{"x": 1.5, "y": -3.0, "z": 18446744073709551615}"#), r#"{"x":1.5,"y":-3,"z":18446744073709551615}"#);
+        assert_eq!(
+            text(r#"{"b": [2.0, {"z": 1, "a": null}], "a": "x"}"#),
+            r#"{"a":"x","b":[2,{"a":null,"z":1}]}"#
+        );
+        assert_eq!(
+            text(r#"{"x": 1.5, "y": -3.0, "z": 18446744073709551615}"#),
+            r#"{"x":1.5,"y":-3,"z":18446744073709551615}"#
+        );
         assert_eq!(text("{}"), "{}");
     }
 }

@@ -7,14 +7,17 @@ use serde_json::{Value, json};
 use crate::fixture::{Server, key};
 
 /// Every operation with a body.
-const OPERATIONS: [&str; 6] = ["/write", "/read", "/check", "/batch-check", "/expand", "/authorization-models"];
+const OPERATIONS: [&str; 6] =
+    ["/write", "/read", "/check", "/batch-check", "/expand", "/authorization-models"];
 
 #[test]
 fn malformed_json_is_refused_on_every_route() {
     let server = Server::new();
     server.write(&["document:1#viewer@user:anne"]);
     for operation in OPERATIONS {
-        for body in ["{", "nonsense", r#"{"a":1}}"#, r#"{"a":}"#, "\u{feff}{}", r#"{"writes":{"tuple_keys":[}]}"#] {
+        for body in
+            ["{", "nonsense", r#"{"a":1}}"#, r#"{"a":}"#, "\u{feff}{}", r#"{"writes":{"tuple_keys":[}]}"#]
+        {
             let message = server.post_text(operation, body).fails(400, "validation_error");
             assert!(message.starts_with("malformed JSON: "), "{operation} {body}: {message}");
         }
@@ -43,7 +46,11 @@ fn a_field_of_the_wrong_type_is_refused() {
     let code = "validation_error";
     refused(json!({"user": 7}), code, &format!("{at}.user: expected a string, found the number 7"));
     refused(json!({"object": ["a"]}), code, &format!("{at}.object: expected a string, found a list"));
-    refused(json!({"paused": "yes"}), code, &format!("{at}.paused: expected true or false, found the text \"yes\""));
+    refused(
+        json!({"paused": "yes"}),
+        code,
+        &format!("{at}.paused: expected true or false, found the text \"yes\""),
+    );
     refused(
         json!({"expires_at": 1_800_000_000}),
         code,
@@ -52,9 +59,15 @@ fn a_field_of_the_wrong_type_is_refused() {
     refused(
         json!({"expires_at": "soon"}),
         code,
-        &format!("{at}.expires_at: `soon` is not an instant; expected RFC 3339, for example `2027-01-31T12:00:00Z`"),
+        &format!(
+            "{at}.expires_at: `soon` is not an instant; expected RFC 3339, for example `2027-01-31T12:00:00Z`"
+        ),
     );
-    refused(json!({"condition": "c"}), code, &format!("{at}.condition: expected an object, found the text \"c\""));
+    refused(
+        json!({"condition": "c"}),
+        code,
+        &format!("{at}.condition: expected an object, found the text \"c\""),
+    );
     refused(
         json!({"condition": {"name": "c", "context": []}}),
         code,
@@ -138,7 +151,11 @@ fn malformed_identifiers_are_refused() {
         code,
         &format!("{at}.object: `document:*` is a wildcard; expected one object, `type:id`"),
     );
-    refused(json!({"object": ""}), "object_invalid_pattern", &format!("{at}.object: `` has no `:`; expected `type:id`"));
+    refused(
+        json!({"object": ""}),
+        "object_invalid_pattern",
+        &format!("{at}.object: `` has no `:`; expected `type:id`"),
+    );
     refused(
         json!({"object": "document:1#viewer"}),
         code,
@@ -158,7 +175,10 @@ fn not_allowed(tuple: Value, expected: &str) {
 
 #[test]
 fn unknown_types_and_relations_are_refused() {
-    not_allowed(key("robot:1#viewer@user:anne"), "Invalid tuple 'robot:1#viewer@user:anne'. Reason: type 'robot' not found");
+    not_allowed(
+        key("robot:1#viewer@user:anne"),
+        "Invalid tuple 'robot:1#viewer@user:anne'. Reason: type 'robot' not found",
+    );
     not_allowed(key("document:1#eats@user:anne"), "relation 'document#eats' not found");
     not_allowed(key("document:1#viewer@robot:1"), "type 'robot' not found");
     not_allowed(key("document:1#viewer@group:1#boss"), "relation 'group#boss' not found");
@@ -185,7 +205,8 @@ fn a_context_that_is_too_large_is_refused() {
     let server = Server::new();
     let mut tuple = key("document:1#viewer@user:anne");
     tuple["condition"] = json!({"name": "c", "context": {"text": "x".repeat(40_000)}});
-    let message = server.post("/write", json!({"writes": {"tuple_keys": [tuple]}})).fails(400, "validation_error");
+    let message =
+        server.post("/write", json!({"writes": {"tuple_keys": [tuple]}})).fails(400, "validation_error");
     assert_eq!(
         message,
         "invalid writes.tuple_keys[0].condition.context: condition context size limit exceeded: 40011 bytes exceeds \
@@ -198,7 +219,8 @@ fn a_write_to_an_unknown_store_is_refused() {
     let server = Server::new();
     let body = json!({"writes": {"tuple_keys": [key("document:1#viewer@user:anne")]}}).to_string();
     let path = "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV/write";
-    let message = server.send("POST", path, &[], Some(&body)).fails(400, "latest_authorization_model_not_found");
+    let message =
+        server.send("POST", path, &[], Some(&body)).fails(400, "latest_authorization_model_not_found");
     assert!(message.contains("01ARZ3NDEKTSV4RRFFQ69G5FAV"), "{message}");
     let path = "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV";
     server.send("GET", path, &[], None).fails(404, "store_id_not_found");

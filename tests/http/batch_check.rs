@@ -56,10 +56,14 @@ fn each_check_has_its_own_answer_or_error() {
 #[test]
 fn what_is_wrong_with_the_call_refuses_the_whole() {
     let server = Server::new();
-    let fails = |checks: Value| server.post("/batch-check", json!({"checks": checks})).fails(400, "validation_error");
+    let fails =
+        |checks: Value| server.post("/batch-check", json!({"checks": checks})).fails(400, "validation_error");
     assert!(fails(json!([])).contains("requires at least one check"));
     let many: Vec<_> = (0..51).map(|n| item(&n.to_string(), "document:1#viewer@user:anne")).collect();
-    assert_eq!(fails(json!(many)), "invalid checks: batchCheck received 51 checks, the maximum allowed is 50");
+    assert_eq!(
+        fails(json!(many)),
+        "invalid checks: batchCheck received 51 checks, the maximum allowed is 50"
+    );
     let twice = json!([item("a", "document:1#viewer@user:anne"), item("a", "document:1#viewer@user:bob")]);
     assert_eq!(fails(twice), "invalid checks[1].correlation_id: received duplicate correlation id: a");
     for id in ["", "with space", &"x".repeat(37)] {

@@ -66,7 +66,8 @@ fn changes_of_one_type_are_read_alone_and_their_token_stays_theirs() {
     assert_eq!(count(&folders), 1);
     assert_eq!(folders["changes"][0]["tuple_key"]["object"], "folder:1");
     let token = token(&folders);
-    for query in [format!("type=document&continuation_token={token}"), format!("continuation_token={token}")] {
+    for query in [format!("type=document&continuation_token={token}"), format!("continuation_token={token}")]
+    {
         server.get(&format!("/changes?{query}")).fails(400, "query_string_type_continuation_token_mismatch");
     }
     server.get("/changes?type=a:b").fails(400, "type_invalid_pattern");

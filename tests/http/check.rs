@@ -64,11 +64,15 @@ fn contextual_tuples_are_checked_as_those_to_be_written() {
         let message = fails(json!([key(tuple)]), "invalid_tuple");
         assert!(message.contains(tuple), "{message}");
     }
-    let message = fails(json!([{"user": "anne", "relation": "viewer", "object": "document:1"}]), "invalid_tuple");
+    let message =
+        fails(json!([{"user": "anne", "relation": "viewer", "object": "document:1"}]), "invalid_tuple");
     assert!(message.starts_with("invalid contextual_tuples.tuple_keys[0].user: "), "{message}");
     let many: Vec<_> = (0..101).map(|n| key(&format!("document:1#viewer@user:{n}"))).collect();
     let message = fails(json!(many), "validation_error");
-    assert!(message.contains("contextual_tuples.tuple_keys: value must contain no more than 100"), "{message}");
+    assert!(
+        message.contains("contextual_tuples.tuple_keys: value must contain no more than 100"),
+        "{message}"
+    );
     let mut other = key("document:1#viewer@user:bob");
     other["paused"] = json!(true);
     fails(json!([key("document:1#viewer@user:bob"), other]), "duplicate_contextual_tuple");
@@ -86,7 +90,8 @@ fn the_same_contextual_tuple_twice_is_one() {
 #[test]
 fn what_the_model_does_not_have_is_refused() {
     let server = Server::new();
-    let message = |tuple: &str| server.post("/check", json!({"tuple_key": key(tuple)})).fails(400, "validation_error");
+    let message =
+        |tuple: &str| server.post("/check", json!({"tuple_key": key(tuple)})).fails(400, "validation_error");
     assert_eq!(message("robot:1#viewer@user:anne"), "type 'robot' not found");
     assert_eq!(message("document:1#eats@user:anne"), "relation 'document#eats' not found");
     assert!(message("document:1#viewer@robot:1").contains("type 'robot' not found"));
@@ -130,7 +135,11 @@ fn a_revision_that_was_not_reached_is_refused() {
 #[test]
 fn cyclic_data_is_false_and_no_error() {
     let server = Server::new();
-    server.write(&["group:a#member@group:b#member", "group:b#member@group:a#member", "document:1#viewer@group:a#member"]);
+    server.write(&[
+        "group:a#member@group:b#member",
+        "group:b#member@group:a#member",
+        "document:1#viewer@group:a#member",
+    ]);
     assert!(!server.allows("document:1#viewer@user:anne"));
 }
 

@@ -41,7 +41,10 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
 fn a_file_that_is_not_there_is_refused() {
     let (code, message) = fails(command(&["--config", "/nowhere/tenure.toml"]));
     assert_eq!(code, 2);
-    assert!(message.starts_with("error: cannot read the configuration file `/nowhere/tenure.toml`: "), "{message}");
+    assert!(
+        message.starts_with("error: cannot read the configuration file `/nowhere/tenure.toml`: "),
+        "{message}"
+    );
 }
 
 #[test]
@@ -77,12 +80,14 @@ fn a_flag_goes_before_the_environment_which_goes_before_the_file() {
         if let Some(value) = flag {
             arguments.extend(["--body-bytes-max", value]);
         }
-        let program = Program::start_with(&data, &arguments, environment.map(|value| ("TENURE_BODY_BYTES_MAX", value)));
+        let program =
+            Program::start_with(&data, &arguments, environment.map(|value| ("TENURE_BODY_BYTES_MAX", value)));
         let (status, answer) = program.send("POST", "/stores", &format!("{{{}", " ".repeat(100)));
         assert_eq!(status, 400);
         answer["message"].as_str().unwrap().to_owned()
     };
-    let expected = |bytes| format!("invalid the request body: it is too large; at most {bytes} bytes are allowed");
+    let expected =
+        |bytes| format!("invalid the request body: it is too large; at most {bytes} bytes are allowed");
     assert_eq!(limit(None, None), expected(10));
     assert_eq!(limit(Some("20"), None), expected(20));
     assert_eq!(limit(Some("20"), Some("30")), expected(30));
@@ -92,7 +97,8 @@ fn a_flag_goes_before_the_environment_which_goes_before_the_file() {
 fn help_shows_every_setting_with_its_unit_and_default() {
     let output = command(&["--help"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    let help: String = String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let help: String =
+        String::from_utf8(output.stdout).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
     for expected in [
         "--data <DIR>",
         "[env: TENURE_DATA=]",

@@ -20,7 +20,8 @@ fn an_answer_is_complete() {
         "document:1#viewer@group:eng#member",
         "document:1#parent@folder:f",
     ]);
-    let body = json!({"tuple_key": {"object": "document:1", "relation": "viewer"}, "consistency": "UNSPECIFIED"});
+    let body =
+        json!({"tuple_key": {"object": "document:1", "relation": "viewer"}, "consistency": "UNSPECIFIED"});
     let answer = server.post("/expand", body);
     assert_eq!(answer.header("Openfga-Authorization-Model-Id"), Some(&*server.model));
     assert_eq!(answer.header("Tenure-Revision"), Some("2"));
@@ -49,9 +50,7 @@ fn an_answer_is_complete() {
 #[test]
 fn differences_intersections_and_empty_leaves_have_their_shape() {
     let server = Server::new();
-    let computed = |name: &str, relation: &str| {
-        json!({"name": format!("document:1#{name}"), "leaf": {"computed": {"userset": format!("document:1#{relation}")}}})
-    };
+    let computed = |name: &str, relation: &str| json!({"name": format!("document:1#{name}"), "leaf": {"computed": {"userset": format!("document:1#{relation}")}}});
     assert_eq!(
         root(&server, "can_read"),
         json!({
@@ -66,10 +65,7 @@ fn differences_intersections_and_empty_leaves_have_their_shape() {
             "intersection": {"nodes": [computed("can_share", "viewer"), computed("can_share", "owner")]},
         })
     );
-    assert_eq!(
-        root(&server, "owner"),
-        json!({"name": "document:1#owner", "leaf": {"users": {"users": []}}})
-    );
+    assert_eq!(root(&server, "owner"), json!({"name": "document:1#owner", "leaf": {"users": {"users": []}}}));
 }
 
 #[test]

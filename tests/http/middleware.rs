@@ -140,7 +140,10 @@ fn a_write_whose_client_goes_away_is_done_as_a_whole_or_not_at_all() {
         let count = server.post("/read", body).body["tuples"].as_array().unwrap().len();
         assert!(count == 0 || count == 50, "{count}");
     }
-    assert_eq!(server.post("/write", json!({"writes": {"tuple_keys": [key("folder:1#viewer@user:a")]}})).status, 200);
+    assert_eq!(
+        server.post("/write", json!({"writes": {"tuple_keys": [key("folder:1#viewer@user:a")]}})).status,
+        200
+    );
 }
 
 #[test]
@@ -152,7 +155,10 @@ fn metrics_have_requests_durations_checks_and_reads() {
     server.send("GET", "/made/up/path", &[], None);
     server.send("BREW", "/stores", &[], None);
     let answer = server.send("GET", "/metrics", &[], None);
-    assert_eq!(answer.header("Content-Type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert_eq!(
+        answer.header("Content-Type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
     let text = answer.body.as_str().unwrap();
     for line in [
         r#"tenure_http_requests_total{method="POST",route="/stores/{store_id}/check",status="200"} 2"#,
@@ -246,7 +252,8 @@ mod panics {
 
     #[test]
     fn a_panic_and_a_failure_are_a_500_that_tells_nothing_and_the_server_goes_on() {
-        let engine = Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
+        let engine =
+            Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
         let router = server::router(Arc::new(engine), &ServerConfig::default());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let send = |method: &str, path: &str, body: &'static str| {

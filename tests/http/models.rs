@@ -20,10 +20,7 @@ fn a_model_is_written_and_read_back_complete() {
     assert_eq!(shown["schema_version"], json!("1.1"));
     assert_eq!(shown["conditions"], json!({}));
     // As protobuf's JSON has it: zero values are printed, members of a oneof only where set.
-    assert_eq!(
-        shown["type_definitions"][0],
-        json!({"type": "user", "relations": {}, "metadata": null})
-    );
+    assert_eq!(shown["type_definitions"][0], json!({"type": "user", "relations": {}, "metadata": null}));
     assert_eq!(
         shown["type_definitions"][1],
         json!({
@@ -99,7 +96,8 @@ fn refused(change: impl FnOnce(&mut Value)) -> String {
 #[test]
 fn a_model_with_an_undefined_relation_is_refused() {
     let message = refused(|model| {
-        model["type_definitions"][3]["relations"]["can_read"] = json!({"computedUserset": {"relation": "reader"}});
+        model["type_definitions"][3]["relations"]["can_read"] =
+            json!({"computedUserset": {"relation": "reader"}});
     });
     assert!(message.contains("reader"), "{message}");
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -18,7 +19,8 @@ fn what_was_written_is_there_after_a_restart() {
     let (status, store) = program.send("POST", "/stores", r#"{"name": "acme"}"#);
     assert_eq!(status, 201);
     let id = store["id"].as_str().unwrap();
-    let (status, _) = program.send("POST", &format!("/stores/{id}/authorization-models"), &model().to_string());
+    let (status, _) =
+        program.send("POST", &format!("/stores/{id}/authorization-models"), &model().to_string());
     assert_eq!(status, 201);
     let body = json!({"writes": {"tuple_keys": [key("document:1#owner@user:anne")]}}).to_string();
     assert_eq!(program.send("POST", &format!("/stores/{id}/write"), &body).0, 200);
@@ -121,7 +123,10 @@ fn a_directory_that_cannot_be_one_is_refused() {
         let path = path.display().to_string();
         let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
         assert_eq!(code, 1);
-        assert!(message.starts_with(&format!("error: cannot use the data directory `{path}`: ")), "{message}");
+        assert!(
+            message.starts_with(&format!("error: cannot use the data directory `{path}`: ")),
+            "{message}"
+        );
         assert_eq!(message.lines().count(), 1, "{message}");
     }
     assert_eq!(fs::read_to_string(&file).unwrap(), "x");
@@ -138,4 +143,42 @@ fn an_address_in_use_is_refused_and_no_directory_is_made() {
     assert!(message.starts_with(&format!("error: cannot listen on {address}: ")), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
     assert!(!data.exists());
+}
+
+#[test]
+fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
+    let directory = tempdir().unwrap();
+    let mut program = Program::start(directory.path(), &[]);
+    assert_eq!(program.send("POST", "/stores", r#"{"name": "kept"}"#).0, 201);
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    set_format(directory.path(), 99);
+
+    let path = directory.path().display().to_string();
+    let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 1);
+    let expected = "has format 99, newer than 1, which this version supports";
+    assert_eq!(message, format!("error: the data directory `{path}` {expected}\n"));
+
+    set_format(directory.path(), 1);
+    let program = Program::start(directory.path(), &[]);
+    assert_eq!(program.send("GET", "/stores", "").1["stores"][0]["name"], "kept");
+}
+
+/// Writes the format of a data directory, as a newer version would have it.
+fn set_format(path: &Path, format: u32) {
+    let options = rocksdb::Options::default();
+    let tables = rocksdb::DB::list_cf(&options, path).unwrap();
+    let db = rocksdb::DB::open_cf(&options, path, tables).unwrap();
+    db.put_cf(db.cf_handle("meta").unwrap(), [1], format.to_be_bytes()).unwrap();
+}
+
+#[test]
+fn a_directory_that_is_not_writable_is_refused() {
+    // A file system that nobody can write to, whoever runs the test.
+    let path = "/proc/tenure";
+    let (code, message) = fails(command(&["--data", path, "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 1);
+    assert!(message.starts_with("error: cannot use the data directory `/proc/tenure`: "), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
 }

@@ -28,13 +28,15 @@ fn found(server: &Server, pattern: Value) -> Vec<String> {
 fn a_tuple_is_shown_complete() {
     let server = Server::new();
     server.write(&["document:1#owner@user:anne"]);
-    server.post("/read", json!({"tuple_key": {"object": "document:1"}, "consistency": "HIGHER_CONSISTENCY"})).is(json!({
-        "tuples": [{
-            "key": {"user": "user:anne", "relation": "owner", "object": "document:1", "condition": null},
-            "timestamp": NOW,
-        }],
-        "continuation_token": "",
-    }));
+    server
+        .post("/read", json!({"tuple_key": {"object": "document:1"}, "consistency": "HIGHER_CONSISTENCY"}))
+        .is(json!({
+            "tuples": [{
+                "key": {"user": "user:anne", "relation": "owner", "object": "document:1", "condition": null},
+                "timestamp": NOW,
+            }],
+            "continuation_token": "",
+        }));
 }
 
 #[test]
@@ -47,14 +49,22 @@ fn tuples_are_found_by_object_relation_and_user() {
     assert_eq!(found(&server, json!({"object": "document:", "user": "user:bob"})), TUPLES[2..4]);
     assert_eq!(found(&server, json!({"object": "document:1", "user": "user:bob"})), TUPLES[2..3]);
     assert_eq!(found(&server, json!({"object": "document:1", "user": "group:eng#member"})), TUPLES[1..2]);
-    assert_eq!(found(&server, json!({"object": "document:1", "user": "user:bob", "relation": "owner"})), [""; 0]);
+    assert_eq!(
+        found(&server, json!({"object": "document:1", "user": "user:bob", "relation": "owner"})),
+        [""; 0]
+    );
 }
 
 #[test]
 fn a_pattern_without_type_or_with_a_type_alone_is_refused() {
     let server = Server::new();
     server.write(&TUPLES);
-    for pattern in [json!({}), json!({"user": "user:bob"}), json!({"relation": "viewer"}), json!({"object": "document:"})] {
+    for pattern in [
+        json!({}),
+        json!({"user": "user:bob"}),
+        json!({"relation": "viewer"}),
+        json!({"object": "document:"}),
+    ] {
         let message = server.post("/read", json!({"tuple_key": pattern})).fails(400, "validation_error");
         assert!(message.contains("object type field is required"), "{message}");
     }
@@ -68,7 +78,8 @@ fn pages_join_to_the_whole() {
     let mut users = Vec::new();
     let mut token = String::new();
     loop {
-        let body = json!({"tuple_key": {"object": "document:1"}, "page_size": 3, "continuation_token": token});
+        let body =
+            json!({"tuple_key": {"object": "document:1"}, "page_size": 3, "continuation_token": token});
         let page = server.post("/read", body).body;
         let tuples = page["tuples"].as_array().unwrap();
         assert!(tuples.len() <= 3);

@@ -10,7 +10,10 @@ fn a_store_is_created_shown_and_deleted() {
     let created = server.send("POST", "/stores", &[], Some(r#"{"name": "Acme / EU @ 1"}"#));
     let id = created.body["id"].as_str().unwrap().to_owned();
     assert_eq!(created.status, 201);
-    assert_eq!(created.body, json!({"id": id, "name": "Acme / EU @ 1", "created_at": NOW, "updated_at": NOW}));
+    assert_eq!(
+        created.body,
+        json!({"id": id, "name": "Acme / EU @ 1", "created_at": NOW, "updated_at": NOW})
+    );
     assert_eq!(id.len(), 26);
 
     let path = format!("/stores/{id}");
@@ -65,7 +68,10 @@ fn a_name_that_is_none_is_refused() {
     for name in ["", "ab", &"x".repeat(65), "semi;colon", "line\nbreak", "nul\0l", "ümlaut"] {
         let answer = server.send("POST", "/stores", &[], Some(&json!({"name": name}).to_string()));
         let message = answer.fails(400, "validation_error");
-        assert_eq!(message, "invalid name: expected 3 to 64 letters, digits, spaces and characters of `.-/^_&@`");
+        assert_eq!(
+            message,
+            "invalid name: expected 3 to 64 letters, digits, spaces and characters of `.-/^_&@`"
+        );
     }
     assert_eq!(server.send("GET", "/stores", &[], None).body["stores"].as_array().unwrap().len(), 1);
 }

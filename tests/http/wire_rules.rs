@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Server, key};
+use crate::fixture::{Server, key, model};
 
 #[test]
 fn lower_camel_names_and_nulls_are_taken() {
@@ -37,7 +37,9 @@ fn enums_are_taken_by_name_and_by_number() {
             json!({"tuple_key": key("document:1#viewer@user:anne"), "consistency": consistency}),
         )
     };
-    for value in [json!("UNSPECIFIED"), json!("MINIMIZE_LATENCY"), json!("HIGHER_CONSISTENCY"), json!(0), json!(200)] {
+    for value in
+        [json!("UNSPECIFIED"), json!("MINIMIZE_LATENCY"), json!("HIGHER_CONSISTENCY"), json!(0), json!(200)]
+    {
         assert_eq!(check(value).status, 200);
     }
     let message = check(json!("EVENTUAL")).fails(400, "validation_error");
@@ -63,7 +65,10 @@ fn unknown_fields_are_ignored_but_in_a_strict_request() {
     assert_eq!(server.post("/write", body).status, 200);
 
     let body = json!({"tuple_key": key("document:1#viewer@user:anne"), "treu": 1});
-    assert_eq!(server.post_strictly("/check", body).fails(400, "validation_error"), "invalid treu: unknown field");
+    assert_eq!(
+        server.post_strictly("/check", body).fails(400, "validation_error"),
+        "invalid treu: unknown field"
+    );
     let strict = [("Tenure-Strict", "true")];
     let path = format!("/stores/{}/changes?types=document", server.store);
     let answer = server.send("GET", &path, &strict, None);
@@ -96,7 +101,13 @@ fn a_method_that_a_path_does_not_have_is_refused() {
 #[test]
 fn an_id_that_is_none_is_refused() {
     let server = Server::new();
-    for id in ["x", "01arz3ndektsv4rrffq69g5fav", "01ARZ3NDEKTSV4RRFFQ69G5FAVX", "%00", "01ARZ3NDEKTSV4RRFFQ69G5FA%0A"] {
+    for id in [
+        "x",
+        "01arz3ndektsv4rrffq69g5fav",
+        "01ARZ3NDEKTSV4RRFFQ69G5FAVX",
+        "%00",
+        "01ARZ3NDEKTSV4RRFFQ69G5FA%0A",
+    ] {
         let answer = server.send("GET", &format!("/stores/{id}"), &[], None);
         assert_eq!(answer.header("Openfga-Store-Id"), None);
         assert_eq!(
@@ -113,4 +124,25 @@ fn health_and_readiness_are_told() {
     let server = Server::new();
     server.send("GET", "/healthz", &[], None).is(json!({"status": "SERVING"}));
     server.send("GET", "/readyz", &[], None).is(json!({"status": "SERVING"}));
+}
+
+#[test]
+fn an_unknown_field_of_a_model_is_refused_in_a_strict_request() {
+    let server = Server::new();
+    let written = server.post_strictly("/authorization-models", model());
+    assert_eq!(written.status, 201, "{}", written.body);
+    // What the server answers, it takes, strictly too.
+    let id = written.body["authorization_model_id"].as_str().unwrap();
+    let shown = server.get(&format!("/authorization-models/{id}")).body["authorization_model"].clone();
+    let again = server.post_strictly("/authorization-models", shown);
+    assert_eq!(again.status, 201, "{}", again.body);
+
+    let mut misspelt = model();
+    let restrictions = &mut misspelt["type_definitions"][1]["metadata"]["relations"]["member"];
+    restrictions["directly_related_user_types"][0]["conditon"] = json!("in_office");
+    assert_eq!(
+        server.post_strictly("/authorization-models", misspelt.clone()).fails(400, "validation_error"),
+        "invalid type_definitions[1].metadata.relations.member.directly_related_user_types[0].conditon: unknown field"
+    );
+    assert_eq!(server.post("/authorization-models", misspelt).status, 201);
 }

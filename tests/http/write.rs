@@ -122,7 +122,8 @@ fn duplicates_and_missing_ones_are_ignored_where_asked() {
         }),
     );
     answer.is(json!({"revision": 3}));
-    let nothing = json!({"writes": {"tuple_keys": [key("document:1#viewer@user:bob")], "on_duplicate": "ignore"}});
+    let nothing =
+        json!({"writes": {"tuple_keys": [key("document:1#viewer@user:bob")], "on_duplicate": "ignore"}});
     server.post("/write", nothing).is(json!({"revision": 3}));
 }
 
@@ -159,12 +160,12 @@ fn an_update_sets_what_is_given_leaves_what_is_absent_and_clears_what_is_null() 
     server.write_keys(json!([with("document:1#viewer@user:anne", json!({"expires_at": until}))]));
     let update = |fields: Value| {
         let keys = json!([with("document:1#viewer@user:anne", fields)]);
-        server.post("/write", json!({"writes": {"tuple_keys": keys, "on_duplicate": "update"}})).is(
-            server.post("/check", json!({"tuple_key": key("document:1#viewer@user:anne")})).body["revision"]
-                .as_u64()
-                .map(|revision| json!({"revision": revision}))
-                .unwrap(),
-        );
+        server.post("/write", json!({"writes": {"tuple_keys": keys, "on_duplicate": "update"}})).is(server
+            .post("/check", json!({"tuple_key": key("document:1#viewer@user:anne")}))
+            .body["revision"]
+            .as_u64()
+            .map(|revision| json!({"revision": revision}))
+            .unwrap());
         shown(&server, "user:anne")
     };
     let lifetime = |fields: Value| {

@@ -91,7 +91,8 @@ pub(in crate::server) async fn batch_check<D: Database>(
 fn item(fields: &mut Fields) -> Result<Item, ApiError> {
     let correlation_id = fields.string("correlation_id")?;
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if !(1..=CORRELATION_ID_BYTES_MAX).contains(&correlation_id.len()) || !correlation_id.bytes().all(allowed) {
+    if !(1..=CORRELATION_ID_BYTES_MAX).contains(&correlation_id.len()) || !correlation_id.bytes().all(allowed)
+    {
         let expected = format!("expected 1 to {CORRELATION_ID_BYTES_MAX} letters, digits, `_` and `-`");
         return Err(ApiError::invalid(&fields.path("correlation_id"), expected));
     }
@@ -104,11 +105,15 @@ fn item(fields: &mut Fields) -> Result<Item, ApiError> {
 
 fn check_whole(items: &[Item]) -> Result<(), ApiError> {
     if items.is_empty() {
-        return Err(ApiError::invalid("checks", "batch check requires at least one check to evaluate, no checks were received"));
+        return Err(ApiError::invalid(
+            "checks",
+            "batch check requires at least one check to evaluate, no checks were received",
+        ));
     }
     if items.len() > CHECKS_PER_BATCH_MAX {
         let found = items.len();
-        let expected = format!("batchCheck received {found} checks, the maximum allowed is {CHECKS_PER_BATCH_MAX}");
+        let expected =
+            format!("batchCheck received {found} checks, the maximum allowed is {CHECKS_PER_BATCH_MAX}");
         return Err(ApiError::invalid("checks", expected));
     }
     let mut seen = std::collections::HashSet::new();

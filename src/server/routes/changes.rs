@@ -80,7 +80,6 @@ fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
 }
 
 fn shown(change: LoggedChange) -> Shown {
-    let operation =
-        if change.after.is_some() { "TUPLE_OPERATION_WRITE" } else { "TUPLE_OPERATION_DELETE" };
+    let operation = if change.after.is_some() { "TUPLE_OPERATION_WRITE" } else { "TUPLE_OPERATION_DELETE" };
     Shown { operation, timestamp: wire::instant(change.at), tuple_key: change }
 }

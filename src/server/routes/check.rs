@@ -57,7 +57,11 @@ pub(in crate::server) async fn check<D: Database>(
 pub(super) fn tuple_key(fields: &mut Fields) -> Result<CheckRequest, ApiError> {
     let key = fields.object("tuple_key", wire::tuple_key)?;
     let Some(key) = key else {
-        return Err(ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required"));
+        return Err(ApiError::field(
+            Code::TupleKeyNotSpecified,
+            &fields.path("tuple_key"),
+            "value is required",
+        ));
     };
     Ok(CheckRequest { object: key.object, relation: key.relation, subject: key.subject })
 }

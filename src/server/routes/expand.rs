@@ -34,9 +34,14 @@ pub(in crate::server) async fn expand<D: Database>(
     input: Input,
 ) -> Result<Reply<Expanded>, ApiError> {
     let (context, request) = input.read(|fields| {
-        let key = fields.object("tuple_key", |fields| Ok((wire::relation(fields)?, wire::object(fields)?)))?;
+        let key =
+            fields.object("tuple_key", |fields| Ok((wire::relation(fields)?, wire::object(fields)?)))?;
         let Some((relation, object)) = key else {
-            return Err(ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required"));
+            return Err(ApiError::field(
+                Code::TupleKeyNotSpecified,
+                &fields.path("tuple_key"),
+                "value is required",
+            ));
         };
         let context = QueryContext {
             model: wire::model_id(fields)?,
@@ -73,7 +78,8 @@ impl Serialize for Shown<'_> {
                 map.serialize_entry("leaf", &Leaf::Computed(Userset::new(object, relation)))?;
             }
             NodeValue::TupleToUserset { tupleset, computed } => {
-                let computed = computed.iter().map(|(object, relation)| Userset::new(object, relation)).collect();
+                let computed =
+                    computed.iter().map(|(object, relation)| Userset::new(object, relation)).collect();
                 let leaf = TupleToUserset { tupleset: format!("{object}#{tupleset}"), computed };
                 map.serialize_entry("leaf", &Leaf::TupleToUserset(leaf))?;
             }

@@ -53,7 +53,8 @@ pub(in crate::server) async fn write<D: Database>(
 ) -> Result<Reply<Written>, ApiError> {
     let model = parse(&input)?;
     let committed = app.run_query(move |engine| engine.write_model(store, model)).await?;
-    let id = committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
+    let id =
+        committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))
 }
 
@@ -111,7 +112,11 @@ fn known(path: &str, given: &Value, read: &Value) -> Result<(), ApiError> {
         (Value::Object(given), Value::Object(read)) => {
             for (name, value) in given {
                 let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                match read.get(name).or_else(|| read.get(&snake(name))).or_else(|| read.get(&lower_camel(name))) {
+                match read
+                    .get(name)
+                    .or_else(|| read.get(&snake(name)))
+                    .or_else(|| read.get(&lower_camel(name)))
+                {
                     Some(read) => known(&at, value, read)?,
                     // A model that was read has an identifier, and may be written again.
                     None if is_empty(value) || at == "id" => {}
@@ -121,8 +126,8 @@ fn known(path: &str, given: &Value, read: &Value) -> Result<(), ApiError> {
             Ok(())
         }
         (Value::Array(given), Value::Array(read)) => {
-            let pairs = given.iter().zip(read).enumerate();
-            pairs.map(|(index, (given, read))| known(&format!("{path}[{index}]"), given, read)).collect()
+            let mut pairs = given.iter().zip(read).enumerate();
+            pairs.try_for_each(|(index, (given, read))| known(&format!("{path}[{index}]"), given, read))
         }
         _ => Ok(()),
     }

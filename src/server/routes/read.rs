@@ -57,37 +57,41 @@ pub(in crate::server) async fn read<D: Database>(
 
 /// The pattern: a type of object, with an identifier or a subject or both, and a relation where one is given.
 fn pattern(fields: &mut Fields) -> Result<ReadRequest, ApiError> {
-    let (object_type, object_id) = object_pattern(fields)?;
-    let subject = match fields.string("user")? {
-        text if text.is_empty() => None,
-        text => Some(wire::subject_of(fields, &text)?),
-    };
-    let relation = match fields.string("relation")? {
-        text if text.is_empty() => None,
-        text => Some(wire::relation_of(fields, text)?),
-    };
-    if object_type.is_none() || (object_id.is_none() && subject.is_none()) {
+    let mut request = ReadRequest::default();
+    object(fields, &mut request)?;
+    let user = fields.string("user")?;
+    if !user.is_empty() {
+        request.subject = Some(wire::subject_of(fields, &user)?);
+    }
+    let relation = fields.string("relation")?;
+    if !relation.is_empty() {
+        request.relation = Some(wire::relation_of(fields, relation)?);
+    }
+    if request.object_type.is_none() || (request.object_id.is_none() && request.subject.is_none()) {
         return Err(ApiError::new(
             Code::ValidationError,
             "the 'tuple_key' field was provided but the object type field is required and both the object id and \
              user cannot be empty",
         ));
     }
-    Ok(ReadRequest { object_type, object_id, relation, subject, ..ReadRequest::default() })
+    Ok(request)
 }
 
 /// `type:id`, or `type:` for every object of the type.
-fn object_pattern(fields: &mut Fields) -> Result<(Option<Box<str>>, Option<Box<str>>), ApiError> {
+fn object(fields: &mut Fields, request: &mut ReadRequest) -> Result<(), ApiError> {
     let text = fields.string("object")?;
     if text.is_empty() {
-        return Ok((None, None));
+        return Ok(());
     }
     if let Some(type_name) = text.strip_suffix(':').filter(|type_name| !type_name.contains(':')) {
-        return match check_type(type_name) {
-            Ok(()) => Ok((Some(type_name.into()), None)),
-            Err(error) => Err(ApiError::invalid(&fields.path("object"), format!("the type {error}"))),
-        };
+        if let Err(error) = check_type(type_name) {
+            return Err(ApiError::invalid(&fields.path("object"), format!("the type {error}")));
+        }
+        request.object_type = Some(type_name.into());
+        return Ok(());
     }
     let Object { type_name, id } = wire::object_of(fields, &text)?;
-    Ok((Some(type_name), Some(id)))
+    request.object_type = Some(type_name);
+    request.object_id = Some(id);
+    Ok(())
 }

@@ -79,9 +79,9 @@ fn deletes(fields: &mut Fields) -> Result<Vec<Delete>, ApiError> {
 }
 
 fn precondition(fields: &mut Fields) -> Result<Precondition, ApiError> {
-    let key: TupleKey = fields
-        .object("tuple_key", wire::tuple_key)?
-        .ok_or_else(|| ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required"))?;
+    let key: TupleKey = fields.object("tuple_key", wire::tuple_key)?.ok_or_else(|| {
+        ApiError::field(Code::TupleKeyNotSpecified, &fields.path("tuple_key"), "value is required")
+    })?;
     let must = match fields.string("must")?.as_str() {
         "exist" => Requirement::Exist,
         "not_exist" => Requirement::NotExist,
