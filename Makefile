@@ -17,11 +17,7 @@ test: ## Run all tests
 lint: ## Check format, lints, licenses and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-	  echo "$(CARGO) deny check"; $(CARGO) deny check; \
-	else \
-	  echo "cargo-deny is not installed, so licenses and advisories were not checked (cargo install cargo-deny --locked)"; \
-	fi
+	@scripts/deny
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --locked

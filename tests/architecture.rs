@@ -14,7 +14,7 @@ const BEHIND_ONE_DOOR: [(&str, &[&str]); 6] = [
     ("axum::", &["server/", "cli/serve.rs"]),
     ("tokio::", &["server/", "cli/serve.rs"]),
     ("SystemClock", &["model/time.rs", "model/mod.rs", "cli/", "main.rs"]),
-    ("SystemTime", &["model/time.rs"]),
+    ("SystemTime::now", &["model/time.rs"]),
 ];
 
 fn sources() -> Vec<(String, String)> {

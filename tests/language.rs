@@ -3,11 +3,14 @@
 //! The cases are not part of this repository. They are read from `TENURE_CONFORMANCE_DIR`, by default
 //! `../shared/conformance` beside it; without them these tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends where its data does not read")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_saphyr::NonFiniteFloatPolicy;
 use tenure::schema::json::{Style, from_str, to_value};
 use tenure::schema::{Diagnostics, check_syntax, parse, parse_unchecked, print, validate};
 
@@ -65,7 +68,8 @@ fn compare(cases: &Path, run: impl Fn(&str) -> Result<(), Diagnostics>) {
             .collect();
         if found != expected {
             let rendered = diagnostics.map(|d| d.render("case", false)).unwrap_or_default();
-            failures.push(format!("{}\n  expected {expected:?}\n  found    {found:?}\n{rendered}", case.name));
+            failures
+                .push(format!("{}\n  expected {expected:?}\n  found    {found:?}\n{rendered}", case.name));
         }
     }
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
@@ -93,11 +97,13 @@ fn models_transform_as_in_openfga() {
         let case = entry.unwrap().path();
         let read = |name: &str| std::fs::read_to_string(case.join(name)).ok();
         let name = case.display();
-        let (Some(dsl), Some(json)) = (read("authorization-model.fga"), read("authorization-model.json")) else {
+        let (Some(dsl), Some(json)) = (read("authorization-model.fga"), read("authorization-model.json"))
+        else {
             continue;
         };
         count += 1;
-        let from_dsl = parse_unchecked(&dsl).unwrap_or_else(|e| panic!("{name}:\n{}", e.render("case", false))).model;
+        let from_dsl =
+            parse_unchecked(&dsl).unwrap_or_else(|e| panic!("{name}:\n{}", e.render("case", false))).model;
         let expected: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(to_value(&from_dsl, Style::Compact), expected, "{name}");
         let from_json = from_str(&json).unwrap_or_else(|e| panic!("{name}: {e}"));
@@ -110,4 +116,69 @@ fn models_transform_as_in_openfga() {
         assert_eq!(validate(&from_json), [], "{name}");
     }
     assert!(count > 0, "no cases");
+}
+
+/// A file with models: a store, or tests that write several models each.
+#[derive(Deserialize)]
+struct ModelFile {
+    model: Option<String>,
+    #[serde(default)]
+    tests: Vec<ModelTest>,
+}
+
+#[derive(Deserialize)]
+struct ModelTest {
+    #[serde(default)]
+    stages: Vec<ModelStage>,
+}
+
+#[derive(Deserialize)]
+struct ModelStage {
+    model: String,
+}
+
+/// The texts of all models in a file, or in the files below a directory.
+fn models(path: &Path, found: &mut Vec<(String, String)>) {
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            models(&entry.unwrap().path(), found);
+        }
+        return;
+    }
+    let text = std::fs::read_to_string(path).unwrap();
+    let name = path.display().to_string();
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("fga") => found.push((name, text)),
+        Some("yaml") => {
+            // Other parts of such a file hold infinities, on purpose.
+            let options =
+                serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
+            let file: ModelFile = serde_saphyr::from_str_with_options(&text, options).unwrap();
+            let staged = file.tests.into_iter().flat_map(|t| t.stages).map(|s| s.model);
+            found.extend(file.model.into_iter().chain(staged).map(|model| (name.clone(), model)));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn models_that_openfga_takes_are_taken() {
+    for what in ["openfga/consolidated_1_1_tests.yaml", "openfga/abac_tests.yaml", "openfga/sample-stores"] {
+        let Some(path) = cases(what) else { continue };
+        let mut found = Vec::new();
+        models(&path, &mut found);
+        assert!(!found.is_empty(), "{what}");
+        for (name, text) in found {
+            let read = parse_unchecked(&text)
+                .unwrap_or_else(|e| panic!("{name}:\n{text}\n{}", e.render("model", false)));
+            if read.module.is_some() {
+                continue;
+            }
+            assert_eq!(validate(&read.model), [], "{name}:\n{text}");
+            let wire = to_value(&read.model, Style::Wire).to_string();
+            assert_eq!(validate(&from_str(&wire).unwrap()), [], "{name}");
+            let printed = print(&read.model).unwrap();
+            assert_eq!(parse_unchecked(&printed).unwrap().model, read.model, "{name}");
+        }
+    }
 }

@@ -56,15 +56,6 @@ fn contextual_tuple(text: &str) -> Result<TupleKey, String> {
     }
 }
 
-/// What a check found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// The subject holds the relation.
-    Allowed,
-    /// It does not.
-    Denied,
-}
-
 #[derive(Deserialize)]
 struct CheckAnswer {
     allowed: bool,
@@ -73,8 +64,8 @@ struct CheckAnswer {
 }
 
 impl CheckArgs {
-    /// Runs the command.
-    pub fn run(&self, out: &mut impl Write) -> Result<Decision, Failure> {
+    /// Runs the command. Answers whether the subject holds the relation.
+    pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
         let path = format!("/stores/{}/check", self.store.store);
         let answer = Client::new(&self.store.server).post(&path, &self.request()?)?;
         let check: CheckAnswer = answer.read()?;
@@ -83,7 +74,7 @@ impl CheckArgs {
         } else {
             writeln!(out, "{}", check.describe())?;
         }
-        Ok(if check.allowed { Decision::Allowed } else { Decision::Denied })
+        Ok(check.allowed)
     }
 
     fn request(&self) -> Result<Value, Failure> {

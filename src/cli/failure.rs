@@ -1,7 +1,6 @@
 //! Why a command failed: the message, the help that stands apart from it, and the exit code.
 
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use thiserror::Error;
@@ -19,22 +18,20 @@ pub enum Failure {
     #[error(transparent)]
     TupleFile(#[from] TupleFileError),
     /// A file cannot be read.
-    #[error("cannot read `{}`: {reason}", path.display())]
+    #[error("cannot read `{name}`: {reason}")]
     Read {
         /// The file.
-        path: PathBuf,
+        name: String,
         /// Why.
         reason: io::Error,
     },
     /// A part of a command's input is wrong; the text says which.
     #[error("{0}")]
     Input(String),
-    /// The model has errors.
-    #[error("{rendered}`{name}` was not sent, as the server would refuse it")]
+    /// A model has errors; the text shows each with its place.
+    #[error("{rendered}")]
     Model {
-        /// What the model is called.
-        name: String,
-        /// Its errors, each with its place.
+        /// The errors as they are to be printed.
         rendered: String,
     },
     /// A write of many tuples stopped half way.
@@ -72,12 +69,13 @@ impl Failure {
     pub fn report(&self) -> ExitCode {
         // Whoever reads the output has heard enough (`tenure read | head`). No reason to speak, but no success either:
         // a denial that could not be printed must not look like an allowance.
-        let silent = matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe);
-        if !silent {
-            eprintln!("error: {self}");
-            if let Some(help) = self.help() {
-                eprintln!("help: {help}");
-            }
+        match self {
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            Self::Model { rendered } => eprintln!("{}", rendered.trim_end()),
+            _ => eprintln!("error: {self}"),
+        }
+        if let Some(help) = self.help() {
+            eprintln!("help: {help}");
         }
         ExitCode::from(2)
     }

@@ -8,6 +8,7 @@ mod client;
 mod expand;
 mod failure;
 mod model;
+mod model_file;
 mod output;
 mod read;
 mod serve;
@@ -15,7 +16,9 @@ mod serve_config;
 mod store;
 pub mod store_file;
 pub mod store_test;
+mod stored_model;
 mod tuple_file;
+mod verify;
 mod write;
 
 use std::io::{self, BufWriter, Write as _};
@@ -23,12 +26,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use check::Decision;
 use failure::Failure;
 
 /// An authorization engine: relationship tuples that may expire and pause, and OpenFGA's HTTP API
 #[derive(Debug, Parser)]
-#[command(name = "tenure", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "tenure", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   tenure serve --data ./data
@@ -57,12 +59,19 @@ enum Command {
     Expand(expand::ExpandArgs),
 }
 
-/// Read, check, convert, write and test authorization models
+/// Check, convert and test models in files; write, list and show those of a store
 #[derive(Debug, Subcommand)]
 enum ModelCommand {
     #[command(flatten)]
     File(model::ModelCommand),
+    /// Run the tests of store files
     Test(store_test::TestArgs),
+    /// Write a model into a store, where it becomes the newest
+    Write(stored_model::WriteArgs),
+    /// List the models of a store, newest first
+    List(stored_model::ListArgs),
+    /// Show a model of a store
+    Get(stored_model::GetArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -78,23 +87,31 @@ pub fn main() -> ExitCode {
 fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
         Command::Serve(args) => return Ok(serve::run(args)),
-        Command::Store(command) => command.run(out)?,
-        Command::Model(ModelCommand::File(command)) => return Ok(command.run()),
-        Command::Model(ModelCommand::Test(args)) => {
-            return Ok(if args.run(out)? { ExitCode::SUCCESS } else { ExitCode::from(1) });
-        }
+        Command::Store(command) => return Ok(answer(command.run(out)?)),
+        Command::Model(ModelCommand::File(command)) => match command.run(out) {
+            // Whether the model is right was the question, and this is the answer.
+            Err(failure @ Failure::Model { .. }) => {
+                failure.report();
+                return Ok(ExitCode::from(1));
+            }
+            outcome => outcome?,
+        },
+        Command::Model(ModelCommand::Test(args)) => return Ok(answer(args.run(out)?)),
+        Command::Model(ModelCommand::Write(args)) => args.run(out)?,
+        Command::Model(ModelCommand::List(args)) => args.run(out)?,
+        Command::Model(ModelCommand::Get(args)) => args.run(out)?,
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
-        Command::Check(args) => {
-            return Ok(match args.run(out)? {
-                Decision::Allowed => ExitCode::SUCCESS,
-                Decision::Denied => ExitCode::from(1),
-            });
-        }
+        Command::Check(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code for the answer to a question: 0 yes, 1 no.
+fn answer(yes: bool) -> ExitCode {
+    ExitCode::from(u8::from(!yes))
 }
 
 #[cfg(test)]

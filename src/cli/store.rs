@@ -9,6 +9,7 @@ use serde_json::json;
 use super::client::{Client, Page, ServerArgs, each_page, store_id};
 use super::failure::Failure;
 use super::output::{self, Table};
+use super::verify::VerifyArgs;
 use crate::model::StoreId;
 use crate::model::limits::PAGE_SIZE_MAX;
 
@@ -27,6 +28,8 @@ Examples:
     Get(GetArgs),
     /// Delete a store with everything in it
     Delete(DeleteArgs),
+    /// Check the files of a database against its log, without a server
+    Verify(VerifyArgs),
 }
 
 /// Which store to create.
@@ -101,14 +104,16 @@ fn table() -> Table<3> {
 }
 
 impl StoreCommand {
-    /// Runs the command.
-    pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
+    /// Runs the command. Answers whether what was asked about is in order; where nothing is asked, it is.
+    pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
         match self {
-            Self::Create(args) => args.run(out),
-            Self::List(args) => args.run(out),
-            Self::Get(args) => args.run(out),
-            Self::Delete(args) => args.run(out),
+            Self::Create(args) => args.run(out)?,
+            Self::List(args) => args.run(out)?,
+            Self::Get(args) => args.run(out)?,
+            Self::Delete(args) => args.run(out)?,
+            Self::Verify(args) => return args.run(out),
         }
+        Ok(true)
     }
 }
 

@@ -12,12 +12,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::model_file::ModelText;
 use super::store_file::{CheckAssertion, ModelSource, StoreFile, StoreTest, StoreTuple};
 use super::tuple_file::{self, Format, GivenTuple};
 use crate::engine::{CheckRequest, Engine, QueryContext, WriteRequest};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{AuthorizationModel, Clock, Instant, Lifetime};
-use crate::schema;
 use crate::store::memory::MemoryDatabase;
 use crate::store::{Field, OnDuplicate, Write as TupleWrite};
 
@@ -80,7 +80,11 @@ impl TestArgs {
             writeln!(out)?;
         } else {
             if all.not_evaluated > 0 {
-                writeln!(out, "{} assertions about lists were not evaluated: this version cannot", all.not_evaluated)?;
+                writeln!(
+                    out,
+                    "{} assertions about lists were not evaluated: this version cannot",
+                    all.not_evaluated
+                )?;
             }
             writeln!(out, "{} passed, {} failed", all.passed, all.failed.len())?;
         }
@@ -91,7 +95,8 @@ impl TestArgs {
 /// Runs the tests of the store file at `path`.
 pub fn test_file(path: &Path) -> Result<Report, Failure> {
     let text = read_text(path)?;
-    let file = StoreFile::parse(path, &text, &read_tuples).map_err(|error| Failure::Input(error.to_string()))?;
+    let file =
+        StoreFile::parse(path, &text, &read_tuples).map_err(|error| Failure::Input(error.to_string()))?;
     let model = model(&file, path)?;
     let mut report = Report::default();
     for test in &file.tests {
@@ -104,13 +109,14 @@ pub fn test_file(path: &Path) -> Result<Report, Failure> {
 }
 
 fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|reason| Failure::Read { path: path.to_owned(), reason })
+    fs::read_to_string(path).map_err(|reason| Failure::Read { name: path.display().to_string(), reason })
 }
 
 fn read_tuples(path: &Path) -> Result<Vec<StoreTuple>, String> {
     let format = Format::of(path).map_err(|error| error.to_string())?;
     let text = fs::File::open(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-    let given = tuple_file::read(&path.display().to_string(), format, text).map_err(|error| error.to_string())?;
+    let given =
+        tuple_file::read(&path.display().to_string(), format, text).map_err(|error| error.to_string())?;
     given.into_iter().map(stored).collect()
 }
 
@@ -127,14 +133,15 @@ fn stored(given: GivenTuple) -> Result<StoreTuple, String> {
 }
 
 fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
-    let (name, text) = match &file.model {
-        ModelSource::Inline(text) => (path.display().to_string(), text.clone()),
-        ModelSource::File(path) => (path.display().to_string(), read_text(path)?),
+    let (name, model) = match &file.model {
+        ModelSource::Inline(text) => (path, ModelText::new(path.display().to_string(), text.clone())),
+        ModelSource::File(path) => (path.as_path(), ModelText::open(path)?),
     };
-    let model = schema::parse(&text).map_err(|errors| Failure::Input(errors.render(&name, false)))?;
+    let model = model.checked()?;
     match model.conditions.first() {
         Some(condition) => Err(Failure::Input(format!(
-            "{name}: condition `{}`: conditions are not evaluated by this version",
+            "{}: condition `{}`: conditions are not evaluated by this version",
+            name.display(),
             condition.name
         ))),
         None => Ok(model),
@@ -173,7 +180,8 @@ fn run_test(
     engine.write(store, request).map_err(|error| error.to_string())?;
     for assertion in &test.checks {
         let CheckAssertion { subject, relation, object, context: _, expected } = assertion;
-        let question = CheckRequest { object: object.clone(), relation: relation.clone(), subject: subject.clone() };
+        let question =
+            CheckRequest { object: object.clone(), relation: relation.clone(), subject: subject.clone() };
         let answer = engine.check(store, &QueryContext::default(), &question);
         match answer {
             Ok(answer) if answer.value.allowed == *expected => report.passed += 1,

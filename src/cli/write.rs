@@ -204,7 +204,8 @@ fn tuples_of_file(path: &Path, format: Option<Format>) -> Result<Vec<GivenTuple>
         return Ok(tuple_file::read("standard input", format, io::stdin().lock())?);
     }
     let format = format.map_or_else(|| Format::of(path), Ok)?;
-    let file = File::open(path).map_err(|reason| Failure::Read { path: path.to_owned(), reason })?;
+    let file =
+        File::open(path).map_err(|reason| Failure::Read { name: path.display().to_string(), reason })?;
     Ok(tuple_file::read(&path.display().to_string(), format, file)?)
 }
 

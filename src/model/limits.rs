@@ -45,7 +45,7 @@ pub const MODEL_BYTES_MAX: usize = 256 * 1024;
 pub const REWRITE_DEPTH_MAX: usize = 32;
 
 /// Largest text of a model in the language, in bytes.
-pub const MODEL_SOURCE_BYTES_MAX: usize = 1024 * 1024;
+pub const MODEL_SOURCE_BYTES_MAX: usize = 512 * 1024;
 /// Most errors that are told about one text.
 pub const DIAGNOSTICS_MAX: usize = 100;
 

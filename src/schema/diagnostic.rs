@@ -132,7 +132,12 @@ impl Diagnostics {
         // A line that nobody could read on a screen is not shown, nor one that would disturb the screen.
         if line.len() > LINE_BYTES_MAX || line.chars().any(|c| c.is_control() && c != '\t') {
             let help = diagnostic.help().map(|h| format!("\n  = help: {h}")).unwrap_or_default();
-            return format!("error: {}\n --> {name}:{}:{}{help}", diagnostic.message, diagnostic.line(), diagnostic.column());
+            return format!(
+                "error: {}\n --> {name}:{}:{}{help}",
+                diagnostic.message,
+                diagnostic.line(),
+                diagnostic.column()
+            );
         }
         let snippet = Snippet::source(line)
             .line_start(diagnostic.line())

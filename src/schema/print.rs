@@ -9,15 +9,17 @@ use std::fmt::Write;
 use thiserror::Error;
 
 use crate::model::{
-    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite, SchemaVersion,
-    TypeDefinition, TypeRestriction, limits,
+    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite,
+    SchemaVersion, TypeDefinition, TypeRestriction, limits,
 };
 
 /// The language has no words for a model that the JSON form can hold.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PrintError {
     /// Type restrictions can stand only once, first in a definition.
-    #[error("the relation `{relation}` of `{type_name}` has type restrictions where the language allows none")]
+    #[error(
+        "the relation `{relation}` of `{type_name}` has type restrictions where the language allows none"
+    )]
     Restrictions {
         /// The relation's type.
         type_name: String,
@@ -69,7 +71,7 @@ pub fn print(model: &AuthorizationModel) -> Result<String, PrintError> {
 }
 
 /// The items in the order in which to print them: with modules, those without one first, then by module, file, name.
-fn by_module<'a, T>(items: &'a [T], is_modular: bool, key: impl Fn(&T) -> (&Origin, &str)) -> Vec<&'a T> {
+fn by_module<T>(items: &[T], is_modular: bool, key: impl Fn(&T) -> (&Origin, &str)) -> Vec<&T> {
     let mut sorted: Vec<&T> = items.iter().collect();
     if is_modular {
         sorted.sort_by(|a, b| {
@@ -134,7 +136,9 @@ impl Printer<'_> {
                 self.text.push_str(&format!("{computed} from {tupleset}"));
             }
             Rewrite::Union(children) => self.operands(&direct_first(children), " or ", depth, first)?,
-            Rewrite::Intersection(children) => self.operands(&direct_first(children), " and ", depth, first)?,
+            Rewrite::Intersection(children) => {
+                self.operands(&direct_first(children), " and ", depth, first)?
+            }
             Rewrite::Difference { base, subtract } => {
                 self.operands(&[&**base, &**subtract], " but not ", depth, first)?;
             }
@@ -190,8 +194,11 @@ fn print_restriction(restriction: &TypeRestriction) -> String {
 }
 
 fn print_condition(condition: &Condition) -> String {
-    let parameters: Vec<_> =
-        condition.parameters.iter().map(|p| format!("{}: {}", p.name, print_parameter(&p.parameter_type))).collect();
+    let parameters: Vec<_> = condition
+        .parameters
+        .iter()
+        .map(|p| format!("{}: {}", p.name, print_parameter(&p.parameter_type)))
+        .collect();
     format!(
         "{}condition {}({}) {{\n  {}\n}}\n",
         origin_comment(&condition.origin, "", ""),

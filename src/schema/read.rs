@@ -5,7 +5,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::rules::{LeafPart, Place, RestrictionPart, Violation, validate_language};
 use super::source::{Location, Source};
-use super::syntax::{Header, Lowered, Span, Spans, read};
+use super::syntax::{Extent, Header, Lowered, Span, Spans, read};
 use crate::model::{AuthorizationModel, limits};
 
 /// Reads a model and checks everything that OpenFGA's tools check in a text, and what its server would refuse.
@@ -84,8 +84,11 @@ fn parse_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
 
 fn read_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
     if text.len() > limits::MODEL_SOURCE_BYTES_MAX {
-        let message =
-            format!("the text is {} bytes long; at most {} are read", text.len(), limits::MODEL_SOURCE_BYTES_MAX);
+        let message = format!(
+            "the text is {} bytes long; at most {} are read",
+            text.len(),
+            limits::MODEL_SOURCE_BYTES_MAX
+        );
         return Err(Diagnostics::new("", vec![Diagnostic::new(Location::default(), message, None)]));
     }
     let source = Source::new(text);
@@ -98,8 +101,11 @@ fn read_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
     let mut found = Vec::with_capacity(problems.len());
     for problem in problems {
         let mut location = source.locate(problem.span);
-        if problem.at_end {
-            location.columns.end = location.columns.start + END_CHARACTERS;
+        let columns = &mut location.columns;
+        match problem.extent {
+            Extent::Span => {}
+            Extent::Unreadable => columns.end = columns.start,
+            Extent::End => columns.end = columns.start + END_CHARACTERS,
         }
         found.push(Diagnostic::new(location, problem.message, problem.help));
     }

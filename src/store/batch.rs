@@ -176,6 +176,8 @@ impl Batch {
                 None => changes.push(TupleChange { key: write.key.clone(), before, after: Some(after) }),
             }
         }
+        // Deleted, and written as it was within the same microsecond.
+        changes.retain(|change| change.before != change.after);
         Ok(changes)
     }
 }

@@ -10,8 +10,8 @@ use crate::model::TupleKey;
 /// A failure of the storage itself.
 #[derive(Debug, Clone, Error)]
 pub enum StoreError {
-    /// The data directory is in use by another process.
-    #[error("the data directory `{}` is in use by another process", path.display())]
+    /// The data directory is open already, in another process or in this one.
+    #[error("the data directory `{}` is in use; is a server running on it?", path.display())]
     Locked {
         /// The directory.
         path: PathBuf,

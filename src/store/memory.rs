@@ -51,6 +51,7 @@ struct Entry {
     record: TupleRecord,
 }
 
+/// A store at one revision.
 #[derive(Clone)]
 struct StoreData {
     state: StoreState,
@@ -152,6 +153,13 @@ impl Database for MemoryDatabase {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         done(self.commit_now(store, batch));
+    }
+}
+
+impl MemorySnapshot {
+    /// Which of all existences of all stores this is: no two stores of a database ever share it.
+    pub fn epoch(&self) -> u64 {
+        self.store.state.epoch
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod batch;
 mod commit;
+#[cfg(test)]
+mod conformance;
 mod error;
 mod ids;
 mod keys;

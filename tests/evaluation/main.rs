@@ -1,5 +1,6 @@
 //! The evaluator against a second, naive one.
 
 mod generate;
+mod limits;
 mod oracle;
 mod property;

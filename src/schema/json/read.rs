@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::model::{
-    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition, RestrictionKind,
-    Rewrite, SchemaVersion, TypeDefinition, TypeRestriction, limits,
+    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition,
+    RestrictionKind, Rewrite, SchemaVersion, TypeDefinition, TypeRestriction, limits,
 };
 
 /// Why a JSON text is no model.
@@ -104,8 +104,10 @@ pub fn from_value(value: &Value) -> Result<AuthorizationModel, JsonError> {
             return Err(root.field("schema_version").error(kind));
         }
     };
-    let types = object.list("type_definitions", "typeDefinitions", |path, value| type_definition(&path, value))?;
-    let conditions = object.map("conditions", "conditions", |path, key, value| condition(&path, key, value))?;
+    let types =
+        object.list("type_definitions", "typeDefinitions", |path, value| type_definition(&path, value))?;
+    let conditions =
+        object.map("conditions", "conditions", |path, key, value| condition(&path, key, value))?;
     Ok(AuthorizationModel { schema_version, types, conditions })
 }
 
@@ -182,7 +184,11 @@ struct Object<'a> {
 
 impl<'a> Object<'a> {
     /// A field that is there and not null.
-    fn get(&self, name: &'static str, other: &'static str) -> Result<Option<(Path<'a>, &'a Value)>, JsonError> {
+    fn get(
+        &self,
+        name: &'static str,
+        other: &'static str,
+    ) -> Result<Option<(Path<'a>, &'a Value)>, JsonError> {
         let present = |name| self.map.get(name).filter(|v| !v.is_null());
         let value = match (present(name), present(other)) {
             (Some(_), Some(_)) if name != other => return Err(self.path.error(JsonErrorKind::Twice(name))),
@@ -272,7 +278,9 @@ fn type_definition(path: &Path<'_>, value: &Value) -> Result<TypeDefinition, Jso
 fn relation_metadata(path: &Path<'_>, value: &Value) -> Result<(Vec<TypeRestriction>, Origin), JsonError> {
     let object = path.object(value)?;
     let restrictions =
-        object.list("directly_related_user_types", "directlyRelatedUserTypes", |path, v| restriction(&path, v))?;
+        object.list("directly_related_user_types", "directlyRelatedUserTypes", |path, v| {
+            restriction(&path, v)
+        })?;
     Ok((restrictions, object.origin()?))
 }
 

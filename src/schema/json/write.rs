@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::model::{
-    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite, SchemaVersion,
-    TypeDefinition, TypeRestriction,
+    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite,
+    SchemaVersion, TypeDefinition, TypeRestriction,
 };
 
 /// How much is spelled out.
@@ -121,8 +121,11 @@ fn object_relation(relation: &str, style: Style) -> Value {
 }
 
 fn condition(condition: &Condition, style: Style) -> Value {
-    let parameters: Map<String, Value> =
-        condition.parameters.iter().map(|p| (p.name.to_string(), parameter(&p.parameter_type, style))).collect();
+    let parameters: Map<String, Value> = condition
+        .parameters
+        .iter()
+        .map(|p| (p.name.to_string(), parameter(&p.parameter_type, style)))
+        .collect();
     let mut object = Map::new();
     object.insert("name".into(), (&*condition.name).into());
     object.insert("expression".into(), (&*condition.expression).into());

@@ -16,7 +16,8 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
         let place = Place::Relation { type_index: node.type_index, relation_index: node.relation_index };
         let (name, type_name) = (&node.relation.name, node.type_name);
         if !at(&entered, id) {
-            let why = if at(&leads_to_cycle, id) { "it is computed from itself" } else { "no tuple leads to it" };
+            let why =
+                if at(&leads_to_cycle, id) { "it is computed from itself" } else { "no tuple leads to it" };
             let message = format!("nobody can hold `{name}` on `{type_name}`: {why}");
             found.push(Violation::new(ViolationKind::NoEntrypoint, place, message));
         } else if at(&in_cycle, id) {
@@ -163,8 +164,12 @@ fn peel(edges: &[Vec<usize>], reverse: &[Vec<usize>], mut kept: Vec<bool>) -> Ve
     let is_kept = |kept: &[bool], id: usize| kept.get(id).copied().unwrap_or_default();
     let mut degree: Vec<usize> =
         edges.iter().map(|to| to.iter().filter(|&&id| is_kept(&kept, id)).count()).collect();
-    let mut open: Vec<usize> =
-        degree.iter().enumerate().filter(|&(id, &d)| d == 0 && is_kept(&kept, id)).map(|(id, _)| id).collect();
+    let mut open: Vec<usize> = degree
+        .iter()
+        .enumerate()
+        .filter(|&(id, &d)| d == 0 && is_kept(&kept, id))
+        .map(|(id, _)| id)
+        .collect();
     while let Some(id) = open.pop() {
         if let Some(slot) = kept.get_mut(id) {
             *slot = false;

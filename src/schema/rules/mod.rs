@@ -259,8 +259,12 @@ fn is_too_deep(rewrite: &Rewrite) -> bool {
     false
 }
 
-/// "did you mean", if one of the names is near.
-fn suggest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+/// "did you mean", if one of the names is near. Comparing with all names takes long, so only as many violations get
+/// it as are shown.
+fn suggest<'a>(found: &[Violation], wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    if found.len() >= limits::DIAGNOSTICS_MAX {
+        return None;
+    }
     // A third of the characters may differ, and always one.
     let distance_max = (wrong.chars().count() / 3).max(1);
     names

@@ -19,7 +19,10 @@ pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
                 found.push(Violation::new(
                     ViolationKind::DuplicateRelation,
                     place,
-                    format!("the relation `{}` is already defined in the type `{}`", relation.name, definition.name),
+                    format!(
+                        "the relation `{}` is already defined in the type `{}`",
+                        relation.name, definition.name
+                    ),
                 ));
             }
             check_module(relation.origin.module.as_deref(), place, found);
@@ -54,7 +57,13 @@ fn check_module(module: Option<&str>, place: Place, found: &mut Vec<Violation>) 
     }
 }
 
-fn check_name(what: &str, name: &str, checked: Result<(), NameError>, place: Place, found: &mut Vec<Violation>) {
+fn check_name(
+    what: &str,
+    name: &str,
+    checked: Result<(), NameError>,
+    place: Place,
+    found: &mut Vec<Violation>,
+) {
     if let Err(error) = checked {
         let message = format!("the {what} name {} {error}", crate::schema::syntax::quote(name));
         found.push(Violation::new(ViolationKind::InvalidName, place, message));

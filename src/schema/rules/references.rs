@@ -7,7 +7,8 @@ use crate::model::{RelationDefinition, RestrictionKind, Rewrite};
 pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
     for (type_index, definition) in index.model.types.iter().enumerate() {
         for (relation_index, relation) in definition.relations.iter().enumerate() {
-            Relation { index, type_index, type_name: &definition.name, relation_index, relation }.check(found);
+            Relation { index, type_index, type_name: &definition.name, relation_index, relation }
+                .check(found);
         }
     }
 }
@@ -35,7 +36,8 @@ impl Relation<'_> {
         let leaves = leaves(&self.relation.rewrite);
         let is_direct = leaves.iter().any(|leaf| matches!(leaf, Rewrite::This));
         if is_direct && self.relation.restrictions.is_empty() {
-            let message = format!("the relation `{name}` has tuples of its own, but no type is allowed in them");
+            let message =
+                format!("the relation `{name}` has tuples of its own, but no type is allowed in them");
             found.push(Violation::new(ViolationKind::MissingRestrictions, self.place(), message));
         }
         if !is_direct && !self.relation.restrictions.is_empty() {
@@ -69,31 +71,33 @@ impl Relation<'_> {
             let named = &*restriction.type_name;
             let type_index = self.index.type_index(named);
             if type_index.is_none() {
+                let help = suggest(found, named, self.index.type_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedType,
                         place(RestrictionPart::Type),
                         format!("the type `{named}` does not exist"),
                     )
-                    .with_help(suggest(named, self.index.type_names())),
+                    .with_help(help),
                 );
             }
             if let Some(condition) = &restriction.condition
                 && !self.index.has_condition(condition)
             {
+                let help = suggest(found, condition, self.index.condition_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedCondition,
                         place(RestrictionPart::Condition),
                         format!("the condition `{condition}` does not exist"),
                     )
-                    .with_help(suggest(condition, self.index.condition_names())),
+                    .with_help(help),
                 );
             }
             if let RestrictionKind::Userset(relation) = &restriction.kind
                 && type_index.is_none_or(|t| self.index.relation_index(t, relation).is_none())
             {
-                let help = type_index.and_then(|t| suggest(relation, self.index.relation_names(t)));
+                let help = type_index.and_then(|t| suggest(found, relation, self.index.relation_names(t)));
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedRestrictionRelation,
@@ -110,13 +114,14 @@ impl Relation<'_> {
         if self.index.relation_index(self.type_index, relation).is_some() {
             return;
         }
+        let help = suggest(found, relation, self.index.relation_names(self.type_index));
         found.push(
             Violation::new(
                 ViolationKind::UndefinedRelation,
                 self.leaf(leaf_index, LeafPart::Whole),
                 format!("the type `{}` has no relation `{relation}`", self.type_name),
             )
-            .with_help(suggest(relation, self.index.relation_names(self.type_index))),
+            .with_help(help),
         );
     }
 
@@ -124,23 +129,29 @@ impl Relation<'_> {
         let definition = self.index.relation_index(self.type_index, tupleset);
         let relations = self.index.model.types.get(self.type_index).map_or(&[][..], |t| &t.relations);
         let Some(definition) = definition.and_then(|i| relations.get(i)) else {
+            let help = suggest(found, tupleset, self.index.relation_names(self.type_index));
             found.push(
                 Violation::new(
                     ViolationKind::UndefinedTupleset,
                     self.leaf(leaf_index, LeafPart::Whole),
                     format!("the type `{}` has no relation `{tupleset}`", self.type_name),
                 )
-                .with_help(suggest(tupleset, self.index.relation_names(self.type_index))),
+                .with_help(help),
             );
             return;
         };
         let plain = definition.restrictions.iter().all(|r| r.kind == RestrictionKind::Object);
         if definition.rewrite != Rewrite::This || !plain {
-            let message = format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
+            let message =
+                format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
             let help = format!("define it as a list of types, `define {tupleset}: [some_type]`");
             found.push(
-                Violation::new(ViolationKind::TuplesetNotDirect, self.leaf(leaf_index, LeafPart::Tupleset), message)
-                    .with_help(Some(help)),
+                Violation::new(
+                    ViolationKind::TuplesetNotDirect,
+                    self.leaf(leaf_index, LeafPart::Tupleset),
+                    message,
+                )
+                .with_help(Some(help)),
             );
             return;
         }
@@ -152,12 +163,16 @@ impl Relation<'_> {
             return;
         }
         let near = types.iter().filter_map(|t| self.index.type_index(t));
-        let help = suggest(computed, near.flat_map(|t| self.index.relation_names(t)));
+        let help = suggest(found, computed, near.flat_map(|t| self.index.relation_names(t)));
         let types = types.join("`, `");
         let message = format!("`{computed}` is no relation of `{types}`, to which `{tupleset}` leads");
         found.push(
-            Violation::new(ViolationKind::UndefinedOnTupleset, self.leaf(leaf_index, LeafPart::Whole), message)
-                .with_help(help),
+            Violation::new(
+                ViolationKind::UndefinedOnTupleset,
+                self.leaf(leaf_index, LeafPart::Whole),
+                message,
+            )
+            .with_help(help),
         );
     }
 }

@@ -39,8 +39,11 @@ fn check_restrictions(
         if restriction_index != index {
             let part = RestrictionPart::Subject;
             let place = Place::Restriction { type_index, relation_index, restriction_index, part };
-            let message =
-                format!("the type restriction `{}` stands twice in `{}`", describe(restriction), relation.name);
+            let message = format!(
+                "the type restriction `{}` stands twice in `{}`",
+                describe(restriction),
+                relation.name
+            );
             found.push(Violation::new(ViolationKind::DuplicateRestriction, place, message));
         }
     }
@@ -64,7 +67,12 @@ fn describe(restriction: &TypeRestriction) -> String {
 }
 
 /// The operands of the outermost operator only: what is in parentheses is left alone, as in OpenFGA's tools.
-fn check_operands(type_index: usize, relation_index: usize, relation: &RelationDefinition, found: &mut Vec<Violation>) {
+fn check_operands(
+    type_index: usize,
+    relation_index: usize,
+    relation: &RelationDefinition,
+    found: &mut Vec<Violation>,
+) {
     let operands: Vec<&Rewrite> = match &relation.rewrite {
         Rewrite::Union(children) | Rewrite::Intersection(children) => children.iter().collect(),
         Rewrite::Difference { base, subtract } => vec![base, subtract],

@@ -2,8 +2,8 @@
 
 use super::{Place, Violation, ViolationKind, is_too_deep};
 use crate::model::{
-    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite, TypeDefinition,
-    limits,
+    AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite,
+    TypeDefinition, limits,
 };
 
 pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
@@ -15,10 +15,22 @@ pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
     };
     bound(Kind::TooManyTypes, Place::Model, "too many types", model.types.len(), limits::TYPES_PER_MODEL_MAX);
     let conditions = model.conditions.len();
-    bound(Kind::TooManyConditions, Place::Model, "too many conditions", conditions, limits::CONDITIONS_PER_MODEL_MAX);
+    bound(
+        Kind::TooManyConditions,
+        Place::Model,
+        "too many conditions",
+        conditions,
+        limits::CONDITIONS_PER_MODEL_MAX,
+    );
     for (condition_index, condition) in model.conditions.iter().enumerate() {
         let (count, max) = (condition.parameters.len(), limits::PARAMETERS_PER_CONDITION_MAX);
-        bound(Kind::TooManyParameters, Place::Condition { condition_index }, "too many parameters", count, max);
+        bound(
+            Kind::TooManyParameters,
+            Place::Condition { condition_index },
+            "too many parameters",
+            count,
+            max,
+        );
         let (bytes, max) = (condition.expression.len(), limits::EXPRESSION_BYTES_MAX);
         let place = Place::Expression { condition_index };
         bound(Kind::ExpressionTooLong, place, "too many bytes in the expression", bytes, max);
@@ -82,7 +94,8 @@ fn origin_bytes(origin: &Origin) -> usize {
 }
 
 fn type_bytes(definition: &TypeDefinition) -> usize {
-    let relations: usize = definition.relations.iter().map(|r| entry(&r.name, rewrite_bytes(&r.rewrite))).sum();
+    let relations: usize =
+        definition.relations.iter().map(|r| entry(&r.name, rewrite_bytes(&r.rewrite))).sum();
     let metadata: usize = definition.relations.iter().map(|r| entry(&r.name, metadata_bytes(r))).sum();
     let metadata = metadata + origin_bytes(&definition.origin);
     text(&definition.name) + relations + if metadata == 0 { 0 } else { field(metadata) }

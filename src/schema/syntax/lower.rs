@@ -12,8 +12,8 @@ use super::parser::{Child, Tree};
 use super::spans::{ConditionSpans, LeafSpans, RelationSpans, RestrictionSpans, Span, Spans, TypeSpans};
 use super::token::{Kind, Token};
 use crate::model::{
-    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition, RestrictionKind,
-    Rewrite, SchemaVersion, TypeDefinition, TypeRestriction,
+    AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition,
+    RestrictionKind, Rewrite, SchemaVersion, TypeDefinition, TypeRestriction,
 };
 use crate::schema::source::Source;
 
@@ -86,7 +86,8 @@ impl Lowering<'_> {
                 Rule::ModelHeader => self.model_header(child),
                 Rule::ModuleHeader => {
                     self.lowered.model.schema_version = SchemaVersion::V1_2;
-                    if let Some(name) = trees(child).find(|c| c.rule == Rule::Name).and_then(|c| self.name(c)) {
+                    if let Some(name) = trees(child).find(|c| c.rule == Rule::Name).and_then(|c| self.name(c))
+                    {
                         self.lowered.header = Header::Module(name.0);
                     }
                 }
@@ -131,7 +132,8 @@ impl Lowering<'_> {
         for child in trees(tree).filter(|c| c.rule == Rule::RelationDeclaration) {
             let Some((relation, spans)) = self.relation(child) else { continue };
             if !names.insert(relation.name.clone()) {
-                let message = format!("the relation `{}` is already defined in the type `{name}`", relation.name);
+                let message =
+                    format!("the relation `{}` is already defined in the type `{name}`", relation.name);
                 self.problem(spans.name, message);
                 continue;
             }
@@ -160,7 +162,11 @@ impl Lowering<'_> {
                 restrictions: definition.restrictions,
                 origin: Origin::default(),
             },
-            RelationSpans { name: span, restrictions: definition.restriction_spans, leaves: definition.leaves },
+            RelationSpans {
+                name: span,
+                restrictions: definition.restriction_spans,
+                leaves: definition.leaves,
+            },
         ))
     }
 
@@ -184,7 +190,10 @@ impl Lowering<'_> {
         } else if has(Kind::And) {
             Rewrite::Intersection(operands(first.rewrite, rest))
         } else {
-            Rewrite::Difference { base: Box::new(first.rewrite), subtract: Box::new(rest.into_iter().next()?) }
+            Rewrite::Difference {
+                base: Box::new(first.rewrite),
+                subtract: Box::new(rest.into_iter().next()?),
+            }
         };
         Some(first)
     }
@@ -253,8 +262,10 @@ impl Lowering<'_> {
         for child in trees(tree).filter(|c| c.rule == Rule::Parameter) {
             let Some((parameter, span)) = self.parameter(child) else { continue };
             if !names.insert(parameter.name.clone()) {
-                let message =
-                    format!("the parameter `{}` is already defined in the condition `{name}`", parameter.name);
+                let message = format!(
+                    "the parameter `{}` is already defined in the condition `{name}`",
+                    parameter.name
+                );
                 self.problem(span, message);
                 continue;
             }
@@ -287,7 +298,9 @@ impl Lowering<'_> {
         let plain = self.token(written, Kind::ParameterType)?;
         let plain = parameter_type(self.source.slice(plain))?;
         let parameter_type = match self.token(written, Kind::ParameterContainer) {
-            Some(container) if self.source.slice(container.clone()) == "map" => ParameterType::Map(Box::new(plain)),
+            Some(container) if self.source.slice(container.clone()) == "map" => {
+                ParameterType::Map(Box::new(plain))
+            }
             Some(_) => ParameterType::List(Box::new(plain)),
             None => plain,
         };

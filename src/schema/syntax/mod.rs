@@ -1,8 +1,9 @@
 //! The syntax: a text becomes a model, or errors with their places.
 //!
-//! [`lexer`] splits the text, [`grammar`] says what it may look like, [`parser`] reads it with the look-ahead of
-//! [`predict`], and [`lower`] builds the model. Whether the model makes sense is decided elsewhere.
+//! [`lexer`] splits the text, [`grammar`] says what it may look like, [`automaton`] makes that quick to ask, [`parser`]
+//! reads the text with the look-ahead of [`predict`], and [`lower`] builds the model. Whether the model makes sense is decided elsewhere.
 
+mod automaton;
 mod grammar;
 mod lexer;
 mod lower;
@@ -26,10 +27,20 @@ use crate::model::limits;
 pub(super) struct Problem {
     /// The bytes of the cleaned text.
     pub(super) span: Span,
-    /// It is at the end of the text, which has no characters.
-    pub(super) at_end: bool,
+    pub(super) extent: Extent,
     pub(super) message: String,
     pub(super) help: Option<String>,
+}
+
+/// How many columns an error takes, as OpenFGA's tools count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Those of its characters.
+    Span,
+    /// None: what cannot be read is no token.
+    Unreadable,
+    /// The end of the text has no characters, but a name.
+    End,
 }
 
 /// Reads a text. The model is complete only if there are no problems.
@@ -40,8 +51,10 @@ pub(super) fn read(source: &Source<'_>) -> (Lowered, Vec<Problem>) {
         .unreadable
         .iter()
         .take(limits::DIAGNOSTICS_MAX)
-        // Such a place has no width: what is unreadable is no token.
-        .map(|r| problem(r.start..r.start, unreadable(source.slice(r.clone()))))
+        .map(|r| Problem {
+            extent: Extent::Unreadable,
+            ..problem(r.clone(), unreadable(source.slice(r.clone())))
+        })
         .collect();
     if let Some(deep) = too_deep(tokens) {
         let message = format!("parentheses are nested more than {} deep", limits::REWRITE_DEPTH_MAX);
@@ -62,14 +75,17 @@ pub(super) fn read(source: &Source<'_>) -> (Lowered, Vec<Problem>) {
 }
 
 fn problem(span: Span, message: String) -> Problem {
-    Problem { span, at_end: false, message, help: None }
+    Problem { span, extent: Extent::Span, message, help: None }
 }
 
 fn unreadable(text: &str) -> String {
     if text.starts_with(['"', '\'']) {
         "the string is not closed".into()
     } else {
-        format!("unexpected character {}", quote(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or("")))
+        format!(
+            "unexpected character {}",
+            quote(text.get(..text.chars().next().map_or(0, char::len_utf8)).unwrap_or(""))
+        )
     }
 }
 
@@ -92,13 +108,17 @@ pub(super) fn quote(text: &str) -> String {
     quoted
 }
 
-/// The first parenthesis that is nested deeper than a definition may be. The parser descends with each.
+/// The first parenthesis of a definition that is nested too deep. Those of an expression do not count.
 fn too_deep(tokens: &[Token]) -> Option<Token> {
     let mut depth = 0_usize;
+    let mut in_definition = true;
     tokens.iter().copied().find(|token| {
         match token.kind {
-            Kind::Define | Kind::Condition => depth = 0,
-            Kind::LeftParen => depth += 1,
+            Kind::Define | Kind::Condition => {
+                in_definition = token.kind == Kind::Define;
+                depth = 0;
+            }
+            Kind::LeftParen if in_definition => depth += 1,
             Kind::RightParen => depth = depth.saturating_sub(1),
             _ => {}
         }
@@ -120,9 +140,13 @@ impl Reader<'_> {
     fn describe(&self, error: &SyntaxError) -> Problem {
         let end = self.source.cleaned().len();
         let token = self.tokens.get(error.at).copied().unwrap_or(Token { kind: Kind::End, start: end, end });
-        let found = match token.kind {
-            Kind::Whitespace | Kind::Newline | Kind::End => token.kind.describe().to_owned(),
-            _ => quote(self.source.slice(token.start..token.end)),
+        let text = |token: Token| quote(self.source.slice(token.start..token.end));
+        // Space that should not be there is there for the sake of what follows it.
+        let next = self.tokens.get(error.at + 1).filter(|t| !matches!(t.kind, Kind::Newline | Kind::End));
+        let found = match (token.kind, next) {
+            (Kind::Whitespace, Some(&next)) if !error.missing => text(next),
+            (Kind::Whitespace | Kind::Newline | Kind::End, _) => token.kind.describe().to_owned(),
+            _ => text(token),
         };
         let expected = expected(error.expected);
         let message = match (error.missing, expected) {
@@ -132,7 +156,7 @@ impl Reader<'_> {
         };
         Problem {
             span: token.start..token.end,
-            at_end: token.kind == Kind::End,
+            extent: if token.kind == Kind::End { Extent::End } else { Extent::Span },
             message,
             help: self.help(error.at).map(Into::into),
         }
@@ -152,7 +176,9 @@ impl Reader<'_> {
                 Some("a type restriction names at least one type: `[user]`")
             }
             Kind::Define => Some("the relations of a type follow a line `relations`"),
-            Kind::Type if before(1).is_none() => Some("a model starts with a line `model` and a line `schema 1.1`"),
+            Kind::Type if before(1).is_none() => {
+                Some("a model starts with a line `model` and a line `schema 1.1`")
+            }
             Kind::ParameterContainer | Kind::RightParen if before(1) == Some(Kind::Less) => {
                 Some("containers hold plain types: `map<string>`")
             }
@@ -165,18 +191,52 @@ impl Reader<'_> {
 fn expected(set: KindSet) -> Option<String> {
     const ALTERNATIVES_MAX: usize = 6;
     let all = [
-        Kind::Model, Kind::Module, Kind::Schema, Kind::SchemaVersion, Kind::Type, Kind::Extend, Kind::Relations,
-        Kind::Relation, Kind::Define, Kind::Condition, Kind::Identifier, Kind::ParameterType,
-        Kind::ParameterContainer, Kind::LeftBracket, Kind::LeftParen, Kind::LeftBrace, Kind::Colon, Kind::Comma,
-        Kind::Less, Kind::Greater, Kind::Hash, Kind::Star, Kind::And, Kind::Or, Kind::ButNot, Kind::From, Kind::With,
-        Kind::RightBracket, Kind::RightParen, Kind::RightBrace,
+        Kind::Model,
+        Kind::Module,
+        Kind::Schema,
+        Kind::SchemaVersion,
+        Kind::Type,
+        Kind::Extend,
+        Kind::Relations,
+        Kind::Relation,
+        Kind::Define,
+        Kind::Condition,
+        Kind::Identifier,
+        Kind::ParameterType,
+        Kind::ParameterContainer,
+        Kind::LeftBracket,
+        Kind::LeftParen,
+        Kind::LeftBrace,
+        Kind::Colon,
+        Kind::Comma,
+        Kind::Less,
+        Kind::Greater,
+        Kind::Hash,
+        Kind::Star,
+        Kind::And,
+        Kind::Or,
+        Kind::ButNot,
+        Kind::From,
+        Kind::With,
+        Kind::RightBracket,
+        Kind::RightParen,
+        Kind::RightBrace,
     ];
     let layout = [Kind::Whitespace, Kind::Newline, Kind::End];
     // Where a name fits, the keywords that may serve as names would only make the list long.
     let is_name = set.contains(Kind::Identifier);
-    let as_name = |k: Kind| is_name && matches!(k, Kind::Model | Kind::Module | Kind::Schema | Kind::Type | Kind::Extend | Kind::Relation);
-    let mut words: Vec<_> =
-        all.iter().filter(|&&k| set.contains(k) && !as_name(k) && k != Kind::Hash).map(|k| k.describe()).collect();
+    let as_name = |k: Kind| {
+        is_name
+            && matches!(
+                k,
+                Kind::Model | Kind::Module | Kind::Schema | Kind::Type | Kind::Extend | Kind::Relation
+            )
+    };
+    let mut words: Vec<_> = all
+        .iter()
+        .filter(|&&k| set.contains(k) && !as_name(k) && k != Kind::Hash)
+        .map(|k| k.describe())
+        .collect();
     if words.is_empty() {
         words = layout.iter().filter(|&&k| set.contains(k)).map(|k| k.describe()).collect();
     }

@@ -5,9 +5,11 @@
 //! otherwise a rule is given up and the text is skipped to something that a caller of it expects. Nothing more is
 //! reported until a token was read again. It never fails: the tree has what could be read.
 
-use super::grammar::{Choice, GRAMMAR, Grammar, Node, Place, Rule, StateId};
+use super::automaton::{Choice, GRAMMAR, Grammar, Node, Place, StateId};
+use super::grammar::Rule;
 use super::predict::{NoWay, Predictor};
 use super::token::{Kind, KindSet, Token};
+use crate::model::limits;
 
 /// What was read as one rule.
 #[derive(Debug)]
@@ -58,6 +60,10 @@ pub(super) fn parse(tokens: &[Token], errors_max: usize) -> (Tree, Vec<SyntaxErr
 /// Rounds of repetitions that the parser may make for each token. Recovery always gets on; this makes sure.
 const ROUNDS_PER_TOKEN: usize = 64;
 
+/// Rules that may be open at once; more than the depth of parentheses that is let through can need. The parser
+/// recurses with each, so this bounds the thread's stack whatever the text is.
+const CALLS_MAX: usize = 4 * limits::REWRITE_DEPTH_MAX;
+
 /// A rule cannot go on.
 struct GiveUp(SyntaxError);
 
@@ -92,6 +98,11 @@ impl Parser<'_> {
 
     fn call(&mut self, state: StateId, rule: Rule) -> Tree {
         self.state = state;
+        if self.calls.len() >= CALLS_MAX {
+            self.report(self.mismatch());
+            self.skip_to(KindSet::EMPTY);
+            return Tree { rule, children: Vec::new() };
+        }
         self.calls.push(state);
         let tree = self.rule(rule);
         self.calls.pop();

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::grammar::{Grammar, Place, StateId, Step};
+use super::automaton::{Grammar, Place, StateId, Step};
 use super::token::{Kind, Token};
 
 /// No way leads on.
@@ -27,7 +27,7 @@ const BOTTOM: Stacks = 0;
 type Key = (StateId, usize);
 
 /// How a way came to its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Arrival {
     stacks: Stacks,
     /// It has left the rule in which the choice stands.
@@ -36,77 +36,140 @@ struct Arrival {
 
 type Ways = BTreeMap<Key, Arrival>;
 
-/// What following the ways came to.
-enum Outcome {
+/// What reading one more token came to.
+#[derive(Clone, Copy)]
+enum Edge {
+    /// One way is left.
     Way(usize),
     /// Two ways are in the same state with the same stacks.
     Conflict,
+    /// No way leads on.
+    Nothing,
+    /// Several ways are left: the node of these.
+    On(NodeId),
 }
 
-/// The look-ahead of one parser. It keeps the sets of stacks it has met.
+/// Index of ways that were met together.
+type NodeId = usize;
+
+/// The look-ahead of one parser. It keeps what it has found out: a text repeats itself, and then costs a look-up for
+/// each token.
 pub(super) struct Predictor<'a> {
     grammar: &'a Grammar,
     tokens: &'a [Token],
     /// Each set of stacks: where its tops return to, and what is below. `None` stands for the empty stack.
     sets: Vec<Vec<(Option<StateId>, Stacks)>>,
     known: HashMap<Vec<(Option<StateId>, Stacks)>, Stacks>,
+    nodes: Vec<Ways>,
+    known_nodes: HashMap<Ways, NodeId>,
+    /// The node before the first token of a choice; with the callers, where they count.
+    starts: HashMap<(StateId, Option<Stacks>), NodeId>,
+    /// From a node by a kind of token, with regard to callers or without.
+    edges: HashMap<(NodeId, Kind, bool), Edge>,
 }
 
 impl<'a> Predictor<'a> {
     pub(super) fn new(grammar: &'a Grammar, tokens: &'a [Token]) -> Self {
         let bottom = vec![(None, BOTTOM)];
-        Self { grammar, tokens, known: HashMap::from([(bottom.clone(), BOTTOM)]), sets: vec![bottom] }
+        Self {
+            grammar,
+            tokens,
+            known: HashMap::from([(bottom.clone(), BOTTOM)]),
+            sets: vec![bottom],
+            nodes: Vec::new(),
+            known_nodes: HashMap::new(),
+            starts: HashMap::new(),
+            edges: HashMap::new(),
+        }
     }
 
     /// Which step to take at `choice`, before token `at`, in the rule that `calls` (states, outermost first) led to.
     pub(super) fn choose(&mut self, choice: StateId, at: usize, calls: &[StateId]) -> Result<usize, NoWay> {
-        if let Outcome::Way(way) = self.follow(choice, at, None)? {
+        if let Some(way) = self.follow(choice, at, None)? {
             return Ok(way);
         }
-        match self.follow(choice, at, Some(calls))? {
-            Outcome::Way(way) => Ok(way),
-            Outcome::Conflict => Ok(0),
-        }
-    }
-
-    fn follow(&mut self, choice: StateId, start: usize, calls: Option<&[StateId]>) -> Result<Outcome, NoWay> {
-        let exact = calls.is_some();
         let mut stacks = BOTTOM;
-        for &call in calls.unwrap_or_default() {
+        for &call in calls {
             if let Some(then) = self.grammar.after_call(call) {
                 stacks = self.push(then, stacks);
             }
         }
-        let mut ways = Ways::new();
-        let steps = self.grammar.state(choice).map_or(&[][..], |s| &s.steps);
-        for (way, step) in steps.iter().enumerate() {
-            if let Step::Free(to) = *step {
-                self.arrive(&mut ways, (to, way), Arrival { stacks, left: false }, exact);
-            }
-        }
+        // What even the callers cannot tell apart is ambiguous; the first way is as good as another.
+        Ok(self.follow(choice, at, Some(stacks))?.unwrap_or_default())
+    }
+
+    /// The way to go, or `None` if reading on cannot tell.
+    fn follow(
+        &mut self,
+        choice: StateId,
+        start: usize,
+        callers: Option<Stacks>,
+    ) -> Result<Option<usize>, NoWay> {
+        let exact = callers.is_some();
+        let mut node = self.start(choice, callers);
         let mut at = start;
         loop {
             let kind = self.tokens.get(at).map_or(Kind::End, |t| t.kind);
-            let reached = self.read(&ways, kind, exact);
-            if reached.is_empty() {
-                return finished(self.grammar, &ways).map(Outcome::Way).ok_or(NoWay { at });
-            }
-            if let Some(way) = only_way(&reached) {
-                return Ok(Outcome::Way(way));
-            }
-            if exact {
-                if let Some(way) = first_viable(&reached) {
-                    return Ok(Outcome::Way(way));
+            node = match self.edge(node, kind, exact) {
+                Edge::Way(way) => return Ok(Some(way)),
+                Edge::Conflict => return Ok(None),
+                Edge::Nothing => {
+                    let ways = self.nodes.get(node);
+                    return ways.and_then(|w| finished(self.grammar, w)).map(Some).ok_or(NoWay { at });
                 }
-            } else if is_conflict(self.grammar, &reached) {
-                return Ok(Outcome::Conflict);
-            }
-            if kind == Kind::End {
-                return Ok(Outcome::Conflict);
-            }
-            ways = reached;
+                Edge::On(_) if kind == Kind::End => return Ok(None),
+                Edge::On(node) => node,
+            };
             at += 1;
         }
+    }
+
+    fn start(&mut self, choice: StateId, callers: Option<Stacks>) -> NodeId {
+        if let Some(&known) = self.starts.get(&(choice, callers)) {
+            return known;
+        }
+        let mut ways = Ways::new();
+        let arrival = Arrival { stacks: callers.unwrap_or(BOTTOM), left: false };
+        let steps = self.grammar.state(choice).map_or(&[][..], |s| &s.steps);
+        for (way, step) in steps.iter().enumerate() {
+            if let Step::Free(to) = *step {
+                self.arrive(&mut ways, (to, way), arrival, callers.is_some());
+            }
+        }
+        let node = self.node(ways);
+        self.starts.insert((choice, callers), node);
+        node
+    }
+
+    fn node(&mut self, ways: Ways) -> NodeId {
+        if let Some(&known) = self.known_nodes.get(&ways) {
+            return known;
+        }
+        let id = self.nodes.len();
+        self.nodes.push(ways.clone());
+        self.known_nodes.insert(ways, id);
+        id
+    }
+
+    fn edge(&mut self, node: NodeId, kind: Kind, exact: bool) -> Edge {
+        if let Some(&known) = self.edges.get(&(node, kind, exact)) {
+            return known;
+        }
+        let ways = self.nodes.get(node).cloned().unwrap_or_default();
+        let reached = self.read(&ways, kind, exact);
+        let edge = if reached.is_empty() {
+            Edge::Nothing
+        } else if let Some(way) = only_way(&reached) {
+            Edge::Way(way)
+        } else if exact && let Some(way) = first_viable(&reached) {
+            Edge::Way(way)
+        } else if !exact && is_conflict(self.grammar, &reached) {
+            Edge::Conflict
+        } else {
+            Edge::On(self.node(reached))
+        };
+        self.edges.insert((node, kind, exact), edge);
+        edge
     }
 
     /// Where the ways come to by reading one token.
@@ -153,7 +216,9 @@ impl<'a> Predictor<'a> {
                 for (top, below) in self.sets.get(arrival.stacks).cloned().unwrap_or_default() {
                     match top {
                         Some(then) => open.push(((then, way), Arrival { stacks: below, ..arrival })),
-                        None if exact => self.add(ways, (state, way), Arrival { stacks: BOTTOM, ..arrival }, exact),
+                        None if exact => {
+                            self.add(ways, (state, way), Arrival { stacks: BOTTOM, ..arrival }, exact)
+                        }
                         None => {
                             let returns = self.grammar.returns(found.rule);
                             if returns.is_empty() {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 /// The kind of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub(super) enum Kind {
     Colon,
@@ -69,8 +69,8 @@ impl Kind {
             Self::RightBrace => "`}`",
             Self::Hash => "`#`",
             Self::Star => "`*`",
-            Self::Whitespace => "a space",
-            Self::Newline => "a new line",
+            Self::Whitespace => "space",
+            Self::Newline => "line break",
             Self::Identifier | Self::ExtendedIdentifier => "a name",
             Self::SchemaVersion => "a schema version such as `1.1`",
             Self::And => "`and`",
@@ -90,7 +90,7 @@ impl Kind {
             Self::ParameterContainer => "`map` or `list`",
             Self::ParameterType => "a parameter type such as `string`",
             Self::Cel => "an expression",
-            Self::End => "the end of the file",
+            Self::End => "end of the file",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Stores in RocksDB.
 //!
 //! One writer thread makes commits durable in groups and publishes after each group a view of the whole database;
-//! reads work on views and take no lock. Which bytes a key has is decided in [`keys`](super::keys), which bytes a
+//! reads work on views and take no lock. Which bytes a key has is decided in `store/keys`, which bytes a
 //! value has in `records`; what a commit does to the tables, in `apply`. No other part of the crate may name RocksDB.
 
 mod apply;
@@ -10,11 +10,16 @@ mod group;
 mod open;
 mod options;
 mod records;
+mod report;
 mod snapshot;
 mod storage;
+#[cfg(test)]
+mod tests;
+mod verify;
 mod writer;
 
 pub use options::RocksOptions;
+pub use report::{Difference, Problem, Report};
 pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
 
 use std::path::Path;
@@ -30,7 +35,7 @@ use super::{Batch, CommitError, Completion, Database, StoreError, StoreInfo};
 use crate::model::{Clock, MonotonicClock, StoreId};
 use open::Seams;
 use storage::{Storage, View, failed};
-use writer::{Pending, Request};
+use writer::{Message, Pending, Request};
 
 /// A database of stores in a directory.
 ///
@@ -44,12 +49,17 @@ pub struct RocksDatabase {
     storage: Arc<Storage>,
     view: Arc<ArcSwap<View>>,
     clock: Arc<MonotonicClock>,
-    queue: SyncSender<Request>,
+    queue: SyncSender<Message>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl RocksDatabase {
+    /// Whether there is a database in `path`, which [`open`](Self::open) would otherwise make.
+    pub fn exists(path: &Path) -> bool {
+        open::exists(path)
+    }
+
     /// Opens the database in `path`, or makes one; `clock` is where the time comes from.
     ///
     /// Errors: [`StoreError::Locked`] if it is open already, [`StoreError::NewerFormat`] if a newer version wrote it,
@@ -69,12 +79,17 @@ impl RocksDatabase {
         self.storage.db.flush_cfs_opt(&tables.each_ref(), &wait).map_err(failed("flushing"))
     }
 
+    /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.
+    pub fn verify(&self) -> Result<Report, StoreError> {
+        verify::verify_bounded(&self.view.load_full())
+    }
+
     /// Ends the writer; what it was handed before is committed.
     fn stop(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(writer) = writer else { return };
         // It may have ended already.
-        drop(self.queue.send(Request::Stop));
+        drop(self.queue.send(Message::Stop));
         // The last one to let go of the database may be a caller's answer, on the writer's own thread.
         if writer.thread().id() != thread::current().id() {
             drop(writer.join());
@@ -90,13 +105,14 @@ impl RocksDatabase {
 
     fn hand_over(&self, request: Request) {
         // A request that comes back is dropped, which answers it.
-        drop(self.queue.send(request));
+        drop(self.queue.send(Message::Request(request)));
     }
 }
 
 impl Drop for RocksDatabase {
     fn drop(&mut self) {
-        self.stop();
+        // Everything acknowledged is durable already; a flush that fails costs time at the next opening, no more.
+        drop(self.close());
     }
 }
 

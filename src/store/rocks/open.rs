@@ -40,6 +40,11 @@ impl Default for Seams {
     }
 }
 
+/// Whether there is a database in `path`.
+pub(super) fn exists(path: &Path) -> bool {
+    path.join(CURRENT_FILE).exists()
+}
+
 /// Opens the database in `path`, or makes one.
 pub(super) fn open(
     path: &Path,
@@ -90,7 +95,7 @@ fn open_rocks(path: &Path, options: &RocksOptions, steps: &[Step]) -> Result<DB,
     let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
     let table_options = |name: &str| of_table(name, options, &cache);
     // A database can only be opened with all the tables that it has, whatever its format.
-    let existing = if path.join(CURRENT_FILE).exists() {
+    let existing = if exists(path) {
         DB::list_cf(&Options::default(), path).map_err(failed("listing the tables"))?
     } else {
         Vec::new()

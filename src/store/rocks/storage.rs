@@ -147,6 +147,9 @@ pub(super) struct Walk<'a> {
     place: Place,
 }
 
+/// A row: key and value.
+pub(super) type Row<'a> = (&'a [u8], &'a [u8]);
+
 /// Where a walk is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -181,20 +184,17 @@ impl<'a> Walk<'a> {
         self.place = Place::Placed;
     }
 
-    /// Goes to the next row and yields it: key and value.
-    pub(super) fn step(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    /// Goes to the next row and yields it.
+    pub(super) fn step(&mut self) -> Result<Option<Row<'_>>, StoreError> {
         self.step_by(|iterator| iterator.next())
     }
 
-    /// Goes to the row before and yields it: key and value.
-    pub(super) fn step_back(&mut self) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    /// Goes to the row before and yields it.
+    pub(super) fn step_back(&mut self) -> Result<Option<Row<'_>>, StoreError> {
         self.step_by(|iterator| iterator.prev())
     }
 
-    fn step_by(
-        &mut self,
-        step: impl FnOnce(&mut DBRawIterator<'a>),
-    ) -> Result<Option<(&[u8], &[u8])>, StoreError> {
+    fn step_by(&mut self, step: impl FnOnce(&mut DBRawIterator<'a>)) -> Result<Option<Row<'_>>, StoreError> {
         let Some(iterator) = &mut self.iterator else { return Ok(None) };
         match self.place {
             Place::Behind => return Ok(None),

@@ -23,12 +23,18 @@ use crate::model::{Clock, Instant, MonotonicClock, StoreId};
 /// How often the clock's high-water mark is stored while it is asked and nothing is committed.
 const CLOCK_STORED_EVERY: Duration = Duration::from_secs(1);
 
+/// What comes to the writer.
+pub(super) enum Message {
+    Request(Request),
+    /// Nothing behind it is served.
+    Stop,
+}
+
 /// What the writer is asked for.
 pub(super) enum Request {
     Commit { store: StoreId, batch: Batch, done: Pending<Committed> },
     Create { name: Box<str>, done: Pending<StoreInfo> },
     Delete { store: StoreId, done: Pending<bool> },
-    Stop,
 }
 
 /// Who waits for an answer. One is given in any case: if the writer is gone, that the database is closed.
@@ -57,13 +63,13 @@ impl<T> Drop for Pending<T> {
 }
 
 /// An outcome that is held back until the group's fate is known: its own, or the failure of the group.
-type Answer = Box<dyn FnOnce(Result<(), &StoreError>)>;
+type Answer = Box<dyn FnOnce(Option<&StoreError>)>;
 
 fn answer<T: 'static>(done: Pending<T>, outcome: Result<T, CommitError>) -> Answer {
-    Box::new(move |group| {
-        done.complete(match group {
-            Ok(()) => outcome,
-            Err(error) => Err(error.clone().into()),
+    Box::new(move |failure| {
+        done.complete(match failure {
+            None => outcome,
+            Some(error) => Err(error.clone().into()),
         });
     })
 }
@@ -99,11 +105,11 @@ enum Next {
 
 impl Writer {
     /// Serves `queue` until it is told to stop.
-    pub(super) fn run(mut self, queue: &Receiver<Request>) {
+    pub(super) fn run(mut self, queue: &Receiver<Message>) {
         loop {
             match queue.recv_timeout(CLOCK_STORED_EVERY) {
-                Ok(request) => {
-                    if self.serve(request, queue) == Next::Stop {
+                Ok(message) => {
+                    if self.serve(message, queue) == Next::Stop {
                         break;
                     }
                     let moved = self.clock.high_water().unix_micros() - self.stored_clock.unix_micros();
@@ -119,28 +125,26 @@ impl Writer {
         self.store_clock();
     }
 
-    /// Serves one group: `first` and what waits behind it.
-    fn serve(&mut self, first: Request, queue: &Receiver<Request>) -> Next {
+    /// Serves one group: `first` and what waits behind it, up to the bounds of a group.
+    fn serve(&mut self, first: Message, queue: &Receiver<Message>) -> Next {
         let view = self.view.load_full();
         let mut group = Group::new(&view);
         let mut answers: Vec<Answer> = Vec::new();
         let mut next = Next::Go;
-        let mut request = Some(first);
-        while let Some(taken) = request {
-            match taken {
-                Request::Stop => {
-                    next = Next::Stop;
-                    break;
-                }
-                taken => answers.push(self.take(&mut group, taken)),
-            }
+        let mut message = Some(first);
+        while let Some(taken) = message {
+            let Message::Request(request) = taken else {
+                next = Next::Stop;
+                break;
+            };
+            answers.push(self.take(&mut group, request));
             let full = answers.len() >= COMMITS_PER_GROUP_MAX || group.bytes() >= GROUP_BYTES_MAX;
-            request = if full { None } else { queue.try_recv().ok() };
+            message = if full { None } else { queue.try_recv().ok() };
         }
-        let outcome = self.finish(group);
+        let failure = self.finish(group).err();
         for answer in answers {
             // A caller's panic must not end the writer.
-            drop(catch_unwind(AssertUnwindSafe(|| answer(outcome.as_ref().map(|()| ())))));
+            drop(catch_unwind(AssertUnwindSafe(|| answer(failure.as_ref()))));
         }
         next
     }
@@ -160,7 +164,6 @@ impl Writer {
                 let outcome = self.accepting().and_then(|()| group.delete(store));
                 answer(done, outcome)
             }
-            Request::Stop => Box::new(|_| {}),
         }
     }
 

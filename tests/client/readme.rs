@@ -10,14 +10,16 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_tenure");
+use crate::program::Program;
+use crate::{BINARY, clean};
+
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 const ADDRESS: &str = "127.0.0.1:8080";
 
@@ -90,53 +92,6 @@ fn matches(expected: &str, actual: &str) -> bool {
     actual.ends_with(end)
 }
 
-/// A server that ends with the test, also if that fails.
-struct Server {
-    process: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn clean(program: &str) -> Command {
-    let mut command = Command::new(program);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TENURE_")) {
-        command.env_remove(name);
-    }
-    command.env("NO_PROXY", "127.0.0.1").env("no_proxy", "127.0.0.1");
-    command
-}
-
-impl Server {
-    /// Starts it with the arguments in the README, on a free port.
-    fn start(directory: &Path, arguments: &str) -> Self {
-        let mut process = clean(BINARY)
-            .args(arguments.split_whitespace())
-            .env("TENURE_LISTEN", "127.0.0.1:0")
-            .current_dir(directory)
-            .stdout(Stdio::piped())
-            .stderr(File::create(directory.join("server.log")).unwrap())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on http://").map(str::to_owned);
-        let server = Self { process, address: address.clone().unwrap_or_default() };
-        if address.is_none() {
-            panic!(
-                "the server did not start: {line}{}",
-                fs::read_to_string(directory.join("server.log")).unwrap()
-            );
-        }
-        server
-    }
-}
-
 /// Runs commands in one shell and answers the lines that each of them printed.
 fn run(directory: &Path, address: &str, commands: &[String]) -> Vec<Vec<String>> {
     let mut script = String::from("set -u\n");
@@ -185,12 +140,10 @@ fn every_command_answers_what_stands_there() {
         match block.language.as_str() {
             "console" => {
                 for step in steps(block) {
-                    if let Some(arguments) =
-                        step.command.strip_prefix("tenure ").filter(|rest| rest.starts_with("serve"))
-                    {
+                    if let Some(data) = step.command.strip_prefix("tenure serve --data ") {
                         assert!(server.is_none(), "the README starts one server");
                         assert_eq!(step.expected, [format!("listening on http://{ADDRESS}")]);
-                        server = Some(Server::start(directory, arguments));
+                        server = Some(Program::start(&directory.join(data), &[]));
                     } else {
                         commands.push(step.command);
                         expected.push(step.expected);

@@ -1,0 +1,102 @@
+//! Writes that fail.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::super::super::conformance::{tuples, writes};
+use super::super::super::{Committed, Snapshot};
+use super::super::writer::durably;
+use super::*;
+use crate::model::Revision;
+
+/// What happens to a write.
+#[derive(Clone, Copy)]
+enum Fate {
+    Succeeds = 0,
+    /// Nothing reaches the disk.
+    Fails = 1,
+    /// All reaches the disk, and yet a failure is told.
+    FailsBehind = 2,
+}
+
+/// Opens a database whose writes have the fate that is set.
+fn open_faulty(path: &Path, clock: &Arc<ManualClock>) -> (RocksDatabase, Arc<AtomicU8>) {
+    let fate = Arc::new(AtomicU8::new(Fate::Succeeds as u8));
+    let (set, mut write) = (fate.clone(), durably());
+    let faulty = move |storage: &Storage, rows| match set.load(Ordering::SeqCst) {
+        fate if fate == Fate::Fails as u8 => Err("the disk is full".into()),
+        fate if fate == Fate::FailsBehind as u8 => write(storage, rows).and(Err("the disk went away".into())),
+        _ => write(storage, rows),
+    };
+    let seams = Seams { write: Box::new(faulty), ..Seams::default() };
+    (open_with(path, clock, seams).unwrap(), fate)
+}
+
+fn commit(db: &RocksDatabase, store: StoreId, tuple: &str) -> Result<Committed, CommitError> {
+    db.commit(store, writes(&[tuple]))
+}
+
+#[test]
+fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+
+    fate.store(Fate::Fails as u8, Ordering::SeqCst);
+    let error = commit(&db, store, "document:2#viewer@user:a").unwrap_err();
+    assert_eq!(error.to_string(), "storage failed while committing: the disk is full");
+    fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+    // The disk would take it, but what the failed write left is unknown.
+    let refused = |outcome: Result<(), CommitError>| match outcome.unwrap_err() {
+        CommitError::Store(StoreError::WritesRefused { reason }) => assert_eq!(reason, "the disk is full"),
+        other => panic!("{other}"),
+    };
+    refused(commit(&db, store, "document:3#viewer@user:a").map(drop));
+    refused(db.create_store("second").map(drop));
+    refused(db.delete_store(store).map(drop));
+
+    let snapshot = db.snapshot(store).unwrap().unwrap();
+    assert_eq!(snapshot.revision(), Revision(1));
+    assert_eq!(tuples(&snapshot), ["document:1#viewer@user:a"]);
+    assert_eq!(db.stores(None, None, 10).unwrap().len(), 1);
+    drop((snapshot, db));
+
+    let db = reopen(directory.path(), &clock);
+    assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()), ["document:1#viewer@user:a"]);
+    assert_eq!(commit(&db, store, "document:4#viewer@user:a").unwrap().revision, Revision(2));
+    assert!(db.verify().unwrap().is_consistent());
+}
+
+#[test]
+fn a_failed_write_that_reached_the_disk_is_found_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+    fate.store(Fate::FailsBehind as u8, Ordering::SeqCst);
+    assert!(db.commit(store, writes(&["document:2#viewer@user:a", "document:3#viewer@user:a"])).is_err());
+    assert_eq!(db.snapshot(store).unwrap().unwrap().revision(), Revision(1), "it was not acknowledged");
+    drop(db);
+
+    let db = reopen(directory.path(), &clock);
+    let snapshot = db.snapshot(store).unwrap().unwrap();
+    assert_eq!(snapshot.revision(), Revision(2));
+    assert_eq!(tuples(&snapshot).len(), 3);
+    assert!(db.verify().unwrap().is_consistent());
+}
+
+#[test]
+fn a_clock_that_cannot_be_stored_refuses_writes_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock);
+    let store = db.create_store("first").unwrap().id;
+    fate.store(Fate::Fails as u8, Ordering::SeqCst);
+    clock.advance(5_000_000);
+    // Refused, so that nothing but the clock is left to be stored.
+    assert!(matches!(db.commit(StoreId::from_bits(1), Batch::default()), Err(CommitError::StoreNotFound)));
+    let error = commit(&db, store, "document:1#viewer@user:a").unwrap_err();
+    assert!(matches!(error, CommitError::Store(StoreError::WritesRefused { .. })), "{error}");
+}

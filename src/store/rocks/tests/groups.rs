@@ -1,0 +1,191 @@
+//! Commits that wait together, and the end of the writer while some wait.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::super::super::conformance::{tuples, writes};
+use super::super::super::{Committed, Snapshot};
+use super::super::writer::durably;
+use super::*;
+use crate::model::Revision;
+use crate::model::limits::{COMMITS_PER_GROUP_MAX, COMMITS_WAITING_MAX};
+
+/// A database whose writes each wait for a word.
+struct Gated {
+    db: RocksDatabase,
+    store: StoreId,
+    /// A write has come to the gate.
+    arrived: Receiver<()>,
+    /// Lets one write pass; dropped, it lets all pass.
+    open: Sender<()>,
+    _directory: tempfile::TempDir,
+}
+
+type Outcome = Result<Committed, CommitError>;
+
+fn gated() -> Gated {
+    let directory = tempfile::tempdir().unwrap();
+    let (arrive, arrived) = channel();
+    let (open, opened) = channel::<()>();
+    let mut write = durably();
+    let waiting = move |storage: &Storage, rows| {
+        let _ = arrive.send(());
+        let _ = opened.recv();
+        write(storage, rows)
+    };
+    let seams = Seams { write: Box::new(waiting), ..Seams::default() };
+    let db = open_with(directory.path(), &ManualClock::new(), seams).unwrap();
+    open.send(()).unwrap();
+    let store = db.create_store("first").unwrap().id;
+    arrived.recv().unwrap();
+    Gated { db, store, arrived, open, _directory: directory }
+}
+
+/// Hands in a write of the tuple `n`, whose outcome goes to `outcomes`.
+fn submit(db: &RocksDatabase, store: StoreId, n: usize, outcomes: &Sender<Outcome>) {
+    let outcomes = outcomes.clone();
+    let batch = writes(&[&format!("document:{n}#viewer@user:a")]);
+    db.submit(store, batch, Box::new(move |outcome| drop(outcomes.send(outcome))));
+}
+
+impl Gated {
+    fn revision(&self) -> Revision {
+        self.db.snapshot(self.store).unwrap().unwrap().revision()
+    }
+}
+
+#[test]
+fn commits_that_wait_become_visible_together_after_one_write() {
+    let gated = gated();
+    let (outcomes, outcome) = channel();
+    submit(&gated.db, gated.store, 0, &outcomes);
+    gated.arrived.recv().unwrap();
+    for n in 1..=10 {
+        submit(&gated.db, gated.store, n, &outcomes);
+    }
+    // Decided on what the one before leaves.
+    submit(&gated.db, gated.store, 10, &outcomes);
+    assert_eq!(gated.revision(), Revision::ZERO, "nothing is visible before it is durable");
+    assert!(outcome.try_recv().is_err(), "nor acknowledged");
+    gated.open.send(()).unwrap();
+    assert_eq!(outcome.recv().unwrap().unwrap().revision, Revision(1));
+    assert_eq!(gated.revision(), Revision(1));
+
+    gated.arrived.recv().unwrap();
+    assert_eq!(gated.revision(), Revision(1));
+    gated.open.send(()).unwrap();
+    for n in 2..=11 {
+        assert_eq!(outcome.recv().unwrap().unwrap().revision, Revision(n));
+        assert_eq!(gated.revision(), Revision(11), "the group became visible at once");
+    }
+    assert!(matches!(outcome.recv().unwrap(), Err(CommitError::TupleExists { .. })));
+    assert!(gated.arrived.try_recv().is_err(), "one write for all of them");
+}
+
+#[test]
+fn a_full_queue_makes_callers_wait_and_loses_nothing() {
+    let gated = gated();
+    let (outcomes, outcome) = channel();
+    let submitted = AtomicUsize::new(0);
+    let total = COMMITS_WAITING_MAX + 2 * COMMITS_PER_GROUP_MAX;
+    thread::scope(|scope| {
+        submit(&gated.db, gated.store, 0, &outcomes);
+        gated.arrived.recv().unwrap();
+        let (db, store, submitted, outcomes) = (&gated.db, gated.store, &submitted, &outcomes);
+        scope.spawn(move || {
+            for n in 1..=total {
+                submit(db, store, n, outcomes);
+                submitted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        while submitted.load(Ordering::SeqCst) < COMMITS_WAITING_MAX {
+            thread::yield_now();
+        }
+        assert_eq!(submitted.load(Ordering::SeqCst), COMMITS_WAITING_MAX, "no more than have room");
+        // Enough for every group that there can be.
+        for _ in 0..total {
+            gated.open.send(()).unwrap();
+        }
+        for n in 0..=total {
+            assert_eq!(outcome.recv().unwrap().unwrap().revision, Revision(n as u64 + 1));
+        }
+    });
+    let groups = gated.arrived.try_iter().count();
+    assert!(groups >= total / COMMITS_PER_GROUP_MAX, "a group is bounded: {groups}");
+    assert!(groups <= total / 4, "and yet many commits: {groups}");
+}
+
+#[test]
+fn closing_commits_what_was_handed_in_and_answers_everyone() {
+    let gated = gated();
+    let (outcomes, outcome) = channel();
+    let total = COMMITS_WAITING_MAX + 100;
+    thread::scope(|scope| {
+        submit(&gated.db, gated.store, 0, &outcomes);
+        gated.arrived.recv().unwrap();
+        for n in 1..=10 {
+            submit(&gated.db, gated.store, n, &outcomes);
+        }
+        let (db, store, outcomes) = (&gated.db, gated.store, &outcomes);
+        scope.spawn(move || db.close().unwrap());
+        // More than have room, some of them behind the end.
+        scope.spawn(move || {
+            for n in 11..=total {
+                submit(db, store, n, outcomes);
+            }
+        });
+        for _ in 0..total {
+            // Once the writer has ended, no write waits any more.
+            let _ = gated.open.send(());
+        }
+    });
+    drop(outcomes);
+    let outcomes: Vec<Outcome> = outcome.iter().collect();
+    assert_eq!(outcomes.len(), total + 1, "each is answered once");
+    let committed = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!(committed >= 11);
+    for outcome in outcomes {
+        assert!(matches!(outcome, Ok(_) | Err(CommitError::Store(StoreError::Closed))));
+    }
+    assert_eq!(tuples(&gated.db.snapshot(gated.store).unwrap().unwrap()).len(), committed, "reads go on");
+    assert!(matches!(gated.db.create_store("late"), Err(CommitError::Store(StoreError::Closed))));
+    gated.db.close().unwrap();
+}
+
+#[test]
+fn the_last_hold_on_a_database_may_be_a_callers_answer() {
+    let Gated { db, store, arrived, open, _directory: directory } = gated();
+    let db = Arc::new(db);
+    let (done, finished) = channel();
+    let held = db.clone();
+    db.submit(
+        store,
+        writes(&["document:1#viewer@user:a"]),
+        Box::new(move |outcome| {
+            drop(held);
+            done.send(outcome).unwrap();
+        }),
+    );
+    arrived.recv().unwrap();
+    drop(db);
+    drop(open);
+    finished.recv().unwrap().unwrap();
+    // The writer ends by itself, a moment later.
+    let clock = ManualClock::new();
+    let again = loop {
+        match open_with(directory.path(), &clock, Seams::default()) {
+            Ok(db) => break db,
+            Err(StoreError::Locked { .. }) => thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(tuples(&again.snapshot(store).unwrap().unwrap()).len(), 1);
+}
+
+#[test]
+fn a_caller_that_panics_does_not_end_the_writer() {
+    let Gated { db, store, open, _directory, .. } = gated();
+    drop(open);
+    db.submit(store, writes(&["document:1#viewer@user:a"]), Box::new(|_| panic!("the caller's own")));
+    assert_eq!(db.commit(store, writes(&["document:2#viewer@user:a"])).unwrap().revision, Revision(2));
+}

@@ -1,0 +1,23 @@
+//! What only a database on a disk can do, or fail to do.
+
+mod faults;
+mod groups;
+mod opening;
+mod reopen;
+mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::conformance::{ManualClock, small};
+use super::*;
+
+/// Opens what is in `path`.
+fn reopen(path: &Path, clock: &Arc<ManualClock>) -> RocksDatabase {
+    RocksDatabase::open(path, clock.clone(), &small()).unwrap()
+}
+
+/// Opens what is in `path` with something else in the place of the real thing.
+fn open_with(path: &Path, clock: &Arc<ManualClock>, seams: Seams) -> Result<RocksDatabase, StoreError> {
+    open::open(path, clock.clone(), &small(), seams)
+}
