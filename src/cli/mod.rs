@@ -19,6 +19,7 @@ pub mod store_test;
 mod stored_model;
 mod tuple_file;
 mod verify;
+pub mod workload;
 mod write;
 
 use std::io::{self, BufWriter, Write as _};

@@ -1,0 +1,194 @@
+//! What checks and writes cost on a real RocksDB, beside what the same reads and writes cost without Tenure.
+//!
+//! Each case is measured three times in one run, one after the other:
+//!
+//! - `tenure`: the question through the engine.
+//! - `bare`: the point reads and scans that the evaluator made, recorded and replayed on a database that is used
+//!   directly, with a snapshot for each request and an iterator for each scan. Keys are not even made: they are there.
+//! - `bare-shared`: the same with what Tenure shares: the snapshot between requests, the iterator between scans.
+//!
+//! Times are medians. Data lies in files in the operating system's cache; nothing is read from the disk.
+
+// What fails here fails the run, and says where.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+
+mod bare;
+mod loaded;
+mod record;
+mod table;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use criterion::{Criterion, SamplingMode};
+use tenure::cli::workload::{self, COOPERATION_MODEL, Cooperation, Kind, Question, Skew, Tuple, Workload};
+use tenure::model::{Lifetime, TupleKey};
+
+use bare::Bare;
+use loaded::Loaded;
+use record::Read;
+use table::{BARE, SHARED, TENURE, Table};
+
+const SEED: u64 = 1;
+/// Different questions of one kind, asked in turn.
+const QUESTIONS: usize = 64;
+/// 1,000,000 tuples of the cooperation.
+const LARGE_SCALE: u32 = 25;
+
+fn main() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("criterion");
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .output_directory(&dir)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+        .nresamples(2_000)
+        .configure_from_args();
+    let mut table = Table::new(&dir);
+
+    cooperation(&mut criterion, &mut table);
+    few_questions(&mut criterion, &mut table, "", workload::groups());
+    few_questions(&mut criterion, &mut table, "", workload::hierarchy(SEED));
+    for count in [10, 100, 1000] {
+        let prefix = format!("{count} partners, ");
+        few_questions(&mut criterion, &mut table, &prefix, workload::partners(count));
+    }
+    large(&mut criterion, &mut table);
+
+    table.print(&[
+        ("1000 partners, denied", "10 partners, denied"),
+        ("1000 partners, allowed", "10 partners, allowed"),
+    ]);
+    criterion.final_summary();
+}
+
+const KINDS: [(&str, Kind); 5] = [
+    ("direct grant", Kind::Direct),
+    ("partner's admin", Kind::Admin),
+    ("delegate", Kind::Delegate),
+    ("denial", Kind::Denial),
+    ("near denial", Kind::NearDenial),
+];
+
+/// The kinds of question about the cooperation, and writes to it.
+fn cooperation(criterion: &mut Criterion, table: &mut Table) {
+    let cooperation = Cooperation::new(1, SEED);
+    let loaded = Loaded::new(COOPERATION_MODEL, || cooperation.tuples());
+    for (name, kind) in KINDS {
+        let questions: Vec<Question> =
+            cooperation.questions(kind, Skew::Uniform, SEED).take(QUESTIONS).collect();
+        checks(criterion, table, name, &loaded, &questions);
+    }
+    for count in [1, 100] {
+        writes(criterion, table, &loaded, count);
+    }
+}
+
+/// Each question of a workload as a case of its own.
+fn few_questions(criterion: &mut Criterion, table: &mut Table, prefix: &str, workload: Workload) {
+    let loaded = Loaded::new(workload.model, || workload.tuples.iter().cloned());
+    for (name, question) in workload.questions {
+        checks(criterion, table, &format!("{prefix}{name}"), &loaded, &[question]);
+    }
+}
+
+fn checks(criterion: &mut Criterion, table: &mut Table, case: &str, loaded: &Loaded, questions: &[Question]) {
+    let counts: Vec<_> = questions.iter().map(|question| loaded.ask(question)).collect();
+    table.add(case, &counts);
+    let reads: Vec<Vec<Read>> = questions.iter().map(|question| loaded.reads(question)).collect();
+    let mut group = criterion.benchmark_group(case);
+    // Samples of about a millisecond: where others use the machine too, the median is one that they did not interrupt.
+    group.sample_size(500).sampling_mode(SamplingMode::Flat);
+    group.bench_function(TENURE, |bencher| {
+        in_turn(bencher, questions, |question| {
+            loaded.ask(question);
+        })
+    });
+    group.bench_function(BARE, |bencher| in_turn(bencher, &reads, |reads| loaded.bare.replay(reads)));
+    let shared = loaded.bare.shared();
+    group.bench_function(SHARED, |bencher| in_turn(bencher, &reads, |reads| shared.replay(reads)));
+    group.finish();
+}
+
+fn in_turn<T>(bencher: &mut criterion::Bencher<'_>, items: &[T], ask: impl Fn(&T)) {
+    let mut items = items.iter().cycle();
+    bencher.iter(|| ask(items.next().unwrap()));
+}
+
+/// Writes of `count` new tuples, synced.
+fn writes(criterion: &mut Criterion, table: &mut Table, loaded: &Loaded, count: usize) {
+    let next = Cell::new(0_u64);
+    let fresh = || -> Vec<Tuple> {
+        let one = |_| {
+            next.set(next.get() + 1);
+            let park = format!("park:written-{count}-{}", next.get());
+            let key = TupleKey::parse(&park, "viewer_grant", "user:somebody").unwrap();
+            Tuple { key, lifetime: Lifetime::default() }
+        };
+        (0..count).map(one).collect()
+    };
+    let case = format!("write of {count}");
+    table.add(&case, &[]);
+    let mut group = criterion.benchmark_group(&case);
+    group.sample_size(100).sampling_mode(SamplingMode::Flat);
+    let once = criterion::BatchSize::PerIteration;
+    group.bench_function(TENURE, |bencher| {
+        bencher.iter_batched(fresh, |tuples| loaded.write(&tuples), once);
+    });
+    group.bench_function(BARE, |bencher| {
+        bencher.iter_batched(fresh, |tuples| loaded.bare.write(&tuples), once);
+    });
+    group.finish();
+}
+
+/// A store of 1,000,000 tuples: checks on it, opening it, and the first check after that.
+fn large(criterion: &mut Criterion, table: &mut Table) {
+    let cooperation = Cooperation::new(LARGE_SCALE, SEED);
+    let began = Instant::now();
+    let loaded = Loaded::new(COOPERATION_MODEL, || cooperation.tuples());
+    println!("1,000,000 tuples loaded twice in {:.1} s", began.elapsed().as_secs_f64());
+    for (name, kind) in [("partner's admin", Kind::Admin), ("denial", Kind::Denial)] {
+        let questions: Vec<Question> =
+            cooperation.questions(kind, Skew::Uniform, SEED).take(QUESTIONS).collect();
+        checks(criterion, table, &format!("1,000,000 tuples, {name}"), &loaded, &questions);
+    }
+
+    let question = cooperation.questions(Kind::Admin, Skew::Uniform, SEED).next().unwrap();
+    let counts = loaded.ask(&question);
+    let reads = loaded.reads(&question);
+    // Opened below, again and again: nobody else may have it open.
+    let Loaded { engine, store, bare, dir, .. } = loaded;
+    drop((engine, bare));
+    let (own, bare) = (loaded::own(dir.path()), loaded::bare(dir.path()));
+
+    // Each is closed before the next one is opened.
+    let once = criterion::BatchSize::PerIteration;
+    let case = "1,000,000 tuples, open";
+    table.add(case, &[]);
+    let mut group = criterion.benchmark_group(case);
+    group.sample_size(20).sampling_mode(SamplingMode::Flat);
+    group.bench_function(TENURE, |bencher| bencher.iter_batched(|| (), |()| loaded::open(&own), once));
+    group.bench_function(BARE, |bencher| bencher.iter_batched(|| (), |()| Bare::open(&bare), once));
+    group.finish();
+
+    let case = "1,000,000 tuples, first check";
+    table.add(case, &[counts]);
+    let mut group = criterion.benchmark_group(case);
+    group.sample_size(20).sampling_mode(SamplingMode::Flat);
+    group.bench_function(TENURE, |bencher| {
+        let ask = |engine| {
+            loaded::check(&engine, store, &question);
+            engine
+        };
+        bencher.iter_batched(|| loaded::open(&own), ask, once);
+    });
+    group.bench_function(BARE, |bencher| {
+        let ask = |bare: Bare| {
+            bare.replay(&reads);
+            bare
+        };
+        bencher.iter_batched(|| Bare::open(&bare), ask, once);
+    });
+    group.finish();
+}

@@ -1,0 +1,82 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::*;
+use crate::engine::{Engine, QueryContext, WriteRequest};
+use crate::model::SystemClock;
+use crate::model::limits::EvaluationLimits;
+use crate::store::memory::MemoryDatabase;
+use crate::store::{Field, OnDuplicate, Write};
+
+fn write(tuple: Tuple) -> Write {
+    Write {
+        key: tuple.key,
+        condition: Field::Absent,
+        expires_at: tuple.lifetime.expires_at.map_or(Field::Absent, Field::Set),
+        paused: Field::Set(tuple.lifetime.paused),
+        on_duplicate: OnDuplicate::Error,
+    }
+}
+
+/// Writes the tuples, which must fit the model, and asks the questions.
+fn ask<'a>(
+    model: &str,
+    tuples: impl Iterator<Item = Tuple>,
+    questions: impl Iterator<Item = (&'a str, Question)>,
+) {
+    let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
+    let store = engine.create_store("workload").unwrap().id;
+    engine.write_model(store, crate::schema::parse(model).unwrap()).unwrap();
+    let writes = tuples.map(write).collect();
+    engine.write(store, WriteRequest { writes, ..WriteRequest::default() }).unwrap();
+    for (name, Question { check, allowed }) in questions {
+        let answer = engine.check(store, &QueryContext::default(), &check).unwrap();
+        assert_eq!(answer.value.allowed, allowed, "{name}: {check:?}");
+    }
+}
+
+#[test]
+fn the_cooperation_has_as_many_tuples_as_it_says_and_answers_as_it_says() {
+    let cooperation = Cooperation::new(1, 7);
+    let tuples: Vec<Tuple> = cooperation.tuples().collect();
+    assert_eq!(tuples.len(), 40_000);
+    let keys: HashSet<&TupleKey> = tuples.iter().map(|tuple| &tuple.key).collect();
+    assert_eq!(keys.len(), tuples.len(), "a key stands twice");
+    let ended = |tuple: &&Tuple| tuple.key.relation.ends_with("_share") && !tuple.lifetime.is_live(now());
+    assert_eq!(tuples.iter().filter(ended).count(), 55);
+    assert_eq!(tuples.iter().filter(|tuple| tuple.lifetime.paused).count(), 5);
+
+    let kinds =
+        [Kind::Direct, Kind::Admin, Kind::Delegate, Kind::Denial, Kind::NearDenial, Kind::Mix, Kind::Mix];
+    let questions =
+        kinds.into_iter().zip([Skew::Uniform, Skew::Zipf].into_iter().cycle()).flat_map(|(kind, skew)| {
+            cooperation.questions(kind, skew, 11).take(200).map(|question| ("cooperation", question))
+        });
+    ask(COOPERATION_MODEL, tuples.iter().cloned(), questions);
+}
+
+#[test]
+fn the_same_seed_makes_the_same_workload() {
+    let tuples = |seed| Cooperation::new(1, seed).tuples().collect::<Vec<_>>();
+    assert_eq!(tuples(3), tuples(3));
+    assert_ne!(tuples(3), tuples(4));
+}
+
+#[test]
+fn half_of_the_mix_is_allowed() {
+    let cooperation = Cooperation::new(1, 7);
+    let allowed =
+        cooperation.questions(Kind::Mix, Skew::Zipf, 5).take(1200).filter(|question| question.allowed);
+    assert_eq!(allowed.count(), 600);
+}
+
+#[test]
+fn groups_partners_and_folders_answer_as_they_say() {
+    for Workload { model, tuples, questions } in [groups(), partners(10), partners(1000), hierarchy(7)] {
+        ask(model, tuples.into_iter(), questions.into_iter());
+    }
+}
+
+fn now() -> crate::model::Instant {
+    crate::model::Clock::now(&SystemClock)
+}
