@@ -62,7 +62,7 @@ fn start_logging(settings: &Settings) -> Result<(), String> {
     // Logs go to stderr, so that stdout has the address only.
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     match settings.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
     }
     Ok(())

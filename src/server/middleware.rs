@@ -40,8 +40,9 @@ pub(super) async fn observe<D: Database>(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let id_text = String::from_utf8_lossy(id.as_bytes()).into_owned();
 
+    // What is logged meanwhile names the request too.
     let span = info_span!("request", request_id = %id_text);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next.run(request).instrument(span).await;
     drop(in_flight);
 
     let (took, status) = (began.elapsed(), response.status());
@@ -50,16 +51,17 @@ pub(super) async fn observe<D: Database>(
     let failure = response.extensions().get::<Failure>();
     let code = failure.map_or("", |failure| failure.code);
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let status_number = status.as_u16();
-    span.in_scope(|| match failure.and_then(|failure| failure.internal.as_deref()) {
-        Some(cause) => {
-            error!(%method, route, store, status = status_number, code, duration_us, cause, "answered");
-        }
-        None if status.is_server_error() => {
-            warn!(%method, route, store, status = status_number, code, duration_us, "answered");
-        }
-        None => info!(%method, route, store, status = status_number, code, duration_us, "answered"),
-    });
+    let status = status.as_u16();
+    macro_rules! answered {
+        ($level:ident $(, $cause:ident)?) => {
+            $level!(request_id = %id_text, %method, route, store, status, code, duration_us $(, $cause)?, "answered")
+        };
+    }
+    match failure.and_then(|failure| failure.internal.as_deref()) {
+        Some(cause) => answered!(error, cause),
+        None if status >= 500 => answered!(warn),
+        None => answered!(info),
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
