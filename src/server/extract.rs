@@ -71,13 +71,18 @@ impl<D: Database> FromRequest<App<D>> for Input {
 
     async fn from_request(request: Request, app: &App<D>) -> Result<Self, ApiError> {
         let strict = is_strict(request.headers());
-        match Bytes::from_request(request, app).await {
-            Ok(bytes) => Ok(Self { bytes, strict }),
-            Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-                Err(too_large(app.config.body_bytes_max))
-            }
-            Err(error) => Err(ApiError::invalid("the request body", error)),
+        Ok(Self { bytes: body(request, app).await?, strict })
+    }
+}
+
+/// The whole body of a request, within its limit (which the router sets).
+pub(super) async fn body<D: Database>(request: Request, app: &App<D>) -> Result<Bytes, ApiError> {
+    match Bytes::from_request(request, app).await {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Err(too_large(app.config.body_bytes_max))
         }
+        Err(error) => Err(ApiError::invalid("the request body", error)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
+use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue};
@@ -16,6 +17,7 @@ use ulid::Ulid;
 
 use super::app::App;
 use super::error::{ApiError, Code, Failure};
+use super::extract;
 use super::reply::STORE_ID;
 use crate::model::StoreId;
 use crate::store::Database;
@@ -114,6 +116,25 @@ pub(super) async fn deadline<D: Database>(
         Ok(response) => response,
         Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),
     }
+}
+
+/// Takes in the whole body before anything is answered. A connection on which an answer overtakes the body has to be
+/// closed, and a client that keeps connections, as the SDKs do, would find its next request on a broken one.
+pub(super) async fn whole_body<D: Database>(
+    State(app): State<App<D>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (head, body) = request.into_parts();
+    match extract::body(Request::from_parts(head.clone(), body), &app).await {
+        Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Err(error) => error.into_response(),
+    }
+}
+
+/// The same for a request that no route takes; what comes of its body does not matter.
+pub(super) async fn take_in<D: Database>(app: &App<D>, request: Request) {
+    drop(timeout(app.config.request_timeout, extract::body(request, app)).await);
 }
 
 /// Names the store of the path in the answer, whether it exists or not.

@@ -29,7 +29,7 @@ pub use listen::serve;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
@@ -49,8 +49,9 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     // Probes and metrics are answered however many requests are being served.
     let routes = api(&app).merge(operations());
     routes
-        .fallback(undefined)
-        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(undefined::<D>)
+        .method_not_allowed_fallback(method_not_allowed::<D>)
+        .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(cors())
         .layer(from_fn_with_state(app.clone(), middleware::observe))
@@ -86,7 +87,7 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
     Router::new()
         .route("/stores", get(routes::stores::list).post(routes::stores::create))
         .merge(of_a_store)
-        .route_layer(DefaultBodyLimit::max(app.config.body_bytes_max))
+        .route_layer(from_fn_with_state(app.clone(), middleware::whole_body))
         .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
         .route_layer(from_fn_with_state(permits, middleware::shed))
 }
@@ -103,10 +104,12 @@ fn cors() -> CorsLayer {
     ])
 }
 
-async fn undefined() -> ApiError {
+async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
+    middleware::take_in(&app, request).await;
     ApiError::new(Code::UndefinedEndpoint, "Not Found")
 }
 
-async fn method_not_allowed() -> ApiError {
+async fn method_not_allowed<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
+    middleware::take_in(&app, request).await;
     ApiError::new(Code::MethodNotAllowed, "Method Not Allowed")
 }
