@@ -110,7 +110,7 @@ fn a_directory_in_use_is_refused() {
     let path = directory.path().display().to_string();
     let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
     assert_eq!(code, 1);
-    assert_eq!(message, format!("error: the data directory `{path}` is in use by another process\n"));
+    assert_eq!(message, format!("error: the data directory `{path}` is in use; is a server running on it?\n"));
     assert_eq!(program.send("GET", "/readyz", "").0, 200, "the first one goes on");
 }
 
