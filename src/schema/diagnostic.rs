@@ -128,7 +128,9 @@ impl Diagnostics {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.source.get(start..).unwrap_or_default().split('\n').next().unwrap_or_default();
         let line = line.trim_end_matches('\r');
-        let span = bytes.start.saturating_sub(start)..bytes.end.saturating_sub(start);
+        let within = |byte: usize| line.ceil_char_boundary(byte.saturating_sub(start).min(line.len()));
+        // The place of something missing is one byte wide, whatever stands there.
+        let span = within(bytes.start)..within(bytes.end);
         // A line that nobody could read on a screen is not shown, nor one that would disturb the screen.
         if line.len() > LINE_BYTES_MAX || line.chars().any(|c| c.is_control() && c != '\t') {
             let help = diagnostic.help().map(|h| format!("\n  = help: {h}")).unwrap_or_default();

@@ -253,7 +253,7 @@ fn the_files_of_a_stopped_server_are_checked() {
     let data = fixture.directory.path().join("data").to_str().unwrap().to_owned();
     let running = fixture.run(&["store", "verify", "--data", &data]);
     assert_eq!(running.code, 2);
-    assert!(running.error.contains("in use by another process"), "{}", running.error);
+    assert!(running.error.contains("is in use; is a server running on it?"), "{}", running.error);
     fixture.server.signal("-TERM");
     assert!(fixture.server.wait().success());
     let checked = fixture.ok(&["store", "verify", "--data", &data]);
