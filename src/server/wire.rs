@@ -157,7 +157,6 @@ fn whole(number: Number) -> Number {
     match number.as_f64() {
         Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT_MAX => {
             // In range and whole, so that nothing is cut.
-            #[allow(clippy::cast_possible_truncation)]
             let integer = float as i64;
             Number::from(integer)
         }
