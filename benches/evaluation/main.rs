@@ -7,11 +7,13 @@
 //!   directly, with a snapshot for each request and an iterator for each scan. Keys are not even made: they are there.
 //! - `bare-shared`: the same with what Tenure shares: the snapshot between requests, the iterator between scans.
 //!
-//! Times are medians. Data lies in files in the operating system's cache; nothing is read from the disk.
+//! Times are medians. Ratios of checks are medians too, of pairs that were measured in alternation, so that they hold on
+//! a machine that others use meanwhile; the quotient of the times beside them may not. Data lies in files in the operating system's cache; nothing is read from the disk.
 
 // What fails here fails the run, and says where.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
 
+mod alternate;
 mod bare;
 mod loaded;
 mod record;
@@ -50,16 +52,15 @@ fn main() {
     cooperation(&mut criterion, &mut table);
     few_questions(&mut criterion, &mut table, "", workload::groups());
     few_questions(&mut criterion, &mut table, "", workload::hierarchy(SEED));
-    for count in [10, 100, 1000] {
+    let partners = [10, 100, 1000].map(|count| {
         let prefix = format!("{count} partners, ");
-        few_questions(&mut criterion, &mut table, &prefix, workload::partners(count));
-    }
+        few_questions(&mut criterion, &mut table, &prefix, workload::partners(count))
+    });
     large(&mut criterion, &mut table);
 
-    table.print(&[
-        ("1000 partners, denied", "10 partners, denied"),
-        ("1000 partners, allowed", "10 partners, allowed"),
-    ]);
+    table.print();
+    let [few, .., many] = partners;
+    compare(&few, &many);
     criterion.final_summary();
 }
 
@@ -85,11 +86,37 @@ fn cooperation(criterion: &mut Criterion, table: &mut Table) {
     }
 }
 
+/// A workload with its questions.
+type Asked = (Loaded, Vec<(&'static str, Question)>);
+
 /// Each question of a workload as a case of its own.
-fn few_questions(criterion: &mut Criterion, table: &mut Table, prefix: &str, workload: Workload) {
+fn few_questions(criterion: &mut Criterion, table: &mut Table, prefix: &str, workload: Workload) -> Asked {
     let loaded = Loaded::new(workload.model, || workload.tuples.iter().cloned());
-    for (name, question) in workload.questions {
-        checks(criterion, table, &format!("{prefix}{name}"), &loaded, &[question]);
+    for (name, question) in &workload.questions {
+        checks(criterion, table, &format!("{prefix}{name}"), &loaded, std::slice::from_ref(question));
+    }
+    (loaded, workload.questions)
+}
+
+/// How much longer the same questions take with 1,000 partners than with 10.
+fn compare((few, few_asked): &Asked, (many, many_asked): &Asked) {
+    println!();
+    for ((name, of_few), (_, of_many)) in few_asked.iter().zip(many_asked) {
+        let [few, many] = alternate::measure(
+            1,
+            [
+                &|_| {
+                    few.ask(of_few);
+                },
+                &|_| {
+                    many.ask(of_many);
+                },
+            ],
+        );
+        println!(
+            "1000 partners, {name}: {:.2} times as long as 10 partners",
+            alternate::quotient(&many, &few)
+        );
     }
 }
 
@@ -97,6 +124,7 @@ fn checks(criterion: &mut Criterion, table: &mut Table, case: &str, loaded: &Loa
     let counts: Vec<_> = questions.iter().map(|question| loaded.ask(question)).collect();
     table.add(case, &counts);
     let reads: Vec<Vec<Read>> = questions.iter().map(|question| loaded.reads(question)).collect();
+    table.set_ratios(ratios(loaded, questions, &reads));
     let mut group = criterion.benchmark_group(case);
     // Samples of about a millisecond: where others use the machine too, the median is one that they did not interrupt.
     group.sample_size(500).sampling_mode(SamplingMode::Flat);
@@ -109,6 +137,22 @@ fn checks(criterion: &mut Criterion, table: &mut Table, case: &str, loaded: &Loa
     let shared = loaded.bare.shared();
     group.bench_function(SHARED, |bencher| in_turn(bencher, &reads, |reads| shared.replay(reads)));
     group.finish();
+}
+
+/// How much longer the questions take than their bare reads, and than those with what can be shared.
+fn ratios(loaded: &Loaded, questions: &[Question], reads: &[Vec<Read>]) -> [f64; 2] {
+    let shared = loaded.bare.shared();
+    let [tenure, bare, shared] = alternate::measure(
+        questions.len(),
+        [
+            &|number| {
+                loaded.ask(&questions[number]);
+            },
+            &|number| loaded.bare.replay(&reads[number]),
+            &|number| shared.replay(&reads[number]),
+        ],
+    );
+    [bare, shared].map(|bare| alternate::quotient(&tenure, &bare))
 }
 
 fn in_turn<T>(bencher: &mut criterion::Bencher<'_>, items: &[T], ask: impl Fn(&T)) {

@@ -16,6 +16,8 @@ struct Row {
     case: String,
     /// What the questions of the case took together, and how many they were; nothing for what asks none.
     reads: Option<(ReadCounts, usize)>,
+    /// Measured in alternation; where they are missing, the quotients of the medians stand for them.
+    ratios: Option<[f64; 2]>,
 }
 
 /// The cases of a run, and where their measurements are.
@@ -39,7 +41,8 @@ impl Table {
             entries: sum.entries + own.entries,
         };
         let sum = reads.iter().fold(ReadCounts::default(), add);
-        let row = Row { case: case.into(), reads: (!reads.is_empty()).then_some((sum, reads.len())) };
+        let row =
+            Row { case: case.into(), reads: (!reads.is_empty()).then_some((sum, reads.len())), ratios: None };
         if let Some([points, scans, entries]) = row.means() {
             println!("{case}: {points} points, {scans} scans, {entries} entries");
         }
@@ -57,30 +60,28 @@ impl Table {
         estimates["median"]["point_estimate"].as_f64()
     }
 
-    /// How much longer one case takes than another.
-    fn compare(&self, case: &str, other: &str) -> Option<f64> {
-        Some(self.median(case, TENURE)? / self.median(other, TENURE)?)
+    /// Sets how much longer the case added last takes than the bare reads, and than those with what can be shared.
+    pub fn set_ratios(&mut self, ratios: [f64; 2]) {
+        if let Some(row) = self.rows.last_mut() {
+            row.ratios = Some(ratios);
+        }
     }
 
-    /// Prints the measured cases, and the quotients of these pairs of them.
-    pub fn print(&self, pairs: &[(&str, &str)]) {
+    /// Prints the measured cases.
+    pub fn print(&self) {
         println!("\n| Case | Points | Scans | Entries | Tenure | Bare | Ratio | Bare, shared | Ratio |");
         println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|");
         for row in &self.rows {
             let Some(own) = self.median(&row.case, TENURE) else { continue };
             let [points, scans, entries] = row.means().unwrap_or_default();
-            let [bare, shared] = [BARE, SHARED].map(|what| match self.median(&row.case, what) {
-                Some(bare) => format!("{} | {:.2}", duration(bare), own / bare),
+            let beside = |what: &str, ratio: Option<f64>| match self.median(&row.case, what) {
+                Some(bare) => format!("{} | {:.2}", duration(bare), ratio.unwrap_or(own / bare)),
                 None => " | ".into(),
-            });
+            };
+            let bare = beside(BARE, row.ratios.map(|[bare, _]| bare));
+            let shared = beside(SHARED, row.ratios.map(|[_, shared]| shared));
             let case = &row.case;
             println!("| {case} | {points} | {scans} | {entries} | {} | {bare} | {shared} |", duration(own));
-        }
-        println!();
-        for (case, other) in pairs {
-            if let Some(quotient) = self.compare(case, other) {
-                println!("`{case}` takes {quotient:.2} times as long as `{other}`.");
-            }
         }
     }
 }
