@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dashmap::DashMap;
+use hashbrown::DefaultHashBuilder;
 
 use super::error::EngineError;
 use crate::eval::Plan;
@@ -22,7 +23,7 @@ pub(super) struct CompiledModel {
 /// Compiled models by store and identifier. A model never changes, so that an entry is never wrong; that the store
 /// exists is said by the snapshot, not by this cache.
 #[derive(Default)]
-pub(super) struct ModelCache(DashMap<(StoreId, ModelId), Arc<CompiledModel>>);
+pub(super) struct ModelCache(DashMap<(StoreId, ModelId), Arc<CompiledModel>, DefaultHashBuilder>);
 
 impl ModelCache {
     pub(super) fn get<S: Snapshot>(

@@ -11,16 +11,13 @@
 //! decisions are those of the well-founded semantics (Van Gelder, Ross, Schlipf 1991): what it leaves undefined is
 //! denied.
 
-use std::collections::VecDeque;
-use std::hash::BuildHasher;
 use std::rc::Rc;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 use smallvec::SmallVec;
 
 use super::facts::{Facts, Until};
-use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
+use super::met::{Few, ObjectId, Objects};
+use super::plan::{Expr, ExprId, Plan, Rel};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
 use super::{Decision, EvalError, LimitReached};
@@ -48,68 +45,36 @@ pub(super) fn check<S: Snapshot>(
     };
     let (Some(kind), Some(rel)) = (kind, plan.find(object.type_name, relation)) else { return Ok(nobody) };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
+    let root = plan.root(rel);
+    let Some(region) = regions.region(plan, root) else { return Ok(nobody) };
+    // Most that is allowed is so by a tuple of the object itself, which needs no walk.
+    if let Some(until) = direct(plan, regions, facts, subject, region, object)? {
+        return Ok(Decision { allowed: true, stable_until: until.instant() });
+    }
+    if !region.leads_on() {
+        return Ok(nobody);
+    }
+    let mut objects = Objects::default();
+    let start = Place { object: objects.intern(plan.type_of(rel), object.id), expr: root };
     let mut search = Search {
         plan,
         regions,
         facts,
         subject,
         limits,
-        objects: Objects::default(),
-        known: HashMap::new(),
+        objects,
+        start,
+        known: Few::new(),
         deciding: Vec::new(),
         candidates: Vec::new(),
     };
-    let start = search.objects.intern(plan.type_of(rel), object.id);
-    let outcome = search.walk(Place { object: start, expr: plan.root(rel) }, 0)?;
+    let outcome = search.walk(start, 0)?;
     match outcome.value {
         Value::True => Ok(Decision { allowed: true, stable_until: outcome.until.instant() }),
         Value::False | Value::Unknown => {
             Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
         }
         Value::Failed(limit) => Err(limit.into()),
-    }
-}
-
-/// An object that an evaluation has met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ObjectId(u32);
-
-/// The objects that an evaluation has met, by number.
-#[derive(Default)]
-pub(super) struct Objects {
-    hasher: DefaultHashBuilder,
-    index: HashTable<u32>,
-    /// Type, and where the identifier stands in `text`.
-    list: Vec<(TypeId, usize, usize)>,
-    text: String,
-}
-
-impl Objects {
-    pub(super) fn intern(&mut self, of: TypeId, id: &str) -> ObjectId {
-        let Self { hasher, index, list, text } = self;
-        let read = |number: u32| match list.get(number as usize) {
-            Some((of, start, end)) => (*of, text.get(*start..*end).unwrap_or("")),
-            None => (TypeId(u32::MAX), ""),
-        };
-        let hash = hasher.hash_one((of, id));
-        let next = u32::try_from(list.len()).unwrap_or(u32::MAX);
-        match index.entry(hash, |own| read(*own) == (of, id), |own| hasher.hash_one(read(*own))) {
-            Entry::Occupied(found) => ObjectId(*found.get()),
-            Entry::Vacant(place) => {
-                place.insert(next);
-                let start = text.len();
-                text.push_str(id);
-                list.push((of, start, text.len()));
-                ObjectId(next)
-            }
-        }
-    }
-
-    pub(super) fn get(&self, id: ObjectId) -> (TypeId, &str) {
-        match self.list.get(id.0 as usize) {
-            Some((of, start, end)) => (*of, self.text.get(*start..*end).unwrap_or("")),
-            None => (TypeId(u32::MAX), ""),
-        }
     }
 }
 
@@ -191,6 +156,7 @@ impl Tally {
 }
 
 /// A place that a walk has come to.
+#[derive(Debug, Clone, Copy)]
 struct Step {
     place: Place,
     depth: u32,
@@ -200,23 +166,31 @@ struct Step {
 
 /// A walk: what is left to look at, and what it has met.
 struct Walk {
-    open: VecDeque<Step>,
-    seen: HashSet<Place>,
+    /// Every place met, in the order in which they are looked at; those before `next` have been.
+    steps: SmallVec<[Step; 8]>,
+    next: usize,
+    seen: Few<Place, ()>,
     tally: Tally,
     depth_max: u32,
 }
 
 impl Walk {
     fn push(&mut self, place: Place, depth: u32, until: Until) {
-        if self.seen.contains(&place) {
+        if self.seen.get(&place).is_some() {
             return;
         }
         if depth > self.depth_max {
             self.tally.failed = Some(LimitReached::Depth { hops: self.depth_max });
             return;
         }
-        self.seen.insert(place);
-        self.open.push_back(Step { place, depth, until });
+        self.seen.insert(place, ());
+        self.steps.push(Step { place, depth, until });
+    }
+
+    fn next(&mut self) -> Option<Step> {
+        let step = self.steps.get(self.next).copied()?;
+        self.next += 1;
+        Some(step)
     }
 }
 
@@ -228,8 +202,10 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     pub(super) subject: SubjectRef<'s>,
     pub(super) objects: Objects,
     limits: EvaluationLimits,
+    /// What is asked; no tuple of the object itself decides it.
+    start: Place,
     /// Facts found on the way.
-    known: HashMap<Place, Outcome>,
+    known: Few<Place, Outcome>,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
     /// What the subject's side has found, by what was asked for.
@@ -243,13 +219,14 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
     fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, EvalError> {
         let mut walk = Walk {
-            open: VecDeque::new(),
-            seen: HashSet::new(),
+            steps: SmallVec::new(),
+            next: 0,
+            seen: Few::new(),
             tally: Tally::new(),
             depth_max: self.limits.depth_max,
         };
         walk.push(start, depth, Until::NEVER);
-        while let Some(step) = walk.open.pop_front() {
+        while let Some(step) = walk.next() {
             if let Some(until) = self.visit(&mut walk, &step)? {
                 let outcome = Outcome::new(Value::True, until);
                 if !self.deciding.is_empty() {
@@ -261,7 +238,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let outcome = walk.tally.outcome();
         if outcome.is_fact() && !self.deciding.is_empty() {
             // Everything that was met was looked at to its end, and none of it holds.
-            self.known.extend(walk.seen.into_iter().map(|place| (place, outcome)));
+            for place in walk.seen.keys() {
+                self.known.insert(place, outcome);
+            }
         }
         Ok(outcome)
     }
@@ -277,8 +256,12 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             return Ok(None);
         }
         let Some(region) = self.regions.region(self.plan, expr) else { return Ok(None) };
-        if let Some(until) = self.direct(region, object)? {
-            return Ok(Some(until.min(step.until)));
+        if step.place != self.start {
+            let (of, id) = self.objects.get(object);
+            let object = ObjectRef { type_name: self.plan.type_name(of), id };
+            if let Some(until) = direct(self.plan, self.regions, self.facts, self.subject, region, object)? {
+                return Ok(Some(until.min(step.until)));
+            }
         }
         for operator in &region.operators {
             let outcome = self.decide(Place { object, expr: *operator }, step.depth)?;
@@ -295,32 +278,6 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         }
         for hop in &region.usersets {
             self.hop(walk, step, hop, SubjectClass::Userset)?;
-        }
-        Ok(None)
-    }
-
-    /// Up to when a tuple of the object itself decides, if one does.
-    fn direct(&mut self, region: &Region, object: ObjectId) -> Result<Option<Until>, EvalError> {
-        let (of, id) = self.objects.get(object);
-        let object = ObjectRef { type_name: self.plan.type_name(of), id };
-        if let (SubjectRef::Userset(own, _), SubjectKind::Userset(rel)) = (self.subject, self.regions.kind)
-            && own == object
-            && region.named.contains(&rel)
-        {
-            return Ok(Some(Until::NEVER));
-        }
-        for rel in &region.exact {
-            let key = TupleRef { object, relation: self.plan.relation_name(*rel), subject: self.subject };
-            if let Some(until) = self.facts.tuple(key)? {
-                return Ok(Some(until));
-            }
-        }
-        let everybody = SubjectRef::Wildcard(self.subject.type_name());
-        for rel in &region.wildcard {
-            let key = TupleRef { object, relation: self.plan.relation_name(*rel), subject: everybody };
-            if let Some(until) = self.facts.tuple(key)? {
-                return Ok(Some(until));
-            }
         }
         Ok(None)
     }
@@ -485,6 +442,37 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         };
         self.facts.tuple(TupleRef { object, relation, subject })
     }
+}
+
+/// Up to when a tuple of the object itself decides, if one does.
+fn direct<S: Snapshot>(
+    plan: &Plan,
+    regions: &Regions,
+    facts: &mut Facts<'_, S>,
+    subject: SubjectRef<'_>,
+    region: &Region,
+    object: ObjectRef<'_>,
+) -> Result<Option<Until>, EvalError> {
+    if let (SubjectRef::Userset(own, _), SubjectKind::Userset(rel)) = (subject, regions.kind)
+        && own == object
+        && region.named.contains(&rel)
+    {
+        return Ok(Some(Until::NEVER));
+    }
+    for rel in &region.exact {
+        let key = TupleRef { object, relation: plan.relation_name(*rel), subject };
+        if let Some(until) = facts.tuple(key)? {
+            return Ok(Some(until));
+        }
+    }
+    let everybody = SubjectRef::Wildcard(subject.type_name());
+    for rel in &region.wildcard {
+        let key = TupleRef { object, relation: plan.relation_name(*rel), subject: everybody };
+        if let Some(until) = facts.tuple(key)? {
+            return Ok(Some(until));
+        }
+    }
+    Ok(None)
 }
 
 /// The relations that are asked of the object that a subject names.

@@ -12,6 +12,7 @@
 mod check;
 mod expand;
 mod facts;
+mod met;
 mod plan;
 mod region;
 mod reverse;

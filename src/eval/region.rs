@@ -227,6 +227,14 @@ where
 }
 
 impl Region {
+    /// Whether anything but a tuple of the object itself can decide.
+    pub(super) fn leads_on(&self) -> bool {
+        !(self.operators.is_empty()
+            && self.computed.is_empty()
+            && self.tuplesets.is_empty()
+            && self.usersets.is_empty())
+    }
+
     fn parts(&self) -> usize {
         self.exact.len()
             + self.wildcard.len()

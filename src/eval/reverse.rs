@@ -10,10 +10,9 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashSet;
-
 use super::EvalError;
-use super::check::{ObjectId, Search};
+use super::check::Search;
+use super::met::{Few, ObjectId};
 use super::plan::{Expr, Plan, Rel};
 use super::region::{Hop, Regions, SubjectKind, closure};
 use crate::model::{ObjectRef, SubjectRef};
@@ -108,7 +107,7 @@ impl ReverseEdges {
 
 /// The places that a walk from the subject's side has met.
 struct Met {
-    seen: HashSet<(ObjectId, Rel)>,
+    seen: Few<(ObjectId, Rel), ()>,
     open: VecDeque<(ObjectId, Rel)>,
     /// Tuples that may still be looked at.
     budget: usize,
@@ -116,7 +115,7 @@ struct Met {
 
 impl Met {
     fn push(&mut self, object: ObjectId, rel: Rel) {
-        if self.seen.insert((object, rel)) {
+        if self.seen.insert((object, rel), ()) {
             self.open.push_back((object, rel));
         }
     }
@@ -133,7 +132,7 @@ pub(super) fn candidates<S: Snapshot>(
     let edges = regions.reverse(plan);
     let relevant = hop.relevant.get_or_init(|| edges.relevant(plan, &hop.targets));
     let is_relevant = |rel: &&Rel| relevant.get(rel.0 as usize).copied().unwrap_or(false);
-    let mut met = Met { seen: HashSet::new(), open: VecDeque::new(), budget };
+    let mut met = Met { seen: Few::new(), open: VecDeque::new(), budget };
     for rel in edges.exact.iter().filter(is_relevant) {
         if !follow(search, &mut met, subject, *rel, *rel)? {
             return Ok(None);
