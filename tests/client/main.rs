@@ -1,5 +1,13 @@
 //! The command line against a running server: what the README shows, and what goes wrong.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where an answer is wrong"
+)]
+
 mod commands;
 // The one way to start the program; not all of it is needed here.
 #[allow(dead_code)]
