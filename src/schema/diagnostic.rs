@@ -128,10 +128,7 @@ impl Diagnostics {
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let line = self.source.get(start..).unwrap_or_default().split('\n').next().unwrap_or_default();
         let line = line.trim_end_matches('\r');
-        let within = |byte: usize| {
-            let boundary = (byte.saturating_sub(start)..line.len()).find(|at| line.is_char_boundary(*at));
-            boundary.unwrap_or(line.len())
-        };
+        let within = |byte: usize| line.ceil_char_boundary(byte.saturating_sub(start).min(line.len()));
         // The place of something missing is one byte wide, whatever stands there.
         let span = within(bytes.start)..within(bytes.end);
         // A line that nobody could read on a screen is not shown, nor one that would disturb the screen.
