@@ -2,10 +2,9 @@
 
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test ends where an answer is wrong"
+    reason = "a test ends where an answer is not what it should be"
 )]
 
 mod commands;
