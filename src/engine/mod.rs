@@ -62,6 +62,11 @@ impl<D: Database> Engine<D> {
         self.database.clock().now()
     }
 
+    /// Whether everything can be done: reads always can, writes until a commit fails.
+    pub fn ready(&self) -> Result<(), EngineError> {
+        Ok(self.database.accepts_writes()?)
+    }
+
     /// Creates an empty store.
     pub fn create_store(&self, name: &str) -> Result<StoreInfo, EngineError> {
         Ok(self.database.create_store(name)?)
@@ -233,26 +238,29 @@ impl<D: Database> Engine<D> {
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: evaluation.at() }, counts))
     }
 
-    /// Several checks, all at one revision and one instant. The outer error is the whole call's, an inner one its
-    /// check's.
+    /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
+    /// call's, an inner one its check's.
     pub fn batch_check(
         &self,
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
-    ) -> Result<Answer<Vec<Result<CheckAnswer, EngineError>>>, EngineError> {
+    ) -> Result<(Answer<Vec<Result<CheckAnswer, EngineError>>>, ReadCounts), EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
-        let one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
+        let mut counts = ReadCounts::default();
+        let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
             let CheckRequest { object, relation, subject } = &item.check;
             validate::query(&model.plan, object, relation, Some(subject))?;
             let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
             let mut evaluation = Evaluation::new(&model.plan, &snapshot, contextual, at, self.limits);
-            let decision = evaluation.check(object.as_ref(), relation, subject.as_ref())?;
+            let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
+            counts.add(evaluation.read_counts());
+            let decision = decision?;
             Ok(CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until })
         };
-        let value = checks.iter().map(one).collect();
-        Ok(Answer { value, model: model.id, revision: snapshot.revision(), at })
+        let value = checks.iter().map(&mut one).collect();
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 
     /// How a relation of an object is made up, one level deep.

@@ -52,6 +52,13 @@ impl ReadCounts {
         self.points.saturating_add(self.scans).saturating_add(self.entries)
     }
 
+    /// Takes in those of another evaluation.
+    pub fn add(&mut self, other: Self) {
+        self.points = self.points.saturating_add(other.points);
+        self.scans = self.scans.saturating_add(other.scans);
+        self.entries = self.entries.saturating_add(other.entries);
+    }
+
     fn within(&self, reads_max: u64) -> Result<(), EvalError> {
         if self.total() > reads_max { Err(LimitReached::Reads { reads: reads_max }.into()) } else { Ok(()) }
     }

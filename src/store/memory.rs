@@ -110,6 +110,10 @@ impl Database for MemoryDatabase {
         &self.clock
     }
 
+    fn accepts_writes(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {
         self.replace(|counters, stores| {
             let (state, after) = counters.create(name, self.clock.now())?;

@@ -58,6 +58,9 @@ pub trait Database: Send + Sync + 'static {
     /// commit and at least once a second while it is asked).
     fn clock(&self) -> &dyn Clock;
 
+    /// Whether writes are accepted: [`StoreError::WritesRefused`] once a commit failed.
+    fn accepts_writes(&self) -> Result<(), StoreError>;
+
     /// Creates an empty store. Its identifier is larger than that of every store before it.
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError>;
 

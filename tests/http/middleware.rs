@@ -211,6 +211,10 @@ mod panics {
             self.0.clock()
         }
 
+        fn accepts_writes(&self) -> Result<(), StoreError> {
+            Err(StoreError::WritesRefused { reason: "a secret reason".into() })
+        }
+
         fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {
             assert_ne!(name, "panic", "secret details");
             self.0.create_store(name)

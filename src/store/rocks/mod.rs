@@ -24,7 +24,7 @@ pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
 
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
@@ -50,6 +50,8 @@ pub struct RocksDatabase {
     view: Arc<ArcSwap<View>>,
     clock: Arc<MonotonicClock>,
     queue: SyncSender<Message>,
+    /// How a write failed, after which none is accepted.
+    failed: Arc<OnceLock<String>>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -121,6 +123,10 @@ impl Database for RocksDatabase {
 
     fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    fn accepts_writes(&self) -> Result<(), StoreError> {
+        writer::accepting(&self.failed)
     }
 
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {

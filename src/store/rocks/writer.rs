@@ -5,7 +5,7 @@
 //! such a write left on the disk is unknown until the database is opened again.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -84,6 +84,14 @@ pub(super) fn durably() -> WriteRows {
     Box::new(move |storage, rows| storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string))
 }
 
+/// Whether writes are accepted, by how one failed.
+pub(super) fn accepting(failed: &OnceLock<String>) -> Result<(), StoreError> {
+    match failed.get() {
+        None => Ok(()),
+        Some(reason) => Err(StoreError::WritesRefused { reason: reason.clone() }),
+    }
+}
+
 /// The state of the writer's thread.
 pub(super) struct Writer {
     pub(super) storage: Arc<Storage>,
@@ -93,7 +101,7 @@ pub(super) struct Writer {
     pub(super) stored_clock: Instant,
     pub(super) write: WriteRows,
     /// How a write failed; set once.
-    pub(super) failed: Option<String>,
+    pub(super) failed: Arc<OnceLock<String>>,
 }
 
 /// Whether the writer goes on.
@@ -168,10 +176,7 @@ impl Writer {
     }
 
     fn accepting(&self) -> Result<(), CommitError> {
-        match &self.failed {
-            None => Ok(()),
-            Some(reason) => Err(StoreError::WritesRefused { reason: reason.clone() }.into()),
-        }
+        Ok(accepting(&self.failed)?)
     }
 
     /// Makes a group durable, then visible.
@@ -185,7 +190,7 @@ impl Writer {
         self.stored_clock = clock;
         // What is durable but cannot be shown is a failure too: later commits would be decided on an old view.
         let view = View::new(self.storage.clone(), states, counters)
-            .inspect_err(|error| self.failed = Some(error.to_string()))?;
+            .inspect_err(|error| self.fail(&error.to_string()))?;
         self.view.store(Arc::new(view));
         Ok(())
     }
@@ -193,7 +198,7 @@ impl Writer {
     /// Stores the clock's mark if it moved. A failure shows at the next commit.
     fn store_clock(&mut self) {
         let clock = self.clock.high_water();
-        if clock <= self.stored_clock || self.failed.is_some() {
+        if clock <= self.stored_clock || self.failed.get().is_some() {
             return;
         }
         let rows = self.storage.tables().and_then(|tables| {
@@ -209,8 +214,13 @@ impl Writer {
     /// Writes rows; after a failure nothing is written any more.
     fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
         (self.write)(&self.storage, rows).map_err(|reason| {
-            self.failed = Some(reason.clone());
+            self.fail(&reason);
             StoreError::Io { doing, reason }
         })
+    }
+
+    fn fail(&self, reason: &str) {
+        // The first failure is the one to tell.
+        drop(self.failed.set(reason.to_owned()));
     }
 }

@@ -43,9 +43,11 @@ fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
     let store = db.create_store("first").unwrap().id;
     commit(&db, store, "document:1#viewer@user:a").unwrap();
 
+    db.accepts_writes().unwrap();
     fate.store(Fate::Fails as u8, Ordering::SeqCst);
     let error = commit(&db, store, "document:2#viewer@user:a").unwrap_err();
     assert_eq!(error.to_string(), "storage failed while committing: the disk is full");
+    assert!(matches!(db.accepts_writes(), Err(StoreError::WritesRefused { .. })));
     fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
     // The disk would take it, but what the failed write left is unknown.
     let refused = |outcome: Result<(), CommitError>| match outcome.unwrap_err() {
