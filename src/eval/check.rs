@@ -371,14 +371,38 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(Outcome { value, until, cut })
     }
 
-    /// Follows the tuples of a relation to the objects that they name.
+    /// Follows the tuples of a relation to the objects that they name. Where the subject's side is known to be narrow, it
+    /// is asked for those instead.
     fn hop(&mut self, walk: &mut Walk, step: &Step, hop: &Hop, class: SubjectClass) -> Result<(), EvalError> {
         let (of, id) = self.objects.get(step.place.object);
         let id = id.to_owned();
         let object = ObjectRef { type_name: self.plan.type_name(of), id: &id };
         let relation = self.plan.relation_name(hop.over);
+        let known = self
+            .candidates
+            .iter()
+            .find(|(targets, found)| *targets == hop.targets && found.len() <= self.limits.narrow_entries);
+        let met = match known.map(|(_, found)| Rc::clone(found)) {
+            Some(found) => self.edges(object, relation, &found, class)?,
+            None => self.scan(object, relation, hop, class)?,
+        };
+        for (next, target, until) in met {
+            let place = Place { object: next, expr: self.plan.root(target) };
+            walk.push(place, step.depth.saturating_add(1), step.until.min(until));
+        }
+        Ok(())
+    }
+
+    /// The objects that the tuples of a relation name, as far as they matter, with up to when each tuple is live.
+    fn scan(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        hop: &Hop,
+        class: SubjectClass,
+    ) -> Result<Vec<(ObjectId, Rel, Until)>, EvalError> {
         self.facts.scan_subjects(object, relation, class)?;
-        let mut met: Vec<(ObjectId, Rel, Until)> = Vec::new();
+        let mut met = Vec::new();
         let mut entries_max = self.limits.narrow_entries.max(1);
         loop {
             let mut entries = 0;
@@ -391,26 +415,32 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                 entries < entries_max
             })?;
             if done {
-                break;
+                return Ok(met);
             }
             // The object's side is wide. What the subject's side costs is held to what was spent on this one, so that
             // whichever is narrow ends the search at a small multiple of its own cost.
-            if let Some(candidates) = self.candidates(hop, 2 * entries_max)? {
-                met.clear();
-                for (candidate, target) in candidates.iter().copied() {
-                    if let Some(until) = self.edge(object, relation, candidate, target, class)? {
-                        met.push((candidate, target, until));
-                    }
-                }
-                break;
+            if let Some(found) = self.candidates(hop, 2 * entries_max)? {
+                return self.edges(object, relation, &found, class);
             }
             entries_max = entries_max.saturating_mul(4);
         }
-        for (next, target, until) in met {
-            let place = Place { object: next, expr: self.plan.root(target) };
-            walk.push(place, step.depth.saturating_add(1), step.until.min(until));
+    }
+
+    /// Those candidates that a live tuple of the object's relation names.
+    fn edges(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        candidates: &[(ObjectId, Rel)],
+        class: SubjectClass,
+    ) -> Result<Vec<(ObjectId, Rel, Until)>, EvalError> {
+        let mut met = Vec::new();
+        for (candidate, target) in candidates.iter().copied() {
+            if let Some(until) = self.edge(object, relation, candidate, target, class)? {
+                met.push((candidate, target, until));
+            }
         }
-        Ok(())
+        Ok(met)
     }
 
     /// What the subject's side finds for a hop, if that takes no more than `budget` tuples; found once per check.

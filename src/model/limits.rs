@@ -79,6 +79,6 @@ pub struct EvaluationLimits {
 
 impl Default for EvaluationLimits {
     fn default() -> Self {
-        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 32 }
+        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 8 }
     }
 }

@@ -45,6 +45,7 @@ pub(super) const COUNTERS: [u8; 1] = [3];
 pub(super) const STATES: [u8; 1] = [4];
 
 /// In `tuples`, the tuple.
+#[inline]
 pub(super) fn tuple(store: StoreId, tuple: TupleRef<'_>) -> Key {
     let mut key = relation(store, tuple.object, tuple.relation);
     push_subject(&mut key, tuple.subject);
@@ -52,6 +53,7 @@ pub(super) fn tuple(store: StoreId, tuple: TupleRef<'_>) -> Key {
 }
 
 /// In every table but `meta`, the beginning of all keys of a store.
+#[inline]
 pub(super) fn store(store: StoreId) -> Key {
     let mut key = Key::new();
     key.extend_from_slice(&store.bits().to_be_bytes());
@@ -65,6 +67,7 @@ pub(super) fn behind_store(store: StoreId) -> Option<Key> {
 }
 
 /// In `tuples`, the beginning of those on objects of a type.
+#[inline]
 pub(super) fn object_type(store: StoreId, type_name: &str) -> Key {
     let mut key = self::store(store);
     push(&mut key, type_name);
@@ -72,6 +75,7 @@ pub(super) fn object_type(store: StoreId, type_name: &str) -> Key {
 }
 
 /// In `tuples`, the beginning of those on an object.
+#[inline]
 pub(super) fn object(store: StoreId, object: ObjectRef<'_>) -> Key {
     let mut key = object_type(store, object.type_name);
     push(&mut key, object.id);
@@ -79,6 +83,7 @@ pub(super) fn object(store: StoreId, object: ObjectRef<'_>) -> Key {
 }
 
 /// In `tuples`, the beginning of those of an object's relation.
+#[inline]
 pub(super) fn relation(store: StoreId, object: ObjectRef<'_>, relation: &str) -> Key {
     let mut key = self::object(store, object);
     push(&mut key, relation);
@@ -86,6 +91,7 @@ pub(super) fn relation(store: StoreId, object: ObjectRef<'_>, relation: &str) ->
 }
 
 /// In `tuples`, the beginning of those of an object's relation with subjects of a class.
+#[inline]
 pub(super) fn class(store: StoreId, object: ObjectRef<'_>, relation: &str, class: SubjectClass) -> Key {
     let mut key = self::relation(store, object, relation);
     key.push(class_byte(class));
@@ -108,6 +114,7 @@ pub(super) fn reverse(store: StoreId, tuple: TupleRef<'_>) -> Key {
 }
 
 /// In `subjects`, the beginning of those of a subject.
+#[inline]
 pub(super) fn reverse_subject(store: StoreId, subject: SubjectRef<'_>) -> Key {
     let mut key = self::store(store);
     push_subject(&mut key, subject);
@@ -115,6 +122,7 @@ pub(super) fn reverse_subject(store: StoreId, subject: SubjectRef<'_>) -> Key {
 }
 
 /// In `subjects`, the beginning of those of a subject on objects of a type.
+#[inline]
 pub(super) fn reverse_type(store: StoreId, subject: SubjectRef<'_>, object_type: &str) -> Key {
     let mut key = reverse_subject(store, subject);
     push(&mut key, object_type);
@@ -122,6 +130,7 @@ pub(super) fn reverse_type(store: StoreId, subject: SubjectRef<'_>, object_type:
 }
 
 /// In `subjects`, the beginning of those of a subject on objects of a type by a relation.
+#[inline]
 pub(super) fn reverse_relation(
     store: StoreId,
     subject: SubjectRef<'_>,
@@ -210,11 +219,13 @@ pub(super) fn decode_store(key: &[u8]) -> Option<StoreId> {
     Some(StoreId::from_bits(u128::from_be_bytes(bytes)))
 }
 
+#[inline]
 fn push(key: &mut Key, name: &str) {
     key.extend_from_slice(name.as_bytes());
     key.push(END);
 }
 
+#[inline]
 fn push_subject(key: &mut Key, subject: SubjectRef<'_>) {
     key.push(class_byte(subject.class()));
     match subject {
