@@ -245,7 +245,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
-    ) -> Result<(Answer<Vec<Result<CheckAnswer, EngineError>>>, ReadCounts), EngineError> {
+    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
         let mut counts = ReadCounts::default();
@@ -319,6 +319,9 @@ impl<D: Database> Engine<D> {
         Ok(Evaluation::new(&model.plan, snapshot, contextual, self.now(), self.limits))
     }
 }
+
+/// What came of each check of a batch, in their order.
+pub type BatchOutcomes = Vec<Result<CheckAnswer, EngineError>>;
 
 /// One check of a batch, with the tuples that count for it only.
 #[derive(Debug, Clone)]

@@ -42,7 +42,9 @@ impl Objects {
             let read = |number: u32| read(list, text, number);
             let hash = |own: &u32| hasher.hash_one(read(*own));
             if index.is_empty() {
-                (0..next).for_each(|own| drop(index.insert_unique(hash(&own), own, hash)));
+                for own in 0..next {
+                    index.insert_unique(hash(&own), own, hash);
+                }
             }
             match index.entry(hasher.hash_one((of, id)), |own| read(*own) == (of, id), hash) {
                 Entry::Occupied(found) => return ObjectId(*found.get()),
