@@ -10,6 +10,9 @@
 //! false, so that the difference is not known to be true: `Unknown`, which denies and is never taken for a fact. The
 //! decisions are those of the well-founded semantics (Van Gelder, Ross, Schlipf 1991): what it leaves undefined is
 //! denied.
+//!
+//! An operator that is false by a cut above it is kept as long as that may stand ([`Provisional`]): without it, who is
+//! in none of a few groups that all contain each other would be asked for along every path through them.
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
@@ -56,6 +59,7 @@ pub(super) fn check<S: Snapshot>(
         limits,
         objects: Objects::default(),
         known: HashMap::new(),
+        provisional: Provisional::default(),
         deciding: Vec::new(),
         candidates: Vec::new(),
     };
@@ -220,6 +224,42 @@ impl Walk {
     }
 }
 
+/// Operators that are false as long as those being decided above them are.
+///
+/// What was found while an operator was being decided took it for false. It stands if that is what the operator comes to,
+/// by a cut further out: then both rest on that one. Else it goes, even where the operator is undefined only: what took
+/// it for false may be undefined too, and must not become a fact.
+#[derive(Default)]
+struct Provisional {
+    outcomes: HashMap<Place, Outcome>,
+    /// In the order in which they were found.
+    order: Vec<Place>,
+}
+
+impl Provisional {
+    fn get(&self, place: &Place) -> Option<Outcome> {
+        self.outcomes.get(place).copied()
+    }
+
+    /// Takes in what an operator came to; `before` is how many there were when its decision began.
+    fn settle(&mut self, place: Place, outcome: Outcome, before: usize) {
+        if outcome.value != Value::False || outcome.cut == UNCUT {
+            for place in self.order.drain(before..) {
+                self.outcomes.remove(&place);
+            }
+            return;
+        }
+        for inner in self.order.get(before..).unwrap_or_default() {
+            if let Some(inner) = self.outcomes.get_mut(inner) {
+                inner.cut = inner.cut.min(outcome.cut);
+                inner.until = inner.until.min(outcome.until);
+            }
+        }
+        self.outcomes.insert(place, outcome);
+        self.order.push(place);
+    }
+}
+
 /// One check under way.
 pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     pub(super) plan: &'e Plan,
@@ -230,6 +270,7 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     limits: EvaluationLimits,
     /// Facts found on the way.
     known: HashMap<Place, Outcome>,
+    provisional: Provisional,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
     /// What the subject's side has found, by what was asked for.
@@ -333,6 +374,10 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         if let Some(index) = self.deciding.iter().position(|own| *own == place) {
             return Ok(Outcome { value: Value::False, until: Until::NEVER, cut: index });
         }
+        if let Some(outcome) = self.provisional.get(&place) {
+            return Ok(outcome);
+        }
+        let before = self.provisional.order.len();
         let index = self.deciding.len();
         if index >= NESTING_MAX {
             let limit = LimitReached::Depth { hops: self.limits.depth_max };
@@ -349,6 +394,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         if outcome.cut >= index {
             outcome.cut = UNCUT;
         }
+        self.provisional.settle(place, outcome, before);
         if outcome.is_fact() {
             self.known.insert(place, outcome);
         }
