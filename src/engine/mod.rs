@@ -199,7 +199,12 @@ impl<D: Database> Engine<D> {
         let last = Revision(start.revision.0.saturating_add(COMMITS_PER_CHANGES_PAGE_MAX));
         let mut changes = Changes { items: Vec::new(), position: start };
         snapshot.changes(start, &mut |change| {
-            if changes.items.len() >= request.limit || change.position.revision > last {
+            if changes.items.len() >= request.limit {
+                return ControlFlow::Break(());
+            }
+            if change.position.revision > last {
+                // Whatever lies before has been passed, though commits without a tuple show nothing to move to.
+                changes.position = changes.position.max(LogPosition { revision: last, index: u32::MAX });
                 return ControlFlow::Break(());
             }
             changes.position = change.position;

@@ -10,6 +10,9 @@
 //! false, so that the difference is not known to be true: `Unknown`, which denies and is never taken for a fact. The
 //! decisions are those of the well-founded semantics (Van Gelder, Ross, Schlipf 1991): what it leaves undefined is
 //! denied.
+//!
+//! An operator that is false by a cut above it is kept as long as that may stand ([`Provisional`]): without it, who is
+//! in none of a few groups that all contain each other would be asked for along every path through them.
 
 use std::rc::Rc;
 
@@ -17,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::facts::{Facts, Until};
 use super::met::{Few, ObjectId, Objects};
+use super::outcome::{Outcome, Place, Provisional, Tally, UNCUT, Value};
 use super::plan::{Expr, ExprId, Plan, Rel};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
@@ -65,6 +69,7 @@ pub(super) fn check<S: Snapshot>(
         objects,
         start,
         known: Few::new(),
+        provisional: Provisional::default(),
         deciding: Vec::new(),
         candidates: Vec::new(),
     };
@@ -75,83 +80,6 @@ pub(super) fn check<S: Snapshot>(
             Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
         }
         Value::Failed(limit) => Err(limit.into()),
-    }
-}
-
-/// A rewrite that is asked of an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Place {
-    object: ObjectId,
-    expr: ExprId,
-}
-
-/// What is known of a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Value {
-    True,
-    False,
-    /// Neither: it rests on a cycle through a subtraction.
-    Unknown,
-    /// A limit was met on the way.
-    Failed(LimitReached),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Outcome {
-    value: Value,
-    /// Up to when time alone leaves the value as it is.
-    until: Until,
-    /// The outermost operator being decided that the value rests on having cut; [`UNCUT`] for a value that is a fact.
-    cut: usize,
-}
-
-const UNCUT: usize = usize::MAX;
-
-impl Outcome {
-    fn new(value: Value, until: Until) -> Self {
-        Self { value, until, cut: UNCUT }
-    }
-
-    fn is_fact(&self) -> bool {
-        self.cut == UNCUT && matches!(self.value, Value::True | Value::False)
-    }
-}
-
-/// What the alternatives met so far come to; none of them holds.
-struct Tally {
-    until: Until,
-    cut: usize,
-    unknown: bool,
-    failed: Option<LimitReached>,
-}
-
-impl Tally {
-    fn new() -> Self {
-        Self { until: Until::NEVER, cut: UNCUT, unknown: false, failed: None }
-    }
-
-    /// Takes in an alternative that does not hold. `path` is up to when the tuples that led to it are live: where the
-    /// alternative rests on a cycle, their end may be the end of the cycle.
-    fn absorb(&mut self, outcome: Outcome, path: Until) {
-        self.until = self.until.min(outcome.until);
-        match outcome.value {
-            Value::True | Value::False => {}
-            Value::Unknown => self.unknown = true,
-            Value::Failed(limit) => self.failed = Some(limit),
-        }
-        if outcome.cut != UNCUT || outcome.value == Value::Unknown {
-            self.until = self.until.min(path);
-        }
-        self.cut = self.cut.min(outcome.cut);
-    }
-
-    fn outcome(&self) -> Outcome {
-        let value = match self.failed {
-            Some(limit) => Value::Failed(limit),
-            None if self.unknown => Value::Unknown,
-            None => Value::False,
-        };
-        Outcome { value, until: self.until, cut: self.cut }
     }
 }
 
@@ -206,6 +134,7 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     start: Place,
     /// Facts found on the way.
     known: Few<Place, Outcome>,
+    provisional: Provisional,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
     /// What the subject's side has found, by what was asked for.
@@ -290,6 +219,10 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         if let Some(index) = self.deciding.iter().position(|own| *own == place) {
             return Ok(Outcome { value: Value::False, until: Until::NEVER, cut: index });
         }
+        if let Some(outcome) = self.provisional.get(&place) {
+            return Ok(outcome);
+        }
+        let before = self.provisional.count();
         let index = self.deciding.len();
         if index >= NESTING_MAX {
             let limit = LimitReached::Depth { hops: self.limits.depth_max };
@@ -306,6 +239,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         if outcome.cut >= index {
             outcome.cut = UNCUT;
         }
+        self.provisional.settle(place, outcome, before);
         if outcome.is_fact() {
             self.known.insert(place, outcome);
         }

@@ -13,6 +13,7 @@ mod check;
 mod expand;
 mod facts;
 mod met;
+mod outcome;
 mod plan;
 mod region;
 mod reverse;

@@ -62,6 +62,20 @@ impl Fields {
         }
     }
 
+    /// Refuses what is left over and differs from one of `names` in its case or its separators alone.
+    pub(super) fn refuse_misspelt(&self, names: &[&str]) -> Result<(), ApiError> {
+        let bare = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+        for left in self.values.keys() {
+            if let Some(name) = names.iter().find(|name| bare(name) == bare(left)) {
+                return Err(ApiError::invalid(
+                    &self.path(left),
+                    format!("unknown field; the name is {name}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// The path of a field, from the top of the request.
     pub(super) fn path(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }

@@ -78,7 +78,7 @@ pub(super) fn tuple_key(fields: &mut Fields) -> Result<TupleKey, ApiError> {
 
 /// Reads a tuple with its condition and lifetime.
 pub(super) fn tuple(fields: &mut Fields) -> Result<GivenTuple, ApiError> {
-    Ok(GivenTuple {
+    let given = GivenTuple {
         key: tuple_key(fields)?,
         condition: condition(fields)?,
         expires_at: expires_at(fields)?,
@@ -88,7 +88,10 @@ pub(super) fn tuple(fields: &mut Fields) -> Result<GivenTuple, ApiError> {
             Given::Value(Value::Bool(paused)) => Field::Set(paused),
             Given::Value(other) => return Err(wrong_type(&fields.path("paused"), "true or false", &other)),
         },
-    })
+    };
+    // Unknown fields are ignored, but a grant that was meant to end must not last.
+    fields.refuse_misspelt(&["expires_at", "paused"])?;
+    Ok(given)
 }
 
 fn expires_at(fields: &mut Fields) -> Result<Field<Instant>, ApiError> {

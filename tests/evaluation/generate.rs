@@ -13,6 +13,13 @@ const RELATIONS: [&str; 4] = ["a", "b", "c", "d"];
 const PARENT: &str = "parent";
 const IDS: [&str; 3] = ["1", "2", "3"];
 const USERS: [&str; 2] = ["ann", "bob"];
+/// Relations of each type of a wide world beside the others; enough that a region of the plan overflows.
+const FILLERS: [&str; 48] = [
+    "x00", "x01", "x02", "x03", "x04", "x05", "x06", "x07", "x08", "x09", "x10", "x11", "x12", "x13", "x14",
+    "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29",
+    "x30", "x31", "x32", "x33", "x34", "x35", "x36", "x37", "x38", "x39", "x40", "x41", "x42", "x43", "x44",
+    "x45", "x46", "x47",
+];
 
 pub struct World {
     pub model: AuthorizationModel,
@@ -36,7 +43,17 @@ impl World {
     }
 
     pub fn read(bytes: &[u8]) -> Self {
-        Choices(bytes.iter()).world()
+        Choices { bytes: bytes.iter(), wide: false, tangled: false }.world()
+    }
+
+    /// A world whose types have many relations, all of them part of the first one.
+    pub fn read_wide(bytes: &[u8]) -> Self {
+        Choices { bytes: bytes.iter(), wide: true, tangled: false }.world()
+    }
+
+    /// A world of many operators and of many tuples that lead from object to object, most of them in circles.
+    pub fn read_tangled(bytes: &[u8]) -> Self {
+        Choices { bytes: bytes.iter(), wide: false, tangled: true }.world()
     }
 }
 
@@ -68,15 +85,24 @@ pub fn instants() -> impl Iterator<Item = Instant> {
     (1..=7).map(|n| instant(n * 5))
 }
 
-struct Choices<'a>(std::slice::Iter<'a, u8>);
+struct Choices<'a> {
+    bytes: std::slice::Iter<'a, u8>,
+    wide: bool,
+    tangled: bool,
+}
 
 impl Choices<'_> {
     fn below(&mut self, n: usize) -> usize {
-        usize::from(self.0.next().copied().unwrap_or(0)) % n
+        usize::from(self.bytes.next().copied().unwrap_or(0)) % n
     }
 
     fn one<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.below(of.len())]
+    }
+
+    /// The name of a relation, other than the parent.
+    fn name(&mut self) -> &'static str {
+        if self.wide && self.below(2) == 0 { self.one(&FILLERS) } else { self.one(&RELATIONS) }
     }
 
     fn world(&mut self) -> World {
@@ -87,10 +113,9 @@ impl Choices<'_> {
             types: [vec![user], types.to_vec()].concat(),
             conditions: Vec::new(),
         };
-        let stored = self.tuples(18);
+        let stored = self.tuples(if self.tangled { 48 } else { 18 });
         let contextual = self.tuples(3);
-        let userset =
-            Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)));
+        let userset = Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.name()));
         let subjects = vec![
             Subject::parse("user:ann").unwrap(),
             Subject::parse("user:bob").unwrap(),
@@ -108,6 +133,17 @@ impl Choices<'_> {
             condition: None,
         };
         let mut relations: Vec<_> = RELATIONS.map(|relation| self.relation(relation)).into();
+        if self.wide {
+            for relation in FILLERS {
+                let filler = self.relation(relation);
+                relations.push(filler);
+            }
+            if let Some(first) = relations.first_mut() {
+                let own = std::mem::replace(&mut first.rewrite, Rewrite::This);
+                let parts = FILLERS.map(|filler| Rewrite::Computed(filler.into()));
+                first.rewrite = Rewrite::Union([&[own], &parts[..]].concat());
+            }
+        }
         relations.push(RelationDefinition {
             name: PARENT.into(),
             rewrite: Rewrite::This,
@@ -129,7 +165,7 @@ impl Choices<'_> {
             let kind = match self.below(4) {
                 0 => RestrictionKind::Object,
                 1 => RestrictionKind::Wildcard,
-                _ => RestrictionKind::Userset(self.one(&RELATIONS).into()),
+                _ => RestrictionKind::Userset(self.name().into()),
             };
             let of = if kind == RestrictionKind::Wildcard { "user" } else { of };
             restrictions.push(TypeRestriction { type_name: of.into(), kind, condition: None });
@@ -138,7 +174,11 @@ impl Choices<'_> {
     }
 
     fn rewrite(&mut self, depth: u32) -> Rewrite {
-        let operator = if depth == 0 { 0 } else { self.below(8) };
+        let operator = match depth {
+            0 => 0,
+            _ if self.tangled => 4 + self.below(4),
+            _ => self.below(8),
+        };
         match operator {
             4 | 5 => Rewrite::Union(self.operands(depth)),
             6 => Rewrite::Intersection(self.operands(depth)),
@@ -148,10 +188,8 @@ impl Choices<'_> {
             },
             _ => match self.below(4) {
                 0 | 1 => Rewrite::This,
-                2 => Rewrite::Computed(self.one(&RELATIONS).into()),
-                _ => {
-                    Rewrite::TupleToUserset { tupleset: PARENT.into(), computed: self.one(&RELATIONS).into() }
-                }
+                2 => Rewrite::Computed(self.name().into()),
+                _ => Rewrite::TupleToUserset { tupleset: PARENT.into(), computed: self.name().into() },
             },
         }
     }
@@ -173,15 +211,13 @@ impl Choices<'_> {
 
     fn tuple(&mut self) -> (TupleKey, TupleRecord) {
         let object = format!("{}:{}", self.one(&TYPES), self.one(&IDS));
-        let (relation, subject) = match self.below(8) {
+        let form = if self.tangled { self.one(&[0, 1, 2, 5, 7, 7, 7, 7]) } else { self.below(8) };
+        let (relation, subject) = match form {
             0..=1 => (PARENT, format!("{}:{}", self.one(&TYPES), self.one(&IDS))),
-            2..=4 => (self.one(&RELATIONS), format!("user:{}", self.one(&USERS))),
-            5 => (self.one(&RELATIONS), "user:*".to_owned()),
-            6 => (self.one(&RELATIONS), format!("{}:{}", self.one(&TYPES), self.one(&IDS))),
-            _ => (
-                self.one(&RELATIONS),
-                format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.one(&RELATIONS)),
-            ),
+            2..=4 => (self.name(), format!("user:{}", self.one(&USERS))),
+            5 => (self.name(), "user:*".to_owned()),
+            6 => (self.name(), format!("{}:{}", self.one(&TYPES), self.one(&IDS))),
+            _ => (self.name(), format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.name())),
         };
         let expires_at = match self.below(6) {
             n @ 1..=3 => Some(instant(i64::try_from(n).unwrap() * 10)),

@@ -143,6 +143,46 @@ fn a_cycle_is_no_chain() {
     assert!(!world.allowed("group:0 member user:bob").unwrap());
 }
 
+const GUARDED: &str = "
+model
+  schema 1.1
+type user
+type group
+  relations
+    define blocked: [user]
+    define active: [user, user:*]
+    define member: [user, group#member] but not blocked
+    define signer: [user, group#signer] and active
+";
+
+#[test]
+fn groups_that_all_contain_each_other_are_asked_once_each() {
+    let mut tuples = String::new();
+    for group in 0..15 {
+        writeln!(tuples, "group:{group} active user:*").unwrap();
+        for other in (0..15).filter(|other| *other != group) {
+            writeln!(tuples, "group:{group} member group:{other}#member").unwrap();
+            writeln!(tuples, "group:{group} signer group:{other}#signer").unwrap();
+        }
+    }
+    writeln!(tuples, "group:14 member user:ann\ngroup:14 signer user:ann").unwrap();
+    writeln!(tuples, "group:14 member user:cid\ngroup:14 blocked user:cid\ngroup:0 blocked user:ann")
+        .unwrap();
+    let limits = EvaluationLimits { reads_max: 5_000, ..EvaluationLimits::default() };
+    let world = World::new(limits, GUARDED, &tuples);
+    for (question, expected) in [
+        ("group:3 member user:ann", true),
+        ("group:3 signer user:ann", true),
+        ("group:0 member user:ann", false),
+        ("group:3 member user:bob", false),
+        ("group:3 signer user:bob", false),
+        ("group:3 member user:cid", false),
+        ("group:14 member user:cid", false),
+    ] {
+        assert_eq!(world.allowed(question).unwrap(), expected, "{question}");
+    }
+}
+
 #[test]
 fn the_budget_of_reads_ends_an_evaluation_with_an_error() {
     let limits = EvaluationLimits { reads_max: 20, ..EvaluationLimits::default() };

@@ -1,6 +1,9 @@
 //! The naive evaluator: the well-founded semantics (Van Gelder, Ross, Schlipf 1991) by the alternating fixed point,
 //! over everything that a subject might hold on anything. No plan, no order, no cycles to look for: a set grows until it
 //! grows no more. It shares only the words of the model with the evaluator that it judges.
+//!
+//! Whatever is subtracted counts as a relation of its own, which nobody can ask for. Without that, what is subtracted
+//! from something subtracted would be a condition like any other, and a circle through it false and not undefined.
 
 use std::collections::BTreeSet;
 
@@ -59,6 +62,13 @@ impl<'a> Oracle<'a> {
                     {
                         set.insert((object.clone(), relation.name.clone()));
                     }
+                    let mut subtracted = Vec::new();
+                    collect_subtracted(&relation.rewrite, &mut subtracted);
+                    for rewrite in subtracted {
+                        if self.holds(subject, object, &relation.name, rewrite, &set, against) {
+                            set.insert((object.clone(), name_of(&relation.name, rewrite)));
+                        }
+                    }
                 }
             }
             if set.len() == before {
@@ -94,7 +104,7 @@ impl<'a> Oracle<'a> {
             Rewrite::Union(children) => children.iter().any(again),
             Rewrite::Intersection(children) => children.iter().all(again),
             Rewrite::Difference { base, subtract } => {
-                again(base) && !self.holds(subject, object, relation, subtract, against, set)
+                again(base) && !against.contains(&(object.clone(), name_of(relation, subtract)))
             }
         }
     }
@@ -109,6 +119,26 @@ impl<'a> Oracle<'a> {
             .filter(move |key| key.object == *object && &*key.relation == relation)
             .map(|key| &key.subject)
     }
+}
+
+/// Everything that is subtracted somewhere in a rewrite.
+fn collect_subtracted<'r>(rewrite: &'r Rewrite, found: &mut Vec<&'r Rewrite>) {
+    match rewrite {
+        Rewrite::This | Rewrite::Computed(_) | Rewrite::TupleToUserset { .. } => {}
+        Rewrite::Union(children) | Rewrite::Intersection(children) => {
+            children.iter().for_each(|child| collect_subtracted(child, found));
+        }
+        Rewrite::Difference { base, subtract } => {
+            found.push(subtract);
+            collect_subtracted(base, found);
+            collect_subtracted(subtract, found);
+        }
+    }
+}
+
+/// The name of what is subtracted, as a relation: two that read alike are alike.
+fn name_of(relation: &str, subtracted: &Rewrite) -> Box<str> {
+    format!("{relation}: {subtracted:?}").into()
 }
 
 /// Whether the model admits a tuple of this form; one that it does not admit counts as absent.

@@ -81,6 +81,31 @@ fn unknown_fields_are_ignored_but_in_a_strict_request() {
 }
 
 #[test]
+fn a_lifetime_in_another_spelling_is_refused_in_every_request() {
+    let server = Server::new();
+    for (name, known) in [
+        ("ExpiresAt", "expires_at"),
+        ("expires_At", "expires_at"),
+        ("expires-at", "expires_at"),
+        ("expiresat", "expires_at"),
+        ("Paused", "paused"),
+    ] {
+        let mut misspelt = key("document:1#viewer@user:anne");
+        misspelt[name] = json!(true);
+        let refused = server.post("/write", json!({"writes": {"tuple_keys": [misspelt.clone()]}}));
+        assert_eq!(
+            refused.fails(400, "validation_error"),
+            format!("invalid writes.tuple_keys[0].{name}: unknown field; the name is {known}")
+        );
+        let check = json!({
+            "tuple_key": key("document:1#viewer@user:anne"), "contextual_tuples": {"tuple_keys": [misspelt]},
+        });
+        server.post("/check", check).fails(400, "invalid_tuple");
+    }
+    assert!(server.tuples().is_empty());
+}
+
+#[test]
 fn a_path_that_does_not_exist_is_an_undefined_endpoint() {
     let server = Server::new();
     for path in ["/", "/nothing", "/stores/", "/stores/x/y/z", "/v1/stores"] {

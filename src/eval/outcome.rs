@@ -1,0 +1,128 @@
+//! What a check knows of a place: true, false, neither, or that a limit was met; up to when; and on which cuts it rests.
+
+use hashbrown::HashMap;
+
+use super::LimitReached;
+use super::facts::Until;
+use super::met::ObjectId;
+use super::plan::ExprId;
+
+/// A rewrite that is asked of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) object: ObjectId,
+    pub(super) expr: ExprId,
+}
+
+/// What is known of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    True,
+    False,
+    /// Neither: it rests on a cycle through a subtraction.
+    Unknown,
+    /// A limit was met on the way.
+    Failed(LimitReached),
+}
+
+/// What a place came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outcome {
+    pub(super) value: Value,
+    /// Up to when time alone leaves the value as it is.
+    pub(super) until: Until,
+    /// The outermost operator being decided that the value rests on having cut; [`UNCUT`] for a value that is a fact.
+    pub(super) cut: usize,
+}
+
+/// The `cut` of what rests on none.
+pub(super) const UNCUT: usize = usize::MAX;
+
+impl Outcome {
+    pub(super) fn new(value: Value, until: Until) -> Self {
+        Self { value, until, cut: UNCUT }
+    }
+
+    pub(super) fn is_fact(&self) -> bool {
+        self.cut == UNCUT && matches!(self.value, Value::True | Value::False)
+    }
+}
+
+/// What the alternatives met so far come to; none of them holds.
+pub(super) struct Tally {
+    until: Until,
+    cut: usize,
+    unknown: bool,
+    pub(super) failed: Option<LimitReached>,
+}
+
+impl Tally {
+    pub(super) fn new() -> Self {
+        Self { until: Until::NEVER, cut: UNCUT, unknown: false, failed: None }
+    }
+
+    /// Takes in an alternative that does not hold. `path` is up to when the tuples that led to it are live: where the
+    /// alternative rests on a cycle, their end may be the end of the cycle.
+    pub(super) fn absorb(&mut self, outcome: Outcome, path: Until) {
+        self.until = self.until.min(outcome.until);
+        match outcome.value {
+            Value::True | Value::False => {}
+            Value::Unknown => self.unknown = true,
+            Value::Failed(limit) => self.failed = Some(limit),
+        }
+        if outcome.cut != UNCUT || outcome.value == Value::Unknown {
+            self.until = self.until.min(path);
+        }
+        self.cut = self.cut.min(outcome.cut);
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        let value = match self.failed {
+            Some(limit) => Value::Failed(limit),
+            None if self.unknown => Value::Unknown,
+            None => Value::False,
+        };
+        Outcome { value, until: self.until, cut: self.cut }
+    }
+}
+
+/// Operators that are false as long as those being decided above them are.
+///
+/// What was found while an operator was being decided took it for false. It stands if that is what the operator comes to,
+/// by a cut further out: then both rest on that one. Else it goes, even where the operator is undefined only: what took
+/// it for false may be undefined too, and must not become a fact.
+#[derive(Default)]
+pub(super) struct Provisional {
+    outcomes: HashMap<Place, Outcome>,
+    /// In the order in which they were found.
+    order: Vec<Place>,
+}
+
+impl Provisional {
+    pub(super) fn get(&self, place: &Place) -> Option<Outcome> {
+        self.outcomes.get(place).copied()
+    }
+
+    /// How many have been found.
+    pub(super) fn count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Takes in what an operator came to; `before` is how many there were when its decision began.
+    pub(super) fn settle(&mut self, place: Place, outcome: Outcome, before: usize) {
+        if outcome.value != Value::False || outcome.cut == UNCUT {
+            for place in self.order.drain(before..) {
+                self.outcomes.remove(&place);
+            }
+            return;
+        }
+        for inner in self.order.get(before..).unwrap_or_default() {
+            if let Some(inner) = self.outcomes.get_mut(inner) {
+                inner.cut = inner.cut.min(outcome.cut);
+                inner.until = inner.until.min(outcome.until);
+            }
+        }
+        self.outcomes.insert(place, outcome);
+        self.order.push(place);
+    }
+}
