@@ -44,14 +44,14 @@ type LimitsOf = fn(usize, usize) -> EvaluationLimits;
 
 /// None that matters; the walk from the subject's side is taken for every second object.
 fn unlimited(object: usize, instant: usize) -> EvaluationLimits {
-    let narrow_entries = if (object + instant / 2) % 2 == 0 { 1 } else { 32 };
+    let narrow_entries = if (object + instant / 2).is_multiple_of(2) { 1 } else { 32 };
     EvaluationLimits { depth_max: 1000, reads_max: 10_000_000, narrow_entries }
 }
 
 /// Limits that many evaluations meet.
 fn tight(object: usize, instant: usize) -> EvaluationLimits {
     let depth_max = u32::try_from((object + instant) % 4).unwrap_or(0);
-    let reads_max = if object % 2 == 0 { 10_000_000 } else { 12 };
+    let reads_max = if object.is_multiple_of(2) { 10_000_000 } else { 12 };
     EvaluationLimits { depth_max, reads_max, narrow_entries: 1 + instant % 2 }
 }
 
