@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::EvaluationLimits;
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
 use crate::schema;
 use crate::store::{Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter};
 use models::{CompiledModel, ModelCache};
@@ -27,6 +27,9 @@ use models::{CompiledModel, ModelCache};
 /// Commits scanned for one page of changes at the most, so that a filter which matches little cannot make a
 /// request long; the page then ends early with the place to go on from.
 const COMMITS_PER_CHANGES_PAGE_MAX: u64 = 10_000;
+
+/// Tuples looked at for one page of a read at the most, for the same reason: most of them may have expired.
+const TUPLES_PER_READ_PAGE_MAX: usize = 10_000;
 
 /// An authorization engine on a database.
 ///
@@ -170,17 +173,21 @@ impl<D: Database> Engine<D> {
         };
         let wanted = request.limit.saturating_add(1);
         let mut items = Vec::with_capacity(wanted.min(128));
-        snapshot.read(
-            &filter,
-            request.after.as_ref().map(crate::model::TupleKey::as_ref),
-            &mut |key, record| {
-                if request.include_inactive || record.lifetime.is_live(now) {
-                    items.push(request::stored(key, record));
-                }
-                if items.len() < wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            },
-        )?;
-        let next = cut(&mut items, request.limit, |tuple| tuple.key.clone());
+        let mut seen = 0_usize;
+        let mut reached = None;
+        let after = request.after.as_ref().map(TupleKey::as_ref);
+        snapshot.read(&filter, after, &mut |key, record| {
+            seen += 1;
+            if seen >= TUPLES_PER_READ_PAGE_MAX {
+                reached = Some(key.to_owned());
+            }
+            if request.include_inactive || record.lifetime.is_live(now) {
+                items.push(request::stored(key, record));
+            }
+            let more = items.len() < wanted && reached.is_none();
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        let next = cut(&mut items, request.limit, |tuple| tuple.key.clone()).or(reached);
         Ok(Page { items, next })
     }
 
@@ -254,8 +261,13 @@ impl<D: Database> Engine<D> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
         let mut counts = ReadCounts::default();
+        let reads = self.limits.reads_max;
         let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
             let CheckRequest { object, relation, subject } = &item.check;
+            // One budget for all of them: a batch is one request.
+            if counts.total() > reads {
+                return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
+            }
             validate::query(&model.plan, object, relation, Some(subject))?;
             let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
             let mut evaluation = Evaluation::new(&model.plan, &snapshot, contextual, at, self.limits);

@@ -50,6 +50,7 @@ pub(super) fn check<S: Snapshot>(
     let (Some(kind), Some(rel)) = (kind, plan.find(object.type_name, relation)) else { return Ok(nobody) };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
     let root = plan.root(rel);
+    let regions = &*regions;
     let Some(region) = regions.region(plan, root) else { return Ok(nobody) };
     // Most that is allowed is so by a tuple of the object itself, which needs no walk.
     if let Some(until) = direct(plan, regions, facts, subject, region, object)? {

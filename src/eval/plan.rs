@@ -3,7 +3,9 @@
 //! Compiling reads no data and cannot fail: what a valid model cannot contain (a computed relation that does not
 //! exist, say) becomes something that nobody holds.
 
+use std::ops::Deref;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
@@ -14,6 +16,10 @@ use crate::model::{
 
 /// Computed relations looked through to price one operand of an intersection.
 const COST_STEPS_MAX: u32 = 64;
+
+/// Relations whose usersets as subjects are kept ready at the most; the others are made ready for each evaluation. Who
+/// asks is mostly an object; a large model has thousands of relations, and each kind takes memory for all of them.
+const USERSET_KINDS_KEPT_MAX: usize = 64;
 
 /// A type of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,6 +88,8 @@ pub struct Plan {
     object_regions: Box<[OnceLock<Regions>]>,
     wildcard_regions: Box<[OnceLock<Regions>]>,
     userset_regions: Box<[OnceLock<Regions>]>,
+    /// How many of them have been made, or a few more.
+    userset_kinds: AtomicUsize,
 }
 
 impl Plan {
@@ -190,13 +198,47 @@ impl Plan {
     }
 
     /// What a subject of this kind can meet.
-    pub(super) fn regions(&self, kind: SubjectKind) -> Option<&Regions> {
+    pub(super) fn regions(&self, kind: SubjectKind) -> Option<KindRegions<'_>> {
+        let make = || Regions::new(self, kind);
         let cell = match kind {
-            SubjectKind::Object(of) => self.object_regions.get(of.0 as usize),
-            SubjectKind::Wildcard(of) => self.wildcard_regions.get(of.0 as usize),
-            SubjectKind::Userset(rel) => self.userset_regions.get(rel.0 as usize),
+            SubjectKind::Object(of) => self.object_regions.get(of.0 as usize)?,
+            SubjectKind::Wildcard(of) => self.wildcard_regions.get(of.0 as usize)?,
+            SubjectKind::Userset(rel) => {
+                let cell = self.userset_regions.get(rel.0 as usize)?;
+                let kept = cell.get().is_some()
+                    || self.userset_kinds.fetch_add(1, Ordering::Relaxed) < USERSET_KINDS_KEPT_MAX;
+                if !kept {
+                    self.userset_kinds.fetch_sub(1, Ordering::Relaxed);
+                    return Some(KindRegions::Once(Box::new(make())));
+                }
+                cell
+            }
         };
-        cell.map(|cell| cell.get_or_init(|| Regions::new(self, kind)))
+        Some(KindRegions::Kept(cell.get_or_init(make)))
+    }
+
+    /// A measure of the memory that the plan can take.
+    pub fn size(&self) -> usize {
+        self.exprs.len()
+    }
+}
+
+/// The regions for one kind of subject.
+pub(super) enum KindRegions<'p> {
+    /// Those of the plan.
+    Kept(&'p Regions),
+    /// Made for one evaluation.
+    Once(Box<Regions>),
+}
+
+impl Deref for KindRegions<'_> {
+    type Target = Regions;
+
+    fn deref(&self) -> &Regions {
+        match self {
+            Self::Kept(regions) => regions,
+            Self::Once(regions) => regions,
+        }
     }
 }
 
@@ -261,6 +303,7 @@ impl Compiler {
             object_regions: cells(self.types.len()),
             wildcard_regions: cells(self.types.len()),
             userset_regions: cells(relations.len()),
+            userset_kinds: AtomicUsize::new(0),
             types: self.types,
             type_ids: self.type_ids,
             relations,
@@ -298,6 +341,8 @@ impl Compiler {
                 self.tuple_to_userset(model, of, tupleset, computed)
             }
             Rewrite::Union(children) => Expr::Union(self.children(model, of, this, children)),
+            // Everybody is in all of no operands; no valid model has that, and none shall allow by it.
+            Rewrite::Intersection(children) if children.is_empty() => Expr::Never,
             Rewrite::Intersection(children) => {
                 let definition = model.types.get(of.0 as usize);
                 let price = |child| (cost(definition, child, &mut { COST_STEPS_MAX }), child);

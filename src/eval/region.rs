@@ -59,7 +59,8 @@ pub(super) struct Regions {
     pub(super) kind: SubjectKind,
     /// By expression: whether it can hold at all.
     reach: Vec<bool>,
-    regions: Box<[OnceLock<Region>]>,
+    /// By expression; boxed, as most are never asked for.
+    regions: Box<[OnceLock<Box<Region>>]>,
     reverse: OnceLock<ReverseEdges>,
 }
 
@@ -81,7 +82,7 @@ impl Regions {
 
     /// The region that starts at an expression.
     pub(super) fn region(&self, plan: &Plan, id: ExprId) -> Option<&Region> {
-        Some(self.regions.get(id.0 as usize)?.get_or_init(|| build(plan, self, id)))
+        Some(self.regions.get(id.0 as usize)?.get_or_init(|| Box::new(build(plan, self, id))))
     }
 
     /// The steps from the subject's side.

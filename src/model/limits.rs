@@ -70,7 +70,8 @@ pub const ROWS_REPLAYED_MAX: u64 = 1_000_000;
 pub struct EvaluationLimits {
     /// Longest chain of tuples from the object to the subject, in hops.
     pub depth_max: u32,
-    /// Most point reads, scans and scanned entries of one evaluation, together.
+    /// Most point reads, scans and scanned entries of one evaluation, together. A batch begins no further check once its
+    /// checks together have read as much.
     pub reads_max: u64,
     /// Entries of one scan that are read before the walk from the subject's side is tried. It changes what an
     /// evaluation costs, never its answer.

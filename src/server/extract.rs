@@ -117,5 +117,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 }
 
 fn is_strict(headers: &HeaderMap) -> bool {
-    headers.get(STRICT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"))
+    // Whoever sends the header means it, however they spell yes.
+    headers.get(STRICT).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"false"))
 }
