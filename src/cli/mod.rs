@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod expand;
 mod failure;
+mod listen_address;
 mod model;
 mod model_file;
 mod output;

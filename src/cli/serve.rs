@@ -2,17 +2,22 @@
 //!
 //! This is the edge: here, and nowhere below, stand the operating system's clock, its signals, and the runtime.
 
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::future;
+use std::io::{self, IsTerminal, Write as _};
 use std::net::SocketAddr;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::serve_config::{LogFormat, Overrides, Settings};
@@ -20,6 +25,9 @@ use crate::engine::Engine;
 use crate::model::SystemClock;
 use crate::server;
 use crate::store::rocks::{RocksDatabase, RocksOptions};
+
+/// How long an evaluation that runs is waited for when the server has to end at once.
+const CUT_OFF_WAIT: Duration = Duration::from_millis(100);
 
 /// Serve the HTTP API.
 ///
@@ -52,15 +60,21 @@ pub fn run(args: ServeArgs) -> ExitCode {
 }
 
 fn fail(code: u8, error: &str) -> ExitCode {
-    eprintln!("error: {error}");
+    // Where not even that can be written, the exit code has to do.
+    drop(writeln!(io::stderr(), "error: {error}"));
     ExitCode::from(code)
 }
 
 fn start_logging(settings: &Settings) -> Result<(), String> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| format!("`log` is no filter such as `info` or `tenure=debug,warn`: {error}"))?;
-    // Logs go to stderr, so that stdout has the address only.
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // Logs go to stderr, so that stdout has the address only. A line that cannot be written is lost: to complain of it on
+    // stderr, as is the default, would end the process.
+    let logs = tracing_subscriber::fmt()
+        .log_internal_errors(false)
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
     match settings.log_format {
         LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
@@ -80,11 +94,43 @@ fn serve(settings: &Settings) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let engine = Arc::new(Engine::new(database, settings.evaluation));
     let outcome = runtime.block_on(until_stopped(listener, address, &engine, settings));
-    end(runtime, settings);
+    // Ends what still runs: an evaluation whose client is gone.
+    runtime.shutdown_timeout(match outcome {
+        Ok(Stopped::AtOnce) => CUT_OFF_WAIT,
+        _ => settings.server.request_timeout,
+    });
     // Whatever was acknowledged is durable already; this makes the next start short.
     engine.database().close().map_err(|error| format!("cannot close the database: {error}"))?;
     info!("stopped");
-    outcome
+    outcome.map(drop)
+}
+
+/// How the server was stopped.
+enum Stopped {
+    /// Open requests were finished, or the grace period ended.
+    InTime,
+    /// It was asked a second time.
+    AtOnce,
+}
+
+/// What asks the server to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
 }
 
 async fn until_stopped(
@@ -92,26 +138,53 @@ async fn until_stopped(
     address: SocketAddr,
     engine: &Arc<Engine<RocksDatabase>>,
     settings: &Settings,
-) -> Result<(), String> {
-    let no_signals = |error: io::Error| format!("cannot wait for signals: {error}");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+) -> Result<Stopped, String> {
+    let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let (asked, again) = oneshot::channel();
     let stop = async move {
-        let name = tokio::select! {
-            _ = interrupt.recv() => "SIGINT",
-            _ = terminate.recv() => "SIGTERM",
-        };
-        info!(signal = name, "asked to stop");
+        let name = signals.next().await;
+        info!(signal = name, "asked to stop; once more ends it at once");
+        // Nobody waits for the next one only where the server has stopped already.
+        drop(asked.send(signals));
+    };
+    let second = async move {
+        match again.await {
+            Ok(mut signals) => signals.next().await,
+            Err(_) => future::pending().await,
+        }
     };
     let router = server::router(Arc::clone(engine), &settings.server);
-    info!(%address, data = %settings.data.display(), "listening on http://{address}");
-    // For scripts, which learn from it that the server answers, and on which port where 0 was asked for.
-    println!("listening on http://{address}");
-    server::serve(listener, router, &settings.server, stop).await;
-    Ok(())
+    tell(address, settings);
+    tokio::select! {
+        () = server::serve(listener, router, &settings.server, stop) => Ok(Stopped::InTime),
+        name = second => {
+            warn!(signal = name, "asked to stop again; open requests are cut off");
+            Ok(Stopped::AtOnce)
+        }
+    }
 }
 
-/// Ends what still runs after the grace period: an evaluation whose client is gone.
-fn end(runtime: Runtime, settings: &Settings) {
-    runtime.shutdown_timeout(settings.server.request_timeout);
+/// Says that the server answers: to whoever reads the log, under which settings; to scripts, on which port, where 0 was
+/// asked for.
+fn tell(address: SocketAddr, settings: &Settings) {
+    let (server, evaluation) = (&settings.server, &settings.evaluation);
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        %address,
+        data = %settings.data.display(),
+        request_timeout_ms = server.request_timeout.as_millis(),
+        body_bytes_max = server.body_bytes_max,
+        concurrent_requests_max = server.concurrent_requests_max,
+        evaluation_depth_max = evaluation.depth_max,
+        evaluation_reads_max = evaluation.reads_max,
+        "started; no request is authenticated"
+    );
+    if let Err(error) = print(&format!("listening on http://{address}\n")) {
+        warn!(%error, "cannot write the address to stdout");
+    }
+}
+
+/// Writes to stdout past its buffer, which would keep what cannot be written and fail with it again at the end.
+fn print(text: &str) -> io::Result<()> {
+    File::from(io::stdout().as_fd().try_clone_to_owned()?).write_all(text.as_bytes())
 }

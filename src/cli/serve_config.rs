@@ -1,16 +1,19 @@
 //! The settings of `tenure serve`, and where each is taken from: its flag, else its environment variable, else the
 //! configuration file, else its default.
 
+use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use super::listen_address;
 use crate::model::limits::EvaluationLimits;
-use crate::server::ServerConfig;
+use crate::server::{CorsOrigins, ServerConfig};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -29,11 +32,15 @@ pub struct Overrides {
 
     /// Address and port; port 0 takes a free one, which is printed [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS", env = "TENURE_LISTEN")]
-    listen: Option<SocketAddr>,
+    listen: Option<String>,
 
     /// Listen on an address that other machines reach although no request is authenticated [default: false]
-    #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     insecure_no_auth: Option<bool>,
+
+    /// Origins whose web pages may call, separated by commas, such as https://app.example; * for any [default: none]
+    #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
+    cors_origins: Option<Vec<String>>,
 
     /// What is logged: a level (error, warn, info, debug, trace), or a filter by part of the program [default: info]
     #[arg(long, value_name = "FILTER", env = "TENURE_LOG")]
@@ -44,7 +51,7 @@ pub struct Overrides {
     log_format: Option<LogFormat>,
 
     /// Longest time for a request, in milliseconds [default: 3000]
-    #[arg(long, value_name = "MS", env = "TENURE_REQUEST_TIMEOUT_MS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MS", env = "TENURE_REQUEST_TIMEOUT_MS", value_parser = milliseconds)]
     request_timeout_ms: Option<u64>,
 
     /// Largest request body, in bytes [default: 616448]
@@ -61,11 +68,11 @@ pub struct Overrides {
 
     /// Longest time for a client to send a request's head, and for a connection to be idle, in milliseconds [default:
     /// 30000]
-    #[arg(long, value_name = "MS", env = "TENURE_HEADER_READ_TIMEOUT_MS")]
+    #[arg(long, value_name = "MS", env = "TENURE_HEADER_READ_TIMEOUT_MS", value_parser = milliseconds)]
     header_read_timeout_ms: Option<u64>,
 
     /// Longest time for open requests when the server stops, in milliseconds [default: 10000]
-    #[arg(long, value_name = "MS", env = "TENURE_GRACE_PERIOD_MS")]
+    #[arg(long, value_name = "MS", env = "TENURE_GRACE_PERIOD_MS", value_parser = milliseconds)]
     grace_period_ms: Option<u64>,
 
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
@@ -116,7 +123,7 @@ impl Settings {
         let data = set.data.filter(|path| !path.as_os_str().is_empty());
         let data =
             data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
-        let listen = set.listen.unwrap_or(LISTEN_DEFAULT);
+        let listen = set.listen.map_or(Ok(LISTEN_DEFAULT), |text| listen_address::resolve(&text))?;
         if !listen.ip().is_loopback() && !set.insecure_no_auth.unwrap_or(false) {
             return Err(format!(
                 "`listen` is {listen}, which other machines reach, and no request is authenticated; listen on 127.0.0.1 \
@@ -124,24 +131,21 @@ impl Settings {
             ));
         }
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
-        let count = |name: &str, value: usize| match value {
-            1..=COUNT_MAX => Ok(value),
-            value => Err(format!("`{name}` is {value}; expected 1 to {COUNT_MAX}")),
-        };
+        let origins = set.cors_origins.iter().flatten().map(String::as_str);
+        let cors_origins = CorsOrigins::parse(origins).map_err(|error| format!("`cors_origins`: {error}"))?;
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
         let connections = set.connections_max.unwrap_or(server.connections_max);
-        let timeout = |name: &str, value: Option<u64>, default| match value {
-            None => Ok(default),
-            Some(0) => Err(format!("`{name}` is 0; expected at least 1 millisecond")),
-            Some(ms) => Ok(Duration::from_millis(ms)),
-        };
+        let body_bytes = set.body_bytes_max.unwrap_or(server.body_bytes_max);
+        let depth = set.evaluation_depth_max.unwrap_or(evaluation.depth_max);
+        let reads = set.evaluation_reads_max.unwrap_or(evaluation.reads_max);
         Ok(Self {
             data,
             listen,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
             server: ServerConfig {
-                body_bytes_max: set.body_bytes_max.unwrap_or(server.body_bytes_max),
+                cors_origins,
+                body_bytes_max: positive("body_bytes_max", body_bytes, "byte")?,
                 request_timeout: timeout(
                     "request_timeout_ms",
                     set.request_timeout_ms,
@@ -157,12 +161,37 @@ impl Settings {
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
             },
             evaluation: EvaluationLimits {
-                depth_max: set.evaluation_depth_max.unwrap_or(evaluation.depth_max),
-                reads_max: set.evaluation_reads_max.unwrap_or(evaluation.reads_max),
+                depth_max: positive("evaluation_depth_max", depth, "hop")?,
+                reads_max: positive("evaluation_reads_max", reads, "read")?,
                 ..evaluation
             },
         })
     }
+}
+
+/// What cannot be less than one, since nothing at all could be done then.
+fn positive<N: Default + PartialEq + Display>(name: &str, value: N, unit: &str) -> Result<N, String> {
+    if value == N::default() {
+        return Err(format!("`{name}` is {value}; expected at least 1 {unit}"));
+    }
+    Ok(value)
+}
+
+/// A number of requests or connections.
+fn count(name: &str, value: usize) -> Result<usize, String> {
+    match value {
+        1..=COUNT_MAX => Ok(value),
+        value => Err(format!("`{name}` is {value}; expected 1 to {COUNT_MAX}")),
+    }
+}
+
+fn timeout(name: &str, value: Option<u64>, default: Duration) -> Result<Duration, String> {
+    value.map_or(Ok(default), |ms| positive(name, ms, "millisecond").map(Duration::from_millis))
+}
+
+/// A duration on the command line or in the environment.
+fn milliseconds(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number of milliseconds, such as 3000 for 3 seconds".to_owned())
 }
 
 impl Overrides {
@@ -171,6 +200,7 @@ impl Overrides {
             data: self.data.or(other.data),
             listen: self.listen.or(other.listen),
             insecure_no_auth: self.insecure_no_auth.or(other.insecure_no_auth),
+            cors_origins: self.cors_origins.or(other.cors_origins),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             request_timeout_ms: self.request_timeout_ms.or(other.request_timeout_ms),

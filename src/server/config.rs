@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use super::origins::CorsOrigins;
 use crate::model::limits::BODY_BYTES_MAX;
 
 /// The server's limits. What one evaluation may cost is the engine's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
+    /// The web pages that may call.
+    pub cors_origins: CorsOrigins,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
     /// Longest time from a request's head to its answer.
@@ -25,6 +28,7 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
+            cors_origins: CorsOrigins::None,
             body_bytes_max: BODY_BYTES_MAX,
             request_timeout: Duration::from_millis(3_000),
             concurrent_requests_max: 1_024,

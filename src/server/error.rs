@@ -54,6 +54,10 @@ pub(super) enum Code {
     RevisionNotReached,
     /// Ours: too many requests at once.
     TooManyRequests,
+    /// Ours: the web page that the request comes from may not call.
+    Forbidden,
+    /// Ours: the body did not arrive in time.
+    RequestTimeout,
     /// Ours: the path exists, the method does not.
     MethodNotAllowed,
 }
@@ -118,6 +122,8 @@ impl Code {
             Self::PreconditionFailed => ("precondition_failed", Own(StatusCode::CONFLICT)),
             Self::RevisionNotReached => ("revision_not_reached", Own(StatusCode::CONFLICT)),
             Self::TooManyRequests => ("too_many_requests", Own(StatusCode::TOO_MANY_REQUESTS)),
+            Self::Forbidden => ("forbidden", Own(StatusCode::FORBIDDEN)),
+            Self::RequestTimeout => ("request_timeout", Own(StatusCode::REQUEST_TIMEOUT)),
             Self::MethodNotAllowed => ("method_not_allowed", Own(StatusCode::METHOD_NOT_ALLOWED)),
         }
     }

@@ -82,12 +82,12 @@ pub(super) async fn body<D: Database>(request: Request, app: &App<D>) -> Result<
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             Err(too_large(app.config.body_bytes_max))
         }
-        Err(error) => Err(ApiError::invalid("the request body", error)),
+        Err(error) => Err(ApiError::invalid("request body", error)),
     }
 }
 
 fn too_large(max: usize) -> ApiError {
-    ApiError::invalid("the request body", format!("it is too large; at most {max} bytes are allowed"))
+    ApiError::invalid("request body", format!("it is too large; at most {max} bytes are allowed"))
 }
 
 /// The parameters of the query string.
@@ -111,7 +111,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Parameters {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let query = Query::<Vec<(String, String)>>::from_request_parts(parts, state).await;
-        let Query(pairs) = query.map_err(|error| ApiError::invalid("the query string", error))?;
+        let Query(pairs) = query.map_err(|error| ApiError::invalid("query string", error))?;
         Ok(Self { pairs, strict: is_strict(&parts.headers) })
     }
 }

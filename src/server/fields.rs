@@ -34,7 +34,7 @@ impl Fields {
     ) -> Result<T, ApiError> {
         let values = match parse(body)? {
             Value::Object(values) => values,
-            other => return Err(wrong_type("the request body", "an object", &other)),
+            other => return Err(wrong_type("request body", "an object", &other)),
         };
         Self { path: String::new(), values, strict }.read(read)
     }

@@ -49,9 +49,9 @@ pub(super) async fn observe<D: Database>(
 
     let (took, status) = (began.elapsed(), response.status());
     app.metrics.answered(&method, &route, status, took);
-    let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
     let failure = response.extensions().get::<Failure>();
-    let code = failure.map_or("", |failure| failure.code);
+    let code = failure.map(|failure| failure.code);
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let status = status.as_u16();
     macro_rules! answered {
@@ -105,30 +105,32 @@ pub(super) async fn shed(State(permits): State<Arc<Semaphore>>, request: Request
     }
 }
 
-/// Ends a request that takes too long. A write may have been committed all the same, as a whole: that is so for
+/// Takes in the whole body, then has the request answered, and ends what takes too long together.
+///
+/// The body comes first since a connection on which an answer overtakes it has to be closed, and a client that keeps
+/// connections, as the SDKs do, would find its next request on a broken one. Whoever is late is told: the client, whose
+/// body did not arrive, or this server. A write may then have been committed all the same, as a whole: that is so for
 /// every answer that does not arrive.
 pub(super) async fn deadline<D: Database>(
     State(app): State<App<D>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match timeout(app.config.request_timeout, next.run(request)).await {
+    let (began, longest) = (Stopwatch::now(), app.config.request_timeout);
+    let (head, body) = request.into_parts();
+    let body = match timeout(longest, extract::body(Request::from_parts(head.clone(), body), &app)).await {
+        Ok(Ok(bytes)) => Body::from(bytes),
+        Ok(Err(error)) => return error.into_response(),
+        Err(_) => {
+            let ms = longest.as_millis();
+            let message = format!("the request's body did not arrive within {ms} milliseconds");
+            return ApiError::new(Code::RequestTimeout, message).into_response();
+        }
+    };
+    let left = longest.saturating_sub(began.elapsed());
+    match timeout(left, next.run(Request::from_parts(head, body))).await {
         Ok(response) => response,
         Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),
-    }
-}
-
-/// Takes in the whole body before anything is answered. A connection on which an answer overtakes the body has to be
-/// closed, and a client that keeps connections, as the SDKs do, would find its next request on a broken one.
-pub(super) async fn whole_body<D: Database>(
-    State(app): State<App<D>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let (head, body) = request.into_parts();
-    match extract::body(Request::from_parts(head.clone(), body), &app).await {
-        Ok(bytes) => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        Err(error) => error.into_response(),
     }
 }
 

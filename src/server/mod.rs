@@ -6,7 +6,7 @@
 //!
 //! - `routes/`: one file per operation.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `error`: writing answers.
-//! - `middleware`, `metrics`: what surrounds a request.
+//! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully.
 
 mod app;
@@ -17,6 +17,7 @@ mod fields;
 mod listen;
 mod metrics;
 mod middleware;
+mod origins;
 mod paging;
 mod reply;
 mod routes;
@@ -25,17 +26,17 @@ mod wire;
 
 pub use config::ServerConfig;
 pub use listen::serve;
+pub use origins::{CorsOrigin, CorsOrigins};
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::Method;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any, CorsLayer};
 
 use crate::engine::Engine;
 use crate::store::Database;
@@ -53,7 +54,8 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
         .method_not_allowed_fallback(method_not_allowed::<D>)
         .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
         .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(cors())
+        .layer(option_layer(app.config.cors_origins.layer()))
+        .layer(from_fn_with_state(app.clone(), origins::guard))
         .layer(from_fn_with_state(app.clone(), middleware::observe))
         .with_state(app)
 }
@@ -82,26 +84,14 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
         .route("/stores/{store_id}/check", post(routes::check::check))
         .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
         .route("/stores/{store_id}/expand", post(routes::expand::expand))
+        .merge(routes::unimplemented::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     Router::new()
         .route("/stores", get(routes::stores::list).post(routes::stores::create))
         .merge(of_a_store)
-        .route_layer(from_fn_with_state(app.clone(), middleware::whole_body))
         .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
         .route_layer(from_fn_with_state(permits, middleware::shed))
-}
-
-/// Any origin may call with any header, as OpenFGA has it: what authorizes a request is its bearer token, which no
-/// browser adds by itself.
-fn cors() -> CorsLayer {
-    let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
-    CorsLayer::new().allow_origin(Any).allow_headers(Any).allow_methods(methods).expose_headers([
-        reply::MODEL_ID,
-        reply::STORE_ID,
-        reply::REVISION,
-        middleware::REQUEST_ID,
-    ])
 }
 
 async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {

@@ -1,11 +1,12 @@
 //! The configuration: where a setting comes from, and what is refused.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use tempfile::tempdir;
 
-use crate::program::{Program, command, fails};
+use crate::program::{Program, command, fails, read_answer};
 
 /// Starting with this configuration file fails with this in its one line.
 #[track_caller]
@@ -33,8 +34,93 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
     );
     refused("listen = ", "the configuration file `FILE` is wrong in line 1, `listen =`: ");
     refused("request_timeout_ms = 0\n", "`request_timeout_ms` is 0; expected at least 1 millisecond");
+    refused("header_read_timeout_ms = 0\n", "`header_read_timeout_ms` is 0; expected at least 1 millisecond");
+    refused("body_bytes_max = 0\n", "`body_bytes_max` is 0; expected at least 1 byte");
+    refused("evaluation_depth_max = 0\n", "`evaluation_depth_max` is 0; expected at least 1 hop");
+    refused("evaluation_reads_max = 0\n", "`evaluation_reads_max` is 0; expected at least 1 read");
+    refused("concurrent_requests_max = 0\n", "`concurrent_requests_max` is 0; expected 1 to 1000000");
+    refused(
+        "listen = \"8080\"\n",
+        "`listen` is `8080`; expected IP:PORT or NAME:PORT, such as 127.0.0.1:8080",
+    );
+    refused(
+        "cors_origins = [\"app.example\"]\n",
+        "`cors_origins`: `app.example` is no origin such as `https://",
+    );
     refused("connections_max = 0\n", "`connections_max` is 0; expected 1 to 1000000");
     refused("log = \"a=b=c\"\n", "`log` is no filter such as `info`");
+}
+
+#[test]
+fn a_flag_that_is_wrong_is_told_the_form() {
+    let error = |arguments: &[&str]| {
+        let (code, message) = fails(command(&[&["--data", "unused"], arguments].concat()));
+        assert_eq!(code, 2, "{message}");
+        message
+    };
+    assert_eq!(
+        error(&["--request-timeout-ms", "0"]),
+        "error: `request_timeout_ms` is 0; expected at least 1 millisecond\n"
+    );
+    for flag in ["--request-timeout-ms", "--header-read-timeout-ms", "--grace-period-ms"] {
+        let message = error(&[flag, "3s"]);
+        assert!(
+            message.contains(flag) && message.contains("a whole number of milliseconds, such as 3000"),
+            "{message}"
+        );
+    }
+    for address in ["8081", ":8081"] {
+        let message = error(&["--listen", address]);
+        assert!(
+            message.starts_with(&format!("error: `listen` is `{address}`; expected IP:PORT")),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn a_name_to_listen_on_is_looked_up() {
+    let directory = tempdir().unwrap();
+    let program = Program::start(&directory.path().join("data"), &["--listen", "localhost:0"]);
+    assert_eq!(program.send("GET", "/healthz", "").0, 200);
+}
+
+#[test]
+fn the_environment_may_say_yes_in_several_ways() {
+    let directory = tempdir().unwrap();
+    for yes in ["1", "true", "yes"] {
+        let program = Program::start_with(
+            &directory.path().join("data"),
+            &["--listen", "0.0.0.0:0"],
+            Some(("TENURE_INSECURE_NO_AUTH", yes)),
+        );
+        assert!(program.address.starts_with("0.0.0.0:"));
+    }
+}
+
+#[test]
+fn web_pages_are_allowed_by_the_flag_the_environment_or_the_file() {
+    let directory = tempdir().unwrap();
+    let file = directory.path().join("tenure.toml");
+    fs::write(&file, "cors_origins = [\"https://a.example\", \"https://b.example\"]\n").unwrap();
+    let data = directory.path().join("data");
+    let listed = "https://a.example,https://b.example";
+    for (arguments, environment) in [
+        (vec!["--cors-origins", listed], None),
+        (vec![], Some(("TENURE_CORS_ORIGINS", listed))),
+        (vec!["--config", file.to_str().unwrap()], None),
+    ] {
+        let program = Program::start_with(&data, &arguments, environment);
+        let status = |origin: &str| {
+            let mut stream = program.connect();
+            let head =
+                format!("GET /stores HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            read_answer(stream).0
+        };
+        let statuses = ["https://a.example", "https://b.example", "https://c.example"].map(status);
+        assert_eq!(statuses, [200, 200, 403]);
+    }
 }
 
 #[test]
@@ -87,7 +173,7 @@ fn a_flag_goes_before_the_environment_which_goes_before_the_file() {
         answer["message"].as_str().unwrap().to_owned()
     };
     let expected =
-        |bytes| format!("invalid the request body: it is too large; at most {bytes} bytes are allowed");
+        |bytes| format!("invalid request body: it is too large; at most {bytes} bytes are allowed");
     assert_eq!(limit(None, None), expected(10));
     assert_eq!(limit(Some("20"), None), expected(20));
     assert_eq!(limit(Some("20"), Some("30")), expected(30));
@@ -112,6 +198,7 @@ fn help_shows_every_setting_with_its_unit_and_default() {
         "[default: 1000000]",
         "--log-format <FORMAT>",
         "--insecure-no-auth",
+        "--cors-origins <ORIGINS>",
     ] {
         assert!(help.contains(expected), "{expected}\n{help}");
     }

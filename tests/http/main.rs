@@ -16,6 +16,7 @@ mod expand;
 mod fixture;
 mod middleware;
 mod models;
+mod origins;
 mod process;
 mod program;
 mod read;

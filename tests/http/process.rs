@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -71,6 +72,90 @@ fn the_grace_period_bounds_the_wait_for_open_requests() {
     program.signal("-TERM");
     assert_eq!(program.wait().code(), Some(0));
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn asked_a_second_time_it_stops_at_once_and_keeps_what_was_written() {
+    let directory = tempdir().unwrap();
+    let arguments = ["--grace-period-ms", "60000", "--request-timeout-ms", "60000"];
+    for (first, second) in [("-INT", "-INT"), ("-TERM", "-INT")] {
+        let mut program = Program::start(directory.path(), &arguments);
+        assert_eq!(program.send("POST", "/stores", r#"{"name": "kept"}"#).0, 201);
+        let mut open = program.connect();
+        write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        program.signal(first);
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(program.runs(), "an open request is waited for");
+        program.signal(second);
+        assert_eq!(program.wait().code(), Some(0));
+    }
+    let program = Program::start(directory.path(), &[]);
+    assert_eq!(program.send("GET", "/stores", "").1["stores"].as_array().unwrap().len(), 2);
+}
+
+/// Every write to `/dev/full` fails.
+#[cfg(target_os = "linux")]
+#[test]
+fn it_serves_although_nothing_can_be_printed() {
+    let directory = tempdir().unwrap();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let data = directory.path().join("data");
+    let mut command = command(&["--data", data.to_str().unwrap(), "--listen", &free]);
+    let child = command.stdout(full()).stderr(full()).spawn().unwrap();
+    let mut program = Program::of(child, &free);
+    let began = Instant::now();
+    while std::net::TcpStream::connect(&program.address).is_err() {
+        assert!(began.elapsed() < Duration::from_secs(20) && program.runs(), "it does not listen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(program.send("GET", "/readyz", "").0, 200);
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+}
+
+#[test]
+fn the_log_says_what_was_started_and_leaves_out_what_there_is_not() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let log = directory.path().join("log");
+    let mut command = command(&["--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    let child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
+    let mut program = Program::listening(child);
+    assert_eq!(program.send("GET", "/stores", "").0, 200);
+    assert_eq!(program.send("GET", "/nothing", "").0, 404);
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    let text = fs::read_to_string(log).unwrap();
+    let line = |part: &str| {
+        text.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"))
+    };
+    let started = line("started; no request is authenticated");
+    let address = format!("address={}", program.address);
+    for part in
+        [concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), "data=", "request_timeout_ms=3000", &address]
+    {
+        assert!(started.contains(part), "{part}: {started}");
+    }
+    assert!(!text.contains("listening on"), "stdout says so already: {text}");
+    let answered = line("route=\"/stores\"");
+    assert!(!answered.contains(" store=") && !answered.contains(" code="), "{answered}");
+    assert!(line("route=\"none\"").contains("code=\"undefined_endpoint\""));
+}
+
+#[test]
+fn a_directory_of_other_things_is_refused() {
+    let directory = tempdir().unwrap();
+    fs::write(directory.path().join("notes.txt"), "theirs").unwrap();
+    let path = directory.path().display().to_string();
+    let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
+    assert_eq!(code, 1);
+    assert!(
+        message.starts_with(&format!("error: cannot use the data directory `{path}`: it has no database")),
+        "{message}"
+    );
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
 
 #[test]

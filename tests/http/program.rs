@@ -46,11 +46,25 @@ impl Program {
             command.args(["--listen", "127.0.0.1:0"]);
         }
         command.args(arguments).envs(environment);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::listening(command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    /// A process that says on its stdout, which is piped, where it listens.
+    pub fn listening(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}"));
         Self { address: address.to_owned(), child }
+    }
+
+    /// A process that is known to listen there, in time.
+    pub fn of(child: Child, address: &str) -> Self {
+        Self { child, address: address.to_owned() }
+    }
+
+    /// Whether it has not ended.
+    pub fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Sends a request and reads the answer: its status and body.

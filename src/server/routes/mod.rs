@@ -8,4 +8,5 @@ pub(super) mod health;
 pub(super) mod models;
 pub(super) mod read;
 pub(super) mod stores;
+pub(super) mod unimplemented;
 pub(super) mod write;

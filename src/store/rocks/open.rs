@@ -2,7 +2,9 @@
 //!
 //! What it costs grows with the number of stores and with what was written last, not with the tuples.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -25,6 +27,11 @@ use crate::model::{Clock, Instant, MonotonicClock};
 const LOCK_FILE: &str = "tenure.lock";
 /// RocksDB's file that says that there is a database.
 const CURRENT_FILE: &str = "CURRENT";
+/// What a file system puts into its own root, where one is mounted for the data.
+const LOST_AND_FOUND: &str = "lost+found";
+/// Who may do what in a data directory: its owner everything, others nothing. Who could read the tuples would know who
+/// may do what.
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// What a test puts in the place of the real thing.
 pub(super) struct Seams {
@@ -81,7 +88,14 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     if path.exists() && !path.is_dir() {
         return Err(unusable("it is not a directory".into()));
     }
-    fs::create_dir_all(path).map_err(|e| unusable(e.to_string()))?;
+    // Those above that are missing are made the same way. What exists keeps the mode that somebody gave it.
+    let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path);
+    made.map_err(|e| unusable(e.to_string()))?;
+    if let Some(name) = foreign_entry(path).map_err(|e| unusable(e.to_string()))? {
+        return Err(unusable(format!(
+            "it has no database and is not empty (`{name}` is in it); name one that is empty or does not exist"
+        )));
+    }
     let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
     let file = file.map_err(|e| unusable(e.to_string()))?;
     match file.try_lock() {
@@ -89,6 +103,24 @@ fn lock(path: &Path) -> Result<File, StoreError> {
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: path.into() }),
         Err(TryLockError::Error(e)) => Err(unusable(e.to_string())),
     }
+}
+
+/// Something in `path`, where nothing says that the directory is a database's: a database is dozens of files, which
+/// nobody could tell from their own afterwards.
+///
+/// The lock file stands for a database before there is one, so that a making that was broken off can be completed.
+fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
+    let mut foreign = None;
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        if name == LOCK_FILE || name == CURRENT_FILE {
+            return Ok(None);
+        }
+        if name != LOST_AND_FOUND {
+            foreign = Some(name.to_string_lossy().into_owned());
+        }
+    }
+    Ok(foreign)
 }
 
 fn open_rocks(path: &Path, options: &RocksOptions, steps: &[Step]) -> Result<DB, StoreError> {

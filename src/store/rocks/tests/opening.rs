@@ -1,7 +1,9 @@
 //! What can be opened, what cannot, and what the user is told.
 
 use std::env;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 use rocksdb::{DB, IteratorMode, Options, WriteBatch};
@@ -170,6 +172,44 @@ fn a_making_that_was_broken_off_is_completed() {
     drop(DB::open_cf(&options, directory.path(), ["tuples", META]).unwrap());
     let db = reopen(directory.path(), &ManualClock::new());
     db.create_store("first").unwrap();
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_directory_that_is_made_is_its_owners_and_one_that_exists_keeps_its_mode() {
+    let directory = tempfile::tempdir().unwrap();
+    let made = directory.path().join("made");
+    drop(reopen(&made, &ManualClock::new()));
+    assert_eq!(mode(&made), 0o700);
+    fs::set_permissions(&made, Permissions::from_mode(0o750)).unwrap();
+    drop(reopen(&made, &ManualClock::new()));
+    assert_eq!(mode(&made), 0o750);
+}
+
+#[test]
+fn a_directory_of_other_things_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("notes.txt"), "theirs").unwrap();
+    let error = open_error(directory.path());
+    assert!(matches!(&error, StoreError::Directory { path, .. } if path == directory.path()), "{error}");
+    let expected = "it has no database and is not empty (`notes.txt` is in it); name one that is empty or does not exist";
+    assert!(error.to_string().ends_with(expected), "{error}");
+    let names: Vec<_> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["notes.txt"]);
+}
+
+#[test]
+fn the_root_of_a_file_system_and_a_directory_that_was_only_locked_are_as_good_as_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("lost+found")).unwrap();
+    fs::write(directory.path().join("tenure.lock"), "").unwrap();
+    drop(reopen(directory.path(), &ManualClock::new()));
+    fs::remove_file(directory.path().join("tenure.lock")).unwrap();
+    drop(reopen(directory.path(), &ManualClock::new()));
 }
 
 #[test]
