@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use tenure::engine::{
-    CheckAnswer, CheckRequest, ContextualTuple, Engine, EngineError, QueryContext, WriteRequest,
+    BatchCheckItem, CheckAnswer, CheckRequest, ContextualTuple, Engine, EngineError, QueryContext,
+    WriteRequest,
 };
 use tenure::eval::{LimitReached, ReadCounts};
 use tenure::model::limits::EvaluationLimits;
@@ -319,4 +320,37 @@ fn what_the_model_does_not_have_is_refused() {
         QueryContext { at_least_revision: Some(tenure::model::Revision(99)), ..QueryContext::default() };
     let outcome = world.engine.check(world.store, &context, &request);
     assert!(matches!(outcome, Err(EngineError::RevisionNotReached { .. })));
+}
+
+#[test]
+fn more_kinds_of_usersets_than_are_kept_are_answered_all_the_same() {
+    let mut model =
+        "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define r0: [user]\n".to_owned();
+    for i in 1..200 {
+        writeln!(model, "    define r{i}: [user, document#r{}] or r{}", i - 1, i - 1).unwrap();
+    }
+    let world = World::new(EvaluationLimits::default(), &model, "document:1 r150 document:2#r149");
+    for _ in 0..2 {
+        for i in 0..199 {
+            assert!(world.allowed(&format!("document:1 r{} document:1#r{i}", i + 1)).unwrap(), "{i}");
+            assert!(!world.allowed(&format!("document:1 r0 document:1#r{}", i + 1)).unwrap(), "{i}");
+            let through = world.allowed(&format!("document:1 r150 document:2#r{i}")).unwrap();
+            assert_eq!(through, i <= 149, "{i}");
+        }
+    }
+}
+
+#[test]
+fn a_batch_has_one_budget() {
+    let limits = EvaluationLimits { reads_max: 40, ..EvaluationLimits::default() };
+    let world = World::new(limits, GROUPS, &chain(10));
+    let (key, _) = parse("group:0 member user:ann");
+    let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
+    let item = BatchCheckItem { check, contextual_tuples: Vec::new() };
+    let (answer, counts) =
+        world.engine.batch_check(world.store, &QueryContext::default(), &vec![item; 10]).unwrap();
+    assert!(answer.value[0].as_ref().unwrap().allowed);
+    let last = answer.value.last().unwrap();
+    assert!(matches!(last, Err(EngineError::TooComplex { limit: LimitReached::Reads { reads: 40 } })));
+    assert!(counts.total() < 100, "{counts:?}");
 }
