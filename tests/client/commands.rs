@@ -307,6 +307,34 @@ fn a_model_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn a_model_that_is_no_store_file_or_stands_in_one_is_said() {
+    let fixture = Fixture::new();
+    let model = fixture.file("model.fga", MODEL);
+    let refused = fixture.run(&["model", "test", &model]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.error.contains("model.fga` is a model; the tests are in a store file"),
+        "{}",
+        refused.error
+    );
+    let inline = format!("model: |\n  {}", MODEL.replace("[user]", "[usr]").replace('\n', "\n  "));
+    let wrong = fixture.file("wrong.fga.yaml", &inline);
+    let refused = fixture.run(&["model", "test", &wrong]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.error.contains("--> the model of ") && refused.error.contains("yaml:8:21"),
+        "{}",
+        refused.error
+    );
+    assert!(refused.error.contains("note: lines are counted from the first one below"), "{}", refused.error);
+    let condition = format!("{MODEL}\ncondition inside(x: int) {{\n  x < 3\n}}\n")
+        .replace("[user]", "[user with inside]");
+    let warned = fixture.run(&["model", "check", &fixture.file("condition.fga", &condition)]);
+    assert_eq!(warned.code, 0, "{}", warned.error);
+    assert!(warned.error.starts_with("warning: ") && warned.error.contains("`inside`"), "{}", warned.error);
+}
+
+#[test]
 fn the_files_of_a_stopped_server_are_checked() {
     let mut fixture = Fixture::new();
     fixture.ok(&["write", "user:anne", "viewer", "park:p1"]);
