@@ -1,9 +1,12 @@
 # Everything is built in the release profile, so that RocksDB is compiled once per target directory.
 
 CARGO      ?= cargo
+# Where `make sdk` installs OpenFGA's SDKs; the test of the README takes its Python.
+SDK_DIR    ?= .venv
+export SDK_DIR
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test lint bench demo deps
+.PHONY: help build test sdk lint bench demo deps
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -11,18 +14,24 @@ help: ## Show this list
 demo: build ## Start a server, load the cooperation example, ask it questions; DEMO_EXIT=1 ends by itself
 	@scripts/demo "$(TARGET_DIR)/release/tenure"
 
-test: ## Run all tests
+test: export PATH := $(abspath $(SDK_DIR))/bin:$(PATH)
+test: deps ## Run all tests
 	$(CARGO) test --release --locked
+	@python3 -c 'import openfga_sdk' 2>/dev/null || echo "NOT RUN: the Python of the README, as python3 has no openfga_sdk (make sdk)"
 
-lint: ## Check format, lints, licenses and advisories
+sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR where it can
+	@scripts/sdk install
+	@scripts/sdk run "$(TARGET_DIR)/release/tenure"
+
+lint: deps ## Check format, lints, licenses and advisories
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	@scripts/deny
 
-bench: ## Run the benchmarks
+bench: deps ## Run the benchmarks
 	$(CARGO) bench --locked
 
-build: ## Build the tenure program
+build: deps ## Build the tenure program
 	$(CARGO) build --release --locked
 
 deps: ## Check for what the build needs, and install it on Debian

@@ -35,6 +35,9 @@ pub struct CheckArgs {
     /// The model to answer with [default: the store's newest]
     #[arg(long, value_name = "ID", value_parser = model_id)]
     model: Option<ModelId>,
+    /// Refuse to answer from before this revision, as a write has answered it
+    #[arg(long, value_name = "N")]
+    at_least_revision: Option<u64>,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -100,6 +103,9 @@ impl CheckArgs {
         }
         if let Some(model) = self.model {
             request.insert("authorization_model_id".to_owned(), model.to_string().into());
+        }
+        if let Some(revision) = self.at_least_revision {
+            request.insert("at_least_revision".to_owned(), revision.into());
         }
         Ok(request.into())
     }

@@ -3,6 +3,7 @@
 //! Blocking, one request at a time, each with a time limit. It knows paths, headers and errors; what an answer means
 //! stands with the command that asked. It must never print.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -67,6 +68,14 @@ fn server_address(text: &str) -> Result<String, String> {
     }
 }
 
+/// Whether an address that [`server_address`] took is one of this machine alone.
+fn is_loopback(server: &str) -> bool {
+    let address: Option<Uri> = server.parse().ok();
+    let host = address.as_ref().and_then(Uri::host).unwrap_or_default();
+    let number: Result<IpAddr, _> = host.trim_matches(['[', ']']).parse();
+    number.map_or_else(|_| host.eq_ignore_ascii_case("localhost"), |number| number.is_loopback())
+}
+
 /// Why a request was not answered as hoped.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -107,6 +116,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// The code of the API, where the server refused.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } => Some(code),
+            Self::Unreachable { .. } | Self::Slow { .. } | Self::Foreign { .. } => None,
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -114,6 +131,12 @@ impl ClientError {
                 "is the server running? start one with `tenure serve --data DIR`, or name another with --server",
             ),
             Self::Refused { status: 401, .. } => Some("give a key with --token or TENURE_TOKEN"),
+            Self::Refused { code, .. } if code == "store_id_not_found" => {
+                Some("`tenure store list` shows the stores; name one with --store or TENURE_STORE")
+            }
+            Self::Refused { code, .. } if code == "latest_authorization_model_not_found" => Some(
+                "write a model with `tenure model write FILE`, or is it another store? `tenure store list` shows them",
+            ),
             Self::Slow { .. } => Some("raise the limit with --timeout-s"),
             Self::Refused { .. } | Self::Foreign { .. } => None,
         }
@@ -160,7 +183,12 @@ struct ErrorBody {
 impl Client {
     /// A client with these settings. Sends nothing yet.
     pub fn new(args: &ServerArgs) -> Self {
-        let config = Agent::config_builder()
+        let mut config = Agent::config_builder();
+        if is_loopback(&args.server) {
+            // A proxy would look for the server on its own machine.
+            config = config.proxy(None);
+        }
+        let config = config
             .timeout_global(Some(Duration::from_secs(args.timeout_s)))
             .http_status_as_error(false)
             // A key must not follow a redirect to another host.
@@ -284,6 +312,19 @@ mod tests {
         let mut target = String::new();
         percent_encode("a b&c=d+é~", &mut target);
         assert_eq!(target, "a%20b%26c%3Dd%2B%C3%A9~");
+    }
+
+    #[test]
+    fn a_loopback_address_is_told_from_others() {
+        for server in ["http://127.0.0.1:8080", "http://127.8.0.1", "http://[::1]:80", "http://LocalHost:1/x"]
+        {
+            assert!(is_loopback(server), "{server}");
+        }
+        for server in
+            ["http://10.0.0.1", "http://[2001:db8::1]", "http://localhost.example.com", "http://127.x"]
+        {
+            assert!(!is_loopback(server), "{server}");
+        }
     }
 
     #[derive(Deserialize)]

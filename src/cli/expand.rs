@@ -25,6 +25,9 @@ pub struct ExpandArgs {
     /// Also tuples that are paused or have expired
     #[arg(long)]
     include_inactive: bool,
+    /// Refuse to answer from before this revision, as a write has answered it
+    #[arg(long, value_name = "N")]
+    at_least_revision: Option<u64>,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -87,6 +90,11 @@ impl ExpandArgs {
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let path = format!("/stores/{}/expand", self.store.store);
         let mut request = json!({ "tuple_key": { "relation": self.relation, "object": self.object } });
+        if let Some(revision) = self.at_least_revision
+            && let Some(fields) = request.as_object_mut()
+        {
+            fields.insert("at_least_revision".to_owned(), revision.into());
+        }
         if let (true, Some(fields)) = (self.include_inactive, request.as_object_mut()) {
             fields.insert("include_inactive".to_owned(), true.into());
         }

@@ -14,6 +14,14 @@ pub enum Failure {
     /// The server could not be asked, or refused.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The server refused, and the command knows what to do about it.
+    #[error("{reason}")]
+    Advised {
+        /// The refusal.
+        reason: ClientError,
+        /// What to do.
+        help: &'static str,
+    },
     /// The file of tuples cannot be used.
     #[error(transparent)]
     TupleFile(#[from] TupleFileError),
@@ -39,7 +47,7 @@ pub enum Failure {
     Partly {
         /// Why.
         reason: ClientError,
-        /// `written` or `deleted`.
+        /// What was done: `written`, `deleted`, `paused`.
         verb: &'static str,
         /// How many the server has acknowledged.
         done: usize,
@@ -58,6 +66,7 @@ impl Failure {
     fn help(&self) -> Option<&'static str> {
         match self {
             Self::Client(error) => error.help(),
+            Self::Advised { help, .. } => Some(help),
             Self::Partly { verb: "written", .. } => {
                 Some("to go on, mend the cause and run the same command with `--on-duplicate ignore`")
             }

@@ -38,7 +38,7 @@ Examples:
   tenure serve --data ./data
   export TENURE_STORE=$(tenure store create plants --quiet)
   tenure model write schema/cooperation.fga
-  tenure write organization:sun admin user:anne
+  tenure write user:anne admin organization:sun
   tenure check user:anne can_manage_members organization:sun
 
 Exit code: 0 done (check: allowed), 1 denied, 2 not done or not answered.")]

@@ -16,18 +16,18 @@ use crate::schema::print;
 pub enum ModelCommand {
     /// Check a model and show what is wrong with it
     Check(Input),
-    /// Print a model in the language's usual layout
+    /// Print a model in the DSL's usual layout; its comments are lost
     Print(Input),
     /// Print a model as JSON
     ToJson(Input),
-    /// Print a model that is given as JSON in the language
+    /// Print a model that is given as JSON in the DSL
     FromJson(Input),
 }
 
 /// Where the model is.
 #[derive(Debug, Args)]
 pub struct Input {
-    /// The model, in the language or as JSON; `-` is the standard input
+    /// The model, in the DSL or as JSON; `-` is the standard input
     file: PathBuf,
 }
 
@@ -37,16 +37,26 @@ impl ModelCommand {
         let (Self::Check(input) | Self::Print(input) | Self::ToJson(input) | Self::FromJson(input)) = self;
         let text = ModelText::open(&input.file)?;
         match self {
-            Self::Check(_) => text.checked().map(drop),
-            Self::Print(_) => Ok(write!(out, "{}", in_language(&text.unchecked()?)?)?),
+            Self::Check(_) => text.checked().map(|model| warn_of_conditions(&model)),
+            Self::Print(_) => Ok(write!(out, "{}", in_dsl(&text.unchecked()?)?)?),
             Self::ToJson(_) => Ok(write!(out, "{}", as_json(&text.unchecked()?))?),
-            Self::FromJson(_) => Ok(write!(out, "{}", in_language(&text.json_model()?)?)?),
+            Self::FromJson(_) => Ok(write!(out, "{}", in_dsl(&text.json_model()?)?)?),
         }
     }
 }
 
-fn in_language(model: &AuthorizationModel) -> Result<String, Failure> {
+fn in_dsl(model: &AuthorizationModel) -> Result<String, Failure> {
     print(model).map_err(|error| Failure::Model { rendered: format!("error: {error}") })
+}
+
+/// A model may be right and yet be refused by a server.
+fn warn_of_conditions(model: &AuthorizationModel) {
+    if let Some(condition) = model.conditions.first() {
+        eprintln!(
+            "warning: the model is right, but has the condition `{}`: a server of this version refuses it",
+            condition.name
+        );
+    }
 }
 
 /// Indented for a terminal, on one line for another program.

@@ -1,4 +1,4 @@
-//! Models in files, in the language or as JSON: the one place that reads them and shows what is wrong.
+//! Models in files, in the DSL or as JSON: the one place that reads them and shows what is wrong.
 
 use std::fmt;
 use std::io::{self, IsTerminal, Read};

@@ -56,9 +56,9 @@ pub struct ShownTuple {
 }
 
 impl ShownTuple {
-    /// The columns object, relation, subject, terms.
+    /// The columns subject, relation, object, terms.
     pub fn columns(&self) -> [String; 4] {
-        [self.object.clone(), self.relation.clone(), self.user.clone(), self.terms.describe()]
+        [self.user.clone(), self.relation.clone(), self.object.clone(), self.terms.describe()]
     }
 }
 

@@ -20,18 +20,18 @@ use crate::model::limits::PAGE_SIZE_MAX;
 Examples:
   tenure read
   tenure read --object park:p1
-  tenure read --object park:p1 --relation viewer_grant --include-inactive
+  tenure read --relation viewer_grant --object park:p1 --include-inactive
   tenure read --subject user:carl --object park:")]
 pub struct ReadArgs {
-    /// Tuples on this object, `type:id`; or, together with --subject, on the objects of a type, `type:`
-    #[arg(long, value_name = "OBJECT")]
-    object: Option<String>,
-    /// Tuples of this relation; needs --object
-    #[arg(long, value_name = "RELATION", requires = "object")]
-    relation: Option<String>,
     /// Tuples of exactly this subject; needs --object
     #[arg(long, value_name = "SUBJECT", requires = "object")]
     subject: Option<String>,
+    /// Tuples of this relation; needs --object
+    #[arg(long, value_name = "RELATION", requires = "object")]
+    relation: Option<String>,
+    /// Tuples on this object, `type:id`; or, together with --subject, on the objects of a type, `type:`
+    #[arg(long, value_name = "OBJECT")]
+    object: Option<String>,
     /// Also tuples that are paused or have expired
     #[arg(long)]
     include_inactive: bool,
@@ -98,15 +98,15 @@ impl ReadArgs {
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.store.server);
         let path = format!("/stores/{}/read", self.store.store);
-        let mut table = Table::new(["OBJECT", "RELATION", "SUBJECT", "COUNTS", "WRITTEN"]);
+        let mut table = Table::new(["SUBJECT", "RELATION", "OBJECT", "STATE", "WRITTEN"]);
         let ask = |token: &str| client.post(&path, &self.request(token));
         each_page(ask, |answer, page: TuplePage| {
             if self.store.server.json {
                 return Ok(output::raw(out, answer)?);
             }
             let row = |tuple: &StoredTuple| {
-                let [object, relation, subject, terms] = tuple.key.columns();
-                [object, relation, subject, terms, tuple.timestamp.clone()]
+                let [subject, relation, object, terms] = tuple.key.columns();
+                [subject, relation, object, terms, tuple.timestamp.clone()]
             };
             Ok::<_, Failure>(table.print(out, &page.tuples.iter().map(row).collect::<Vec<_>>())?)
         })?;
@@ -118,7 +118,7 @@ impl ReadArgs {
 
     fn request(&self, token: &str) -> Value {
         let mut request = Map::new();
-        let key = [("object", &self.object), ("relation", &self.relation), ("user", &self.subject)];
+        let key = [("user", &self.subject), ("relation", &self.relation), ("object", &self.object)];
         let key: Map<_, _> = key
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())))
@@ -142,7 +142,7 @@ impl ChangesArgs {
         let path = format!("/stores/{}/changes", self.store.store);
         let start = self.start_time.map(|instant| instant.to_string());
         let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = Table::new(["TIME", "CHANGE", "OBJECT", "RELATION", "SUBJECT", "COUNTS"]);
+        let mut table = Table::new(["TIME", "CHANGE", "SUBJECT", "RELATION", "OBJECT", "STATE"]);
         let ask = |token: &str| {
             let token = Some(token).filter(|token| !token.is_empty());
             client.get(
@@ -160,10 +160,10 @@ impl ChangesArgs {
                 return Ok(output::raw(out, answer)?);
             }
             let row = |change: &Change| {
-                let [object, relation, subject, terms] = change.tuple_key.columns();
+                let [subject, relation, object, terms] = change.tuple_key.columns();
                 let operation =
                     change.operation.strip_prefix("TUPLE_OPERATION_").unwrap_or(&change.operation);
-                [change.timestamp.clone(), operation.to_lowercase(), object, relation, subject, terms]
+                [change.timestamp.clone(), operation.to_lowercase(), subject, relation, object, terms]
             };
             Ok::<_, Failure>(table.print(out, &page.changes.iter().map(row).collect::<Vec<_>>())?)
         })?;

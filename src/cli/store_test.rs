@@ -94,6 +94,12 @@ impl TestArgs {
 
 /// Runs the tests of the store file at `path`.
 pub fn test_file(path: &Path) -> Result<Report, Failure> {
+    if path.extension().is_some_and(|ending| ending == "fga") {
+        return Err(Failure::Input(format!(
+            "`{}` is a model; the tests are in a store file (`*.fga.yaml`), and `tenure model check` checks a model",
+            path.display()
+        )));
+    }
     let text = read_text(path)?;
     let file =
         StoreFile::parse(path, &text, &read_tuples).map_err(|error| Failure::Input(error.to_string()))?;
@@ -134,10 +140,23 @@ fn stored(given: GivenTuple) -> Result<StoreTuple, String> {
 
 fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
     let (name, model) = match &file.model {
-        ModelSource::Inline(text) => (path, ModelText::new(path.display().to_string(), text.clone())),
+        // Its lines are not those of the file, so that its name must not be the file's.
+        ModelSource::Inline(text) => {
+            (path, ModelText::new(format!("the model of {}", path.display()), text.clone()))
+        }
         ModelSource::File(path) => (path.as_path(), ModelText::open(path)?),
     };
-    let model = model.checked()?;
+    let model = model.checked().map_err(|failure| match (failure, &file.model) {
+        (Failure::Model { rendered }, ModelSource::Inline(_)) => {
+            let rendered = format!(
+                "{}\nnote: lines are counted from the first one below `model:` in {}",
+                rendered.trim_end(),
+                path.display()
+            );
+            Failure::Model { rendered }
+        }
+        (failure, _) => failure,
+    })?;
     match model.conditions.first() {
         Some(condition) => Err(Failure::Input(format!(
             "{}: condition `{}`: conditions are not evaluated by this version",

@@ -49,15 +49,24 @@ pub enum TupleFileError {
         reason: String,
     },
     /// One of the tuples cannot be one.
-    #[error("tuple {number} of `{name}`: {reason}")]
+    #[error("{place} of `{name}`: {reason}")]
     Tuple {
         /// The file's name.
         name: String,
-        /// Which tuple, from 1.
-        number: usize,
+        /// Which of them it is.
+        place: Place,
         /// What is wrong.
         reason: TupleError,
     },
+}
+
+/// Where a tuple stands, as far as its format tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The line, from 1.
+    Line(u64),
+    /// Which of the tuples, from 1.
+    Tuple(usize),
 }
 
 /// Why one tuple of a file cannot be one.
@@ -69,6 +78,15 @@ pub enum TupleError {
     /// The expiration is malformed.
     #[error(transparent)]
     ExpiresAt(#[from] InstantError),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Tuple(number) => write!(f, "tuple {number}"),
+        }
+    }
 }
 
 impl fmt::Display for Format {
@@ -270,21 +288,22 @@ impl TryFrom<Row> for Entry {
 pub fn read(name: &str, format: Format, text: impl Read) -> Result<Vec<GivenTuple>, TupleFileError> {
     let entries = match format {
         Format::Csv => csv_entries(text),
-        Format::Yaml => whole_text(text).and_then(|text| {
-            serde_saphyr::from_str(&text).map(|Document(entries)| entries).map_err(|error| error.to_string())
-        }),
-        Format::Json => whole_text(text).and_then(|text| {
-            serde_json::from_str(&text).map(|Document(entries)| entries).map_err(|error| error.to_string())
-        }),
+        Format::Yaml => whole_text(text)
+            .and_then(|text| serde_saphyr::from_str(&text).map(numbered).map_err(|error| error.to_string())),
+        Format::Json => whole_text(text)
+            .and_then(|text| serde_json::from_str(&text).map(numbered).map_err(|error| error.to_string())),
         Format::Ndjson => whole_text(text).and_then(|text| lines(&text)),
     };
     let entries =
         entries.map_err(|reason| TupleFileError::Syntax { name: name.to_owned(), format, reason })?;
-    let number = |(index, entry): (usize, Entry)| {
-        let located = |reason| TupleFileError::Tuple { name: name.to_owned(), number: index + 1, reason };
-        entry.read().map_err(located)
+    let tuple = |(place, entry): (Place, Entry)| {
+        entry.read().map_err(|reason| TupleFileError::Tuple { name: name.to_owned(), place, reason })
     };
-    entries.into_iter().enumerate().map(number).collect()
+    entries.into_iter().map(tuple).collect()
+}
+
+fn numbered(Document(entries): Document) -> Vec<(Place, Entry)> {
+    entries.into_iter().enumerate().map(|(index, entry)| (Place::Tuple(index + 1), entry)).collect()
 }
 
 fn whole_text(mut text: impl Read) -> Result<String, String> {
@@ -293,22 +312,25 @@ fn whole_text(mut text: impl Read) -> Result<String, String> {
     Ok(whole)
 }
 
-fn lines(text: &str) -> Result<Vec<Entry>, String> {
-    let filled = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+fn lines(text: &str) -> Result<Vec<(Place, Entry)>, String> {
+    let filled = (1..).map(Place::Line).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     filled
-        .map(|(index, line)| {
-            serde_json::from_str(line).map_err(|error| format!("line {}: {error}", index + 1))
+        .map(|(place, line)| match serde_json::from_str(line) {
+            Ok(entry) => Ok((place, entry)),
+            Err(error) => Err(format!("{place}: {error}")),
         })
         .collect()
 }
 
-fn csv_entries(text: impl Read) -> Result<Vec<Entry>, String> {
+fn csv_entries(text: impl Read) -> Result<Vec<(Place, Entry)>, String> {
     let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
+    let header = rows.headers().map_err(|error| error.to_string())?.clone();
     let mut entries = Vec::new();
-    for row in rows.deserialize::<Row>() {
-        let row = row.map_err(|error| error.to_string())?;
-        let number = entries.len() + 1;
-        entries.push(Entry::try_from(row).map_err(|reason| format!("tuple {number} {reason}"))?);
+    for record in rows.records() {
+        let record = record.map_err(|error| error.to_string())?;
+        let place = record.position().map_or(Place::Tuple(entries.len() + 1), |at| Place::Line(at.line()));
+        let row: Row = record.deserialize(Some(&header)).map_err(|error| error.to_string())?;
+        entries.push((place, Entry::try_from(row).map_err(|reason| format!("{place} {reason}"))?));
     }
     Ok(entries)
 }
@@ -375,7 +397,11 @@ mod tests {
         );
         assert_eq!(
             wrong(Format::Csv, "user,relation,object\nuser:a,r,o:1\nalice,r,o:1\n"),
-            "tuple 2 of `tuples`: `alice` has no `:`; expected `type:id`"
+            "line 3 of `tuples`: `alice` has no `:`; expected `type:id`"
+        );
+        assert_eq!(
+            wrong(Format::Ndjson, "\n{\"user\":\"alice\",\"relation\":\"r\",\"object\":\"o:1\"}"),
+            "line 2 of `tuples`: `alice` has no `:`; expected `type:id`"
         );
         assert_eq!(
             wrong(Format::Json, r#"[{"user":"user:a","relation":"r","object":"o:1","expires_at":"soon"}]"#),
@@ -386,7 +412,7 @@ mod tests {
         assert!(message.contains("expire_at"), "{message}");
         let message = wrong(Format::Csv, "user,relation\nuser:a,r\n");
         assert!(
-            message.ends_with("tuple 1 needs either `object`, or `object_type` and `object_id`"),
+            message.ends_with("line 2 needs either `object`, or `object_type` and `object_id`"),
             "{message}"
         );
     }

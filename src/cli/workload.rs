@@ -34,7 +34,7 @@ pub struct Question {
 /// A workload with few questions, each about one thing.
 #[derive(Debug, Clone)]
 pub struct Workload {
-    /// The model, in the language.
+    /// The model, in the DSL.
     pub model: &'static str,
     /// The tuples, no key twice.
     pub tuples: Vec<Tuple>,

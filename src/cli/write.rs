@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Client, StoreArgs};
+use super::client::{Client, ClientError, StoreArgs};
 use super::failure::Failure;
 use super::output;
 use super::tuple_file::{self, Format, GivenTuple};
@@ -16,52 +16,87 @@ use crate::model::limits::TUPLES_PER_WRITE_MAX;
 use crate::model::{Clock, Instant, SystemClock, TupleKey};
 use crate::store::Field;
 
-/// Write tuples, change their lifetimes, or delete them
+/// Write tuples, change the lifetimes of those that exist, or delete them
 ///
 /// The tuples of one command are written in one commit, those of a file in commits of 100.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  tenure write park:p1 viewer_grant user:carl user:dora
-  tenure write park:p1 viewer_grant user:carl --expires-at 2027-01-31T12:00:00Z
-  tenure write cooperation:c1 partner organization:sun --on-duplicate update --paused
-  tenure write cooperation:c1 partner organization:sun --resume
-  tenure write --delete park:p1 viewer_grant user:carl
+  tenure write user:carl viewer_grant park:p1 park:p2
+  tenure write user:carl viewer_grant park:p3 --expires-at 2027-01-31T12:00:00Z
+  tenure write user:carl viewer_grant park:p3 --renew +30d
+  tenure write organization:sun partner cooperation:c1 --pause
+  tenure write organization:sun partner cooperation:c1 --resume
+  tenure write --delete user:carl viewer_grant park:p1
   tenure write --file tuples.yaml --on-duplicate ignore")]
 pub struct WriteArgs {
-    /// On what, `type:id`
+    /// Who: `type:id`, `type:id#relation` or `type:*`
     #[arg(required_unless_present = "file")]
-    object: Option<String>,
+    subject: Option<String>,
     /// Which relation
     #[arg(required_unless_present = "file")]
     relation: Option<String>,
-    /// Who: `type:id`, `type:id#relation` or `type:*`
-    #[arg(required_unless_present = "file", value_name = "SUBJECT")]
-    subjects: Vec<String>,
+    /// On what, `type:id`
+    #[arg(required_unless_present = "file", value_name = "OBJECT")]
+    objects: Vec<String>,
     /// Delete the tuples instead
-    #[arg(long, conflicts_with_all = ["expires_at", "paused", "resume", "on_duplicate"])]
+    #[arg(long, conflicts_with_all = ["expires_at", "paused", "on_duplicate", "change"])]
     delete: bool,
-    /// From when on the tuples count as absent: an instant such as 2027-01-31T12:00:00Z, `+90s`, `+15m`, `+12h` or
-    /// `+30d` from now by this machine's clock, or `never`
+    /// From when on new tuples count as absent: an instant such as 2027-01-31T12:00:00Z, or `+90s`, `+15m`, `+12h` or
+    /// `+30d` from now by this machine's clock
     #[arg(long, value_name = "T", value_parser = expiry)]
     expires_at: Option<Expiry>,
-    /// Write the tuples as paused: they stay and count as absent
-    #[arg(long, conflicts_with = "resume")]
+    /// Write new tuples as paused: they stay and count as absent
+    #[arg(long)]
     paused: bool,
-    /// Let tuples that are paused count again; refused unless they exist
-    #[arg(long, conflicts_with = "on_duplicate")]
-    resume: bool,
-    /// What to do about a tuple that exists; `update` gives it the lifetime that is named here [default: error]
+    /// What to do about a tuple that exists [default: error]
     #[arg(long, value_name = "WHAT")]
     on_duplicate: Option<OnDuplicate>,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Take the tuples from a file (YAML, JSON, NDJSON or CSV; `-` is the standard input)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["object", "relation", "subjects"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "relation", "objects"])]
     file: Option<PathBuf>,
     /// How the file is written [default: by its name]
     #[arg(long, value_name = "FORMAT", requires = "file")]
     format: Option<Format>,
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// Changes of tuples that exist. Where one of them does not, nothing is changed and none is made: a typing error must
+/// not grant anything.
+#[derive(Debug, Args)]
+#[group(id = "change", multiple = true, conflicts_with_all = ["expires_at", "paused", "on_duplicate"])]
+struct ChangeArgs {
+    /// Pause: the tuples stay and count as absent
+    #[arg(long, conflicts_with = "resume", help_heading = "Changes of tuples that exist")]
+    pause: bool,
+    /// Let paused tuples count again
+    #[arg(long, help_heading = "Changes of tuples that exist")]
+    resume: bool,
+    /// Change from when on they count as absent; T as for --expires-at
+    #[arg(long, value_name = "T", value_parser = expiry, conflicts_with = "never_expires")]
+    #[arg(help_heading = "Changes of tuples that exist")]
+    renew: Option<Expiry>,
+    /// Let them count without an end
+    #[arg(long, help_heading = "Changes of tuples that exist")]
+    never_expires: bool,
+}
+
+impl ChangeArgs {
+    /// What has been done to the tuples; `None` where no change is asked for.
+    fn verb(&self) -> Option<&'static str> {
+        let expiry = self.renew.is_some() || self.never_expires;
+        match (self.pause, self.resume, expiry) {
+            (false, false, false) => None,
+            (false, false, true) => Some("renewed"),
+            (true, _, false) => Some("paused"),
+            (false, true, false) => Some("resumed"),
+            (true, _, true) => Some("paused and renewed"),
+            (false, true, true) => Some("resumed and renewed"),
+        }
+    }
 }
 
 /// What a write does about a tuple that exists.
@@ -71,23 +106,19 @@ enum OnDuplicate {
     Error,
     /// Leave the tuple as it is
     Ignore,
-    /// Give it the lifetime and condition that are named; what is not named stays
+    /// Give it the lifetime and condition that the file names; what is not named stays. Needs --file
     Update,
 }
 
 /// An expiration as it can be given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Expiry {
-    Never,
     At(Instant),
     /// Microseconds from now.
     After(i64),
 }
 
 fn expiry(text: &str) -> Result<Expiry, String> {
-    if text == "never" {
-        return Ok(Expiry::Never);
-    }
     let Some(span) = text.strip_prefix('+') else {
         return text.parse().map(Expiry::At).map_err(|error: crate::model::InstantError| error.to_string());
     };
@@ -108,27 +139,44 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     }
 }
 
-/// What the server answers to a write.
+impl Expiry {
+    fn at(self, clock: &dyn Clock) -> Instant {
+        match self {
+            Self::At(instant) => instant,
+            Self::After(micros) => clock.now().saturating_add_micros(micros),
+        }
+    }
+}
+
+/// The part of an answer that says which revision it is of.
 #[derive(Deserialize)]
-struct Written {
-    revision: Option<Value>,
+struct Revised {
+    revision: Option<u64>,
 }
 
 impl WriteArgs {
     /// Runs the command.
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
+        if self.on_duplicate == Some(OnDuplicate::Update) && self.file.is_none() {
+            return Err(Failure::Input(
+                "`--on-duplicate update` is for the lifetimes of a --file; to change one tuple that exists: --pause, \
+                 --resume, --renew or --never-expires"
+                    .to_owned(),
+            ));
+        }
         let mut tuples = match &self.file {
             Some(path) => tuples_of_file(path, self.format)?,
             None => self.tuples_of_arguments()?,
         };
         self.set_lifetimes(&mut tuples, &SystemClock);
         let client = Client::new(&self.store.server);
+        let before = self.revision_before(&client, &tuples);
         let path = format!("/stores/{}/write", self.store.store);
         let (mut done, mut revision) = (0, None);
         for chunk in tuples.chunks(TUPLES_PER_WRITE_MAX) {
             let answer = client.post(&path, &self.request(chunk)).map_err(|reason| {
                 if tuples.len() <= TUPLES_PER_WRITE_MAX {
-                    return Failure::Client(reason);
+                    return self.advised(reason);
                 }
                 Failure::Partly { reason, verb: self.verb(), done, total: tuples.len(), chunk: chunk.len() }
             })?;
@@ -136,42 +184,94 @@ impl WriteArgs {
             if self.store.server.json {
                 output::raw(out, &answer)?;
             } else {
-                revision = answer.read::<Written>()?.revision;
+                revision = answer.read::<Revised>()?.revision;
             }
         }
         if !self.store.server.json {
-            let revision = revision.map_or_else(String::new, |revision| format!(", revision {revision}"));
-            writeln!(out, "{} {}{revision}", output::count(done, "tuple"), self.verb())?;
+            writeln!(out, "{}", self.outcome(done, before, revision))?;
         }
         Ok(())
     }
 
+    /// Whether the server may accept the write and change nothing.
+    fn may_change_nothing(&self) -> bool {
+        self.change.verb().is_some() || self.accepts_what_exists()
+    }
+
+    fn accepts_what_exists(&self) -> bool {
+        matches!(self.on_duplicate, Some(OnDuplicate::Ignore | OnDuplicate::Update))
+    }
+
+    /// The newest revision before the write, where it will have to be told whether anything has changed: a write that
+    /// changes nothing makes none. The cheapest answer that has a revision is that to a check; where it is refused, so
+    /// will be the write, and that is the message to see.
+    fn revision_before(&self, client: &Client, tuples: &[GivenTuple]) -> Option<u64> {
+        let first = tuples.first().filter(|_| self.may_change_nothing() && !self.store.server.json)?;
+        let path = format!("/stores/{}/check", self.store.store);
+        let answer = client.post(&path, &json!({ "tuple_key": first.key_json() })).ok()?;
+        answer.read::<Revised>().ok()?.revision
+    }
+
+    /// What has happened, in one line.
+    fn outcome(&self, done: usize, before: Option<u64>, after: Option<u64>) -> String {
+        let revision = after.map_or_else(String::new, |revision| format!(", revision {revision}"));
+        if self.may_change_nothing() && before.is_some() && before == after {
+            return format!("nothing changed{revision}");
+        }
+        let rest = match self.on_duplicate {
+            Some(OnDuplicate::Ignore) => "; those that existed stay as they were",
+            Some(OnDuplicate::Update) => "; those that existed were updated",
+            Some(OnDuplicate::Error) | None => "",
+        };
+        format!("{} {}{revision}{rest}", output::count(done, "tuple"), self.verb())
+    }
+
     fn verb(&self) -> &'static str {
-        if self.delete { "deleted" } else { "written" }
+        match self.change.verb() {
+            Some(verb) => verb,
+            None if self.delete => "deleted",
+            None if self.accepts_what_exists() => "accepted",
+            None => "written",
+        }
+    }
+
+    /// The refusal, with what to do about it where this command knows more than the server.
+    fn advised(&self, reason: ClientError) -> Failure {
+        let help = match reason.code() {
+            Some("precondition_failed") if self.change.verb().is_some() => {
+                "each tuple must exist to be changed, and one does not; `tenure read --include-inactive` shows those that do"
+            }
+            Some("write_failed_due_to_invalid_input") if !self.delete => {
+                "a tuple that exists is changed with --pause, --resume, --renew T or --never-expires, and left as it is \
+                 with --on-duplicate ignore"
+            }
+            _ => return Failure::Client(reason),
+        };
+        Failure::Advised { reason, help }
     }
 
     fn tuples_of_arguments(&self) -> Result<Vec<GivenTuple>, Failure> {
-        let (Some(object), Some(relation)) = (&self.object, &self.relation) else { return Ok(Vec::new()) };
-        let tuple = |subject: &String| {
+        let (Some(subject), Some(relation)) = (&self.subject, &self.relation) else { return Ok(Vec::new()) };
+        let tuple = |object: &String| {
             let key = TupleKey::parse(object, relation, subject)
                 .map_err(|error| Failure::Input(error.to_string()))?;
             Ok(GivenTuple { key, expires_at: Field::Absent, paused: None, condition: None })
         };
-        self.subjects.iter().map(tuple).collect()
+        self.objects.iter().map(tuple).collect()
     }
 
     /// The lifetime that the options name goes before the one in a file.
     fn set_lifetimes(&self, tuples: &mut [GivenTuple], clock: &dyn Clock) {
-        let expires_at = self.expires_at.map(|expiry| match expiry {
-            Expiry::Never => Field::Clear,
-            Expiry::At(instant) => Field::Set(instant),
-            Expiry::After(micros) => Field::Set(clock.now().saturating_add_micros(micros)),
-        });
+        let end = self.expires_at.or(self.change.renew).map(|expiry| Field::Set(expiry.at(clock)));
+        let end = if self.change.never_expires { Some(Field::Clear) } else { end };
+        let paused = match (self.paused || self.change.pause, self.change.resume) {
+            (true, _) => Some(true),
+            (false, true) => Some(false),
+            (false, false) => None,
+        };
         for tuple in tuples {
-            tuple.expires_at = expires_at.unwrap_or(tuple.expires_at);
-            if self.paused || self.resume {
-                tuple.paused = Some(self.paused);
-            }
+            tuple.expires_at = end.unwrap_or(tuple.expires_at);
+            tuple.paused = paused.or(tuple.paused);
         }
     }
 
@@ -181,9 +281,9 @@ impl WriteArgs {
             return json!({ "deletes": { "tuple_keys": keys } });
         }
         let keys: Vec<_> = tuples.iter().map(GivenTuple::json).collect();
-        if self.resume {
-            // An update writes a tuple that does not exist. To resume one that was taken away meanwhile must not bring
-            // it back.
+        if self.change.verb().is_some() {
+            // An update writes a tuple that does not exist. To change one that is misspelt, or was taken away
+            // meanwhile, must not make it.
             let exist: Vec<_> = tuples
                 .iter()
                 .map(|tuple| json!({ "tuple_key": tuple.key_json(), "must": "exist" }))
@@ -241,51 +341,77 @@ mod tests {
     }
 
     #[test]
-    fn several_subjects_are_several_tuples() {
-        let key = |user: &str| json!({ "user": user, "relation": "viewer", "object": "park:p1" });
+    fn several_objects_are_several_tuples() {
+        let key = |object: &str| json!({ "user": "user:a", "relation": "viewer", "object": object });
         assert_eq!(
-            request("park:p1 viewer user:a user:b"),
-            json!({ "writes": { "tuple_keys": [key("user:a"), key("user:b")] } })
+            request("user:a viewer park:p1 park:p2"),
+            json!({ "writes": { "tuple_keys": [key("park:p1"), key("park:p2")] } })
         );
         assert_eq!(
-            request("--delete park:p1 viewer user:a"),
-            json!({ "deletes": { "tuple_keys": [key("user:a")] } })
+            request("--delete user:a viewer park:p1"),
+            json!({ "deletes": { "tuple_keys": [key("park:p1")] } })
         );
     }
 
     #[test]
     fn a_lifetime_goes_with_every_tuple() {
-        let written = |arguments: &str| request(arguments)["writes"].clone();
+        let written = request("user:a viewer park:p1 --expires-at +90s --paused");
         assert_eq!(
-            written("park:p1 viewer user:a --expires-at +90s --paused")["tuple_keys"][0],
+            written["writes"]["tuple_keys"][0],
             json!({ "user": "user:a", "relation": "viewer", "object": "park:p1",
                     "expires_at": "2027-01-31T12:01:30Z", "paused": true })
         );
-        let cleared = written("park:p1 viewer user:a --expires-at never --on-duplicate update");
-        assert_eq!(cleared["on_duplicate"], "update");
-        assert_eq!(cleared["tuple_keys"][0].as_object().unwrap().get("expires_at"), Some(&Value::Null));
+        assert_eq!(written.get("preconditions"), None);
     }
 
     #[test]
-    fn resuming_is_an_update_of_tuples_that_must_exist() {
-        let resumed = request("park:p1 viewer user:a --resume");
-        assert_eq!(resumed["writes"]["on_duplicate"], "update");
-        assert_eq!(resumed["writes"]["tuple_keys"][0]["paused"], false);
-        assert_eq!(resumed["preconditions"][0]["must"], "exist");
+    fn a_change_is_an_update_of_tuples_that_must_exist() {
+        for (option, field, value) in [
+            ("--pause", "paused", json!(true)),
+            ("--resume", "paused", json!(false)),
+            ("--renew +90s", "expires_at", json!("2027-01-31T12:01:30Z")),
+            ("--never-expires", "expires_at", Value::Null),
+        ] {
+            let changed = request(&format!("user:a viewer park:p1 {option}"));
+            assert_eq!(changed["writes"]["on_duplicate"], "update", "{option}");
+            let tuple = changed["writes"]["tuple_keys"][0].as_object().unwrap();
+            assert_eq!((tuple.len(), tuple.get(field)), (4, Some(&value)), "{option}: and nothing else");
+            assert_eq!(changed["preconditions"][0]["must"], "exist", "{option}");
+        }
+    }
+
+    #[test]
+    fn the_outcome_claims_no_more_than_is_known() {
+        let outcome = |arguments: &str, before, after| parse(arguments).unwrap().outcome(1, before, after);
+        let tuple = "user:a viewer park:p1";
+        assert_eq!(outcome(tuple, None, Some(2)), "1 tuple written, revision 2");
+        assert_eq!(outcome(&format!("{tuple} --pause"), Some(2), Some(3)), "1 tuple paused, revision 3");
+        assert_eq!(outcome(&format!("{tuple} --pause"), Some(3), Some(3)), "nothing changed, revision 3");
+        let ignore = format!("{tuple} --on-duplicate ignore");
+        assert_eq!(outcome(&ignore, Some(3), Some(3)), "nothing changed, revision 3");
+        assert_eq!(
+            outcome(&ignore, Some(3), Some(4)),
+            "1 tuple accepted, revision 4; those that existed stay as they were"
+        );
     }
 
     #[test]
     fn what_contradicts_itself_is_refused() {
         for arguments in [
             "",
-            "park:p1 viewer",
-            "park:p1 viewer user:a --file t.csv",
-            "park:p1 viewer user:a --paused --resume",
-            "park:p1 viewer user:a --delete --expires-at +1d",
-            "park:p1 viewer user:a --expires-at tomorrow",
-            "park:p1 viewer user:a --expires-at +3",
-            "park:p1 viewer user:a --expires-at +-3s",
-            "park:p1 viewer user:a --resume --on-duplicate ignore",
+            "user:a viewer",
+            "user:a viewer park:p1 --file t.csv",
+            "user:a viewer park:p1 --pause --resume",
+            "user:a viewer park:p1 --paused --pause",
+            "user:a viewer park:p1 --renew +1d --never-expires",
+            "user:a viewer park:p1 --expires-at +1d --renew +1d",
+            "user:a viewer park:p1 --delete --expires-at +1d",
+            "user:a viewer park:p1 --delete --pause",
+            "user:a viewer park:p1 --expires-at tomorrow",
+            "user:a viewer park:p1 --expires-at never",
+            "user:a viewer park:p1 --expires-at +3",
+            "user:a viewer park:p1 --expires-at +-3s",
+            "user:a viewer park:p1 --resume --on-duplicate ignore",
         ] {
             assert!(parse(arguments).is_err(), "{arguments}");
         }

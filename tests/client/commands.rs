@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn lines(count: usize, broken: Option<usize>) -> String {
 #[test]
 fn the_exit_code_of_check_is_the_answer() {
     let fixture = Fixture::new();
-    fixture.ok(&["write", "park:p1", "viewer", "user:anne"]);
+    fixture.ok(&["write", "user:anne", "viewer", "park:p1"]);
     let allowed = fixture.run(&["check", "user:anne", "viewer", "park:p1"]);
     assert_eq!((allowed.code, allowed.out.as_str()), (0, "allowed (revision 2)\n"));
     let denied = fixture.run(&["check", "user:bert", "viewer", "park:p1"]);
@@ -137,7 +137,7 @@ fn a_denial_that_nobody_reads_is_no_success() {
 #[test]
 fn json_is_the_answer_of_the_server_as_it_is() {
     let fixture = Fixture::new();
-    fixture.ok(&["write", "park:p1", "viewer", "user:anne", "--expires-at", "2099-01-01T00:00:00Z"]);
+    fixture.ok(&["write", "user:anne", "viewer", "park:p1", "--expires-at", "2099-01-01T00:00:00Z"]);
     let same = |arguments: &[&str], path: &str, body: Value| {
         let (status, expected) =
             fixture.server.send("POST", &format!("/stores/{}/{path}", fixture.store), &body.to_string());
@@ -208,24 +208,84 @@ fn a_malformed_file_is_refused_before_anything_is_sent() {
 #[test]
 fn a_pause_is_resumed_and_what_is_gone_is_not_brought_back() {
     let fixture = Fixture::new();
-    let tuple = ["park:p1", "viewer", "user:anne"];
+    let tuple = ["user:anne", "viewer", "park:p1"];
     let write = |options: &[&str]| fixture.run(&[&["write"], &tuple[..], options].concat());
     assert_eq!(write(&["--expires-at", "2099-01-01T00:00:00Z"]).code, 0);
-    assert_eq!(write(&["--on-duplicate", "update", "--paused"]).code, 0);
+    assert_eq!(write(&["--pause"]).out, "1 tuple paused, revision 3\n");
+    assert_eq!(write(&["--pause"]).out, "nothing changed, revision 3\n");
     assert_eq!(fixture.ok(&["read"]), "no tuples\n");
     let shown = fixture.ok(&["read", "--include-inactive"]);
     assert!(shown.contains("paused, until 2099-01-01T00:00:00Z"), "{shown}");
-    assert_eq!(write(&["--resume"]).code, 0);
-    let check = fixture.run(&["check", "user:anne", "viewer", "park:p1"]);
+    assert_eq!(write(&["--resume"]).out, "1 tuple resumed, revision 4\n");
+    let check = fixture.run(&["check", "user:anne", "viewer", "park:p1", "--at-least-revision", "4"]);
     assert_eq!(
         check.out, "allowed, stable until 2099-01-01T00:00:00Z (revision 4)\n",
         "the expiration has stayed"
     );
+    assert_eq!(fixture.run(&["expand", "viewer", "park:p1", "--at-least-revision", "5"]).code, 2);
+    assert_eq!(write(&["--never-expires"]).out, "1 tuple renewed, revision 5\n");
     assert_eq!(write(&["--delete"]).code, 0);
-    let resumed = write(&["--resume"]);
-    assert_eq!(resumed.code, 2);
-    assert!(resumed.error.starts_with("error: precondition_failed: "), "{}", resumed.error);
-    assert_eq!(fixture.run(&["check", "user:anne", "viewer", "park:p1"]).code, 1);
+    for change in [&["--pause"][..], &["--resume"], &["--renew", "+1d"], &["--never-expires"]] {
+        let refused = write(change);
+        assert_eq!(refused.code, 2, "{change:?}");
+        assert!(refused.error.starts_with("error: precondition_failed: "), "{}", refused.error);
+        assert!(refused.error.contains("\nhelp: each tuple must exist"), "{}", refused.error);
+    }
+    assert_eq!(fixture.ok(&["read", "--include-inactive"]), "no tuples\n");
+}
+
+#[test]
+fn a_typing_error_in_a_change_makes_no_tuple() {
+    let fixture = Fixture::new();
+    fixture.ok(&["write", "user:anne", "viewer", "park:p1"]);
+    let both = ["write", "user:anne", "viewer", "park:p1", "park:p2"];
+    assert_eq!(fixture.run(&[&both[..], &["--pause"]].concat()).code, 2);
+    assert_eq!(fixture.tuples(), 1, "and nothing was paused");
+    let upsert = fixture.run(&[&both[..], &["--paused", "--on-duplicate", "update"]].concat());
+    assert_eq!(upsert.code, 2);
+    assert!(upsert.error.contains("--pause"), "{}", upsert.error);
+    assert_eq!(fixture.tuples(), 1);
+}
+
+#[test]
+fn a_tuple_that_exists_is_not_claimed_to_have_been_written() {
+    let fixture = Fixture::new();
+    let write =
+        |options: &[&str]| fixture.run(&[&["write", "user:anne", "viewer", "park:p1"], options].concat());
+    assert_eq!(write(&[]).out, "1 tuple written, revision 2\n");
+    let again = write(&["--paused"]);
+    assert_eq!(again.code, 2);
+    assert!(again.error.contains("\nhelp: a tuple that exists is changed with --pause"), "{}", again.error);
+    assert_eq!(write(&["--on-duplicate", "ignore"]).out, "nothing changed, revision 2\n");
+}
+
+#[test]
+fn a_store_that_does_not_exist_is_said_with_where_to_look() {
+    let fixture = Fixture::new();
+    let absent = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    for arguments in
+        [&["store", "get", absent][..], &["check", "user:a", "viewer", "park:p1", "--store", absent]]
+    {
+        let ended = fixture.run(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.error.contains("`tenure store list`"), "{}", ended.error);
+    }
+}
+
+#[test]
+fn a_proxy_is_not_asked_for_an_address_of_this_machine() {
+    let fixture = Fixture::new();
+    // Nobody listens there.
+    let proxy = "http://127.0.0.1:1";
+    let output = Command::new(BINARY)
+        .args(["store", "list", "--server", &format!("http://{}", fixture.server.address)])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy")
+        .envs([("HTTP_PROXY", proxy), ("http_proxy", proxy), ("ALL_PROXY", proxy)])
+        .output()
+        .unwrap();
+    let ended: Ended = output.into();
+    assert_eq!((ended.code, ended.error.as_str()), (0, ""));
 }
 
 #[test]
@@ -247,9 +307,37 @@ fn a_model_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn a_model_that_is_no_store_file_or_stands_in_one_is_said() {
+    let fixture = Fixture::new();
+    let model = fixture.file("model.fga", MODEL);
+    let refused = fixture.run(&["model", "test", &model]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.error.contains("model.fga` is a model; the tests are in a store file"),
+        "{}",
+        refused.error
+    );
+    let inline = format!("model: |\n  {}", MODEL.replace("[user]", "[usr]").replace('\n', "\n  "));
+    let wrong = fixture.file("wrong.fga.yaml", &inline);
+    let refused = fixture.run(&["model", "test", &wrong]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.error.contains("--> the model of ") && refused.error.contains("yaml:8:21"),
+        "{}",
+        refused.error
+    );
+    assert!(refused.error.contains("note: lines are counted from the first one below"), "{}", refused.error);
+    let condition = format!("{MODEL}\ncondition inside(x: int) {{\n  x < 3\n}}\n")
+        .replace("[user]", "[user with inside]");
+    let warned = fixture.run(&["model", "check", &fixture.file("condition.fga", &condition)]);
+    assert_eq!(warned.code, 0, "{}", warned.error);
+    assert!(warned.error.starts_with("warning: ") && warned.error.contains("`inside`"), "{}", warned.error);
+}
+
+#[test]
 fn the_files_of_a_stopped_server_are_checked() {
     let mut fixture = Fixture::new();
-    fixture.ok(&["write", "park:p1", "viewer", "user:anne"]);
+    fixture.ok(&["write", "user:anne", "viewer", "park:p1"]);
     let data = fixture.directory.path().join("data").to_str().unwrap().to_owned();
     let running = fixture.run(&["store", "verify", "--data", &data]);
     assert_eq!(running.code, 2);

@@ -2,7 +2,9 @@
 //!
 //! How its blocks are read:
 //! - `console`: `$ ` begins a command and `> ` continues it; the other lines are its output, in which `…` stands for
-//!   anything. All of them run in one shell, in a directory of their own that has the repository's `schema/`.
+//!   anything. Those up to the server's start are one terminal and those behind it another: each a shell of its own, in
+//!   one directory that has the repository's `schema/` and, as after the build, the program in `target/release`. It is
+//!   found only as the README says.
 //! - `sh`: only `make` with targets that exist.
 //! - `python`: run where the SDK is installed; what it prints stands in the `text` block behind it.
 //!
@@ -100,12 +102,8 @@ fn run(directory: &Path, address: &str, commands: &[String]) -> Vec<Vec<String>>
         // A line of its own, also behind an answer that does not end one.
         script.push_str(&format!("\nprintf '\\n%s\\n' '{END}'\n"));
     }
-    let mut path = std::ffi::OsString::from(Path::new(BINARY).parent().unwrap());
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap());
     let mut shell = clean("bash")
         .current_dir(directory)
-        .env("PATH", path)
         .env("TENURE_SERVER", format!("http://{address}"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -132,11 +130,15 @@ fn every_command_answers_what_stands_there() {
     let directory = TempDir::new().unwrap();
     let directory = directory.path();
     symlink(Path::new(REPOSITORY).join("schema"), directory.join("schema")).unwrap();
+    fs::create_dir(directory.join("target")).unwrap();
+    symlink(Path::new(BINARY).parent().unwrap(), directory.join("target/release")).unwrap();
 
-    let (mut server, mut commands, mut expected) = (None, Vec::new(), Vec::new());
+    let mut server = None;
+    let mut terminals = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
     let sdk = has_sdk();
     let blocks = blocks();
     for (index, block) in blocks.iter().enumerate() {
+        let (commands, expected) = &mut terminals[usize::from(server.is_some())];
         match block.language.as_str() {
             "console" => {
                 for step in steps(block) {
@@ -144,6 +146,9 @@ fn every_command_answers_what_stands_there() {
                         assert!(server.is_none(), "the README starts one server");
                         assert_eq!(step.expected, [format!("listening on http://{ADDRESS}")]);
                         server = Some(Program::start(&directory.join(data), &[]));
+                        // It was found by what was said so far.
+                        commands.push("command -v tenure".to_owned());
+                        expected.push(vec!["…/target/release/tenure".to_owned()]);
                     } else {
                         commands.push(step.command);
                         expected.push(step.expected);
@@ -166,11 +171,14 @@ fn every_command_answers_what_stands_there() {
         }
     }
     let server = server.expect("the README starts a server");
-    let outputs = run(directory, &server.address, &commands);
-    assert_eq!(outputs.len(), commands.len());
-    for ((command, expected), output) in commands.iter().zip(&expected).zip(&outputs) {
-        let same = expected.len() == output.len() && expected.iter().zip(output).all(|(e, o)| matches(e, o));
-        assert!(same, "$ {command}\nexpected:\n{}\nfound:\n{}\n", expected.join("\n"), output.join("\n"));
+    for (commands, expected) in &terminals {
+        let outputs = run(directory, &server.address, commands);
+        assert_eq!(outputs.len(), commands.len());
+        for ((command, expected), output) in commands.iter().zip(expected).zip(&outputs) {
+            let same =
+                expected.len() == output.len() && expected.iter().zip(output).all(|(e, o)| matches(e, o));
+            assert!(same, "$ {command}\nexpected:\n{}\nfound:\n{}\n", expected.join("\n"), output.join("\n"));
+        }
     }
 }
 
