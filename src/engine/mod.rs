@@ -205,11 +205,13 @@ impl<D: Database> Engine<D> {
         };
         let last = Revision(start.revision.0.saturating_add(COMMITS_PER_CHANGES_PAGE_MAX));
         let mut changes = Changes { items: Vec::new(), position: start };
+        let mut ended_early = false;
         snapshot.changes(start, &mut |change| {
             if changes.items.len() >= request.limit {
                 return ControlFlow::Break(());
             }
             if change.position.revision > last {
+                ended_early = true;
                 // Whatever lies before has been passed, though commits without a tuple show nothing to move to.
                 changes.position = changes.position.max(LogPosition { revision: last, index: u32::MAX });
                 return ControlFlow::Break(());
@@ -220,6 +222,10 @@ impl<D: Database> Engine<D> {
             }
             ControlFlow::Continue(())
         })?;
+        if changes.items.is_empty() && !ended_early {
+            // Nothing is new to this reader, who comes again with what there is.
+            changes.position = request.after.unwrap_or_default();
+        }
         Ok(changes)
     }
 

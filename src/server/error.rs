@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::engine::EngineError;
 use crate::model::TupleKey;
-use crate::schema::ViolationKind;
+use crate::schema::{Place, ViolationKind};
 use crate::store::{CommitError, StoreError};
 
 /// Seconds after which a client that was turned away may try again.
@@ -27,6 +27,7 @@ pub(super) enum Code {
     InvalidWriteInput,
     DuplicateTuples,
     InvalidContinuationToken,
+    InvalidExpandInput,
     WriteFailed,
     LatestModelNotFound,
     InvalidTuple,
@@ -34,12 +35,11 @@ pub(super) enum Code {
     PageSizeInvalid,
     TypeDefinitionsTooFew,
     TypeInvalidPattern,
-    ObjectInvalidPattern,
+    RelationsInvalidPattern,
     ContinuationTokenTypeMismatch,
     ExceededEntityLimit,
     DuplicateContextualTuple,
     InvalidAuthorizationModel,
-    InvalidStartTime,
     InternalError,
     DeadlineExceeded,
     Unavailable,
@@ -97,6 +97,7 @@ impl Code {
             Self::InvalidWriteInput => ("invalid_write_input", Openfga(2003)),
             Self::DuplicateTuples => ("cannot_allow_duplicate_tuples_in_one_request", Openfga(2004)),
             Self::InvalidContinuationToken => ("invalid_continuation_token", Openfga(2007)),
+            Self::InvalidExpandInput => ("invalid_expand_input", Openfga(2010)),
             Self::WriteFailed => ("write_failed_due_to_invalid_input", Openfga(2017)),
             Self::LatestModelNotFound => ("latest_authorization_model_not_found", Openfga(2020)),
             Self::InvalidTuple => ("invalid_tuple", Openfga(2027)),
@@ -104,14 +105,13 @@ impl Code {
             Self::PageSizeInvalid => ("page_size_invalid", Openfga(2039)),
             Self::TypeDefinitionsTooFew => ("type_definitions_too_few_items", Openfga(2045)),
             Self::TypeInvalidPattern => ("type_invalid_pattern", Openfga(2047)),
-            Self::ObjectInvalidPattern => ("object_invalid_pattern", Openfga(2051)),
+            Self::RelationsInvalidPattern => ("relations_invalid_pattern", Openfga(2050)),
             Self::ContinuationTokenTypeMismatch => {
                 ("query_string_type_continuation_token_mismatch", Openfga(2052))
             }
             Self::ExceededEntityLimit => ("exceeded_entity_limit", Openfga(2053)),
             Self::DuplicateContextualTuple => ("duplicate_contextual_tuple", Openfga(2055)),
             Self::InvalidAuthorizationModel => ("invalid_authorization_model", Openfga(2056)),
-            Self::InvalidStartTime => ("invalid_start_time", Openfga(2059)),
             Self::InternalError => ("internal_error", Openfga(4000)),
             Self::DeadlineExceeded => ("deadline_exceeded", Openfga(4004)),
             Self::Unavailable => ("unavailable", Openfga(4010)),
@@ -198,9 +198,13 @@ impl From<EngineError> for ApiError {
             EngineError::NoModel { .. } => Code::LatestModelNotFound,
             EngineError::ModelNotFound { .. } => Code::AuthorizationModelNotFound,
             EngineError::InvalidModel { ref violations } => {
-                match violations.first().map(|first| first.kind) {
-                    Some(ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge) => {
+                match violations.first().map(|first| (first.kind, first.place)) {
+                    Some((ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge, _)) => {
                         Code::ExceededEntityLimit
+                    }
+                    Some((ViolationKind::InvalidName, Place::Type { .. })) => Code::TypeInvalidPattern,
+                    Some((ViolationKind::InvalidName, Place::Relation { .. })) => {
+                        Code::RelationsInvalidPattern
                     }
                     _ => Code::InvalidAuthorizationModel,
                 }

@@ -2,7 +2,7 @@
 
 use super::error::{ApiError, Code};
 use super::fields::Fields;
-use crate::model::limits::{PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
+use crate::model::limits::{CONTINUATION_TOKEN_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX};
 
 /// Which page is wanted.
 pub(super) struct PageRequest {
@@ -25,6 +25,13 @@ impl PageRequest {
                 }
             },
         };
-        Ok(Self { size, token: fields.string("continuation_token")? })
+        let token = fields.string("continuation_token")?;
+        let bare = token.trim_end_matches('=');
+        let shaped = bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        if !shaped || token.len() - bare.len() > 2 || token.len() > CONTINUATION_TOKEN_BYTES_MAX {
+            let expected = "expected the token of an earlier answer, as it was";
+            return Err(ApiError::invalid(&fields.path("continuation_token"), expected));
+        }
+        Ok(Self { size, token })
     }
 }

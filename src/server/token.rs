@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::{ApiError, Code};
-use crate::model::limits::CONTINUATION_TOKEN_BYTES_MAX;
 use crate::model::{ModelId, Revision, StoreId, TupleKey};
 use crate::store::LogPosition;
 
@@ -94,9 +93,6 @@ fn decode<T>(
         return Ok(None);
     }
     let read = || {
-        if token.len() > CONTINUATION_TOKEN_BYTES_MAX {
-            return None;
-        }
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         let mut parts = text.split('\0');
         let known = parts.next() == Some(VERSION) && expected.iter().all(|part| parts.next() == Some(part));

@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 use super::error::{ApiError, Code};
 use super::fields::{Fields, Given, wrong_type};
 use crate::engine::ContextualTuple;
-use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX, OBJECT_BYTES_MAX};
+use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX};
 use crate::model::{
     Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey, TupleRecord,
     check_condition_name, check_relation,
@@ -36,11 +36,7 @@ pub(super) fn object(fields: &mut Fields) -> Result<Object, ApiError> {
 
 /// Takes the text of the field `object`.
 pub(super) fn object_of(fields: &Fields, text: &str) -> Result<Object, ApiError> {
-    Object::parse(text).map_err(|error| {
-        let pattern = text.len() < 2 || text.len() > OBJECT_BYTES_MAX || text.contains(char::is_whitespace);
-        let code = if pattern { Code::ObjectInvalidPattern } else { Code::ValidationError };
-        ApiError::field(code, &fields.path("object"), error)
-    })
+    Object::parse(text).map_err(|error| ApiError::invalid(&fields.path("object"), error))
 }
 
 /// Reads `relation`.

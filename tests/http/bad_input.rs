@@ -88,7 +88,7 @@ fn over_long_identifiers_are_refused() {
     let object = format!("document:{long}");
     refused(
         json!({"object": object}),
-        "object_invalid_pattern",
+        "validation_error",
         &format!("{at}.object: `{}…` is 609 bytes long; at most 256 are allowed", cut(&object)),
     );
     let user = format!("user:{long}");
@@ -117,7 +117,7 @@ fn control_characters_and_white_space_are_refused() {
     );
     refused(
         json!({"object": "document:a b"}),
-        "object_invalid_pattern",
+        "validation_error",
         &format!("{at}.object: the id of `document:a b` contains ' ', which is not allowed here"),
     );
     refused(
@@ -153,7 +153,7 @@ fn malformed_identifiers_are_refused() {
     );
     refused(
         json!({"object": ""}),
-        "object_invalid_pattern",
+        "validation_error",
         &format!("{at}.object: `` has no `:`; expected `type:id`"),
     );
     refused(

@@ -52,8 +52,7 @@ pub(in crate::server) async fn changes<D: Database>(
         Ok((page, object_type, start))
     })?;
     if start.is_some_and(|start| start >= app.engine.now()) {
-        let expected = "the start time must be before the present";
-        return Err(ApiError::field(Code::InvalidStartTime, "start_time", expected));
+        return Err(ApiError::invalid("start_time", "the start time must be before the present"));
     }
     let after = token::to_changes(store, &object_type, &page.token)?;
     let wanted = (!object_type.is_empty()).then(|| object_type.as_str().into());

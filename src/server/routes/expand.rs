@@ -34,8 +34,14 @@ pub(in crate::server) async fn expand<D: Database>(
     input: Input,
 ) -> Result<Reply<Expanded>, ApiError> {
     let (context, request) = input.read(|fields| {
-        let key =
-            fields.object("tuple_key", |fields| Ok((wire::relation(fields)?, wire::object(fields)?)))?;
+        let key = fields.object("tuple_key", |fields| {
+            let (relation, object) = (fields.string("relation")?, fields.string("object")?);
+            if relation.is_empty() || object.is_empty() {
+                let message = "Invalid input. Make sure you provide an object and a relation";
+                return Err(ApiError::new(Code::InvalidExpandInput, message));
+            }
+            Ok((wire::relation_of(fields, relation)?, wire::object_of(fields, &object)?))
+        })?;
         let Some((relation, object)) = key else {
             return Err(ApiError::field(
                 Code::TupleKeyNotSpecified,

@@ -86,11 +86,16 @@ pub(in crate::server) async fn list<D: Database>(
 fn parse(input: &Input) -> Result<AuthorizationModel, ApiError> {
     let value = input.value()?;
     let model = json::from_value(&value).map_err(|error| {
-        let code = match error.kind {
+        let code = match &error.kind {
+            // OpenFGA knows of this one, and refuses it as a model.
+            JsonErrorKind::SchemaVersion(version) if version.contains("1.0") => {
+                Code::InvalidAuthorizationModel
+            }
             JsonErrorKind::Syntax(_)
             | JsonErrorKind::Type { .. }
             | JsonErrorKind::Twice(_)
             | JsonErrorKind::Choice(..)
+            | JsonErrorKind::SchemaVersion(_)
             | JsonErrorKind::Depth { .. } => Code::ValidationError,
             _ => Code::InvalidAuthorizationModel,
         };

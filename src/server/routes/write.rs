@@ -63,10 +63,18 @@ fn writes(fields: &mut Fields) -> Result<Vec<Write>, ApiError> {
         "update" => OnDuplicate::Update,
         _ => return Err(one_of(fields, "on_duplicate", "`error`, `ignore` and `update`")),
     };
-    fields.objects("tuple_keys", |fields| {
+    let writes = fields.objects("tuple_keys", |fields| {
         let GivenTuple { key, condition, expires_at, paused } = wire::tuple(fields)?;
         Ok(Write { key, condition, expires_at, paused, on_duplicate })
-    })
+    })?;
+    at_least_one(fields, writes)
+}
+
+fn at_least_one<T>(fields: &Fields, tuples: Vec<T>) -> Result<Vec<T>, ApiError> {
+    if tuples.is_empty() {
+        return Err(ApiError::invalid(&fields.path("tuple_keys"), "value must contain at least 1 item(s)"));
+    }
+    Ok(tuples)
 }
 
 fn deletes(fields: &mut Fields) -> Result<Vec<Delete>, ApiError> {
@@ -75,7 +83,9 @@ fn deletes(fields: &mut Fields) -> Result<Vec<Delete>, ApiError> {
         "ignore" => OnMissing::Ignore,
         _ => return Err(one_of(fields, "on_missing", "`error` and `ignore`")),
     };
-    fields.objects("tuple_keys", |fields| Ok(Delete { key: wire::tuple_key(fields)?, on_missing }))
+    let deletes =
+        fields.objects("tuple_keys", |fields| Ok(Delete { key: wire::tuple_key(fields)?, on_missing }))?;
+    at_least_one(fields, deletes)
 }
 
 fn precondition(fields: &mut Fields) -> Result<Precondition, ApiError> {
