@@ -106,5 +106,9 @@ fn what_does_not_exist_is_refused() {
     };
     assert_eq!(fails("robot:1", "owner"), "type 'robot' not found");
     assert_eq!(fails("document:1", "eats"), "relation 'document#eats' not found");
-    assert!(fails("document:1", "").starts_with("invalid tuple_key.relation: "));
+    assert!(fails("document:1", "a b").starts_with("invalid tuple_key.relation: "));
+    for (object, relation) in [("document:1", ""), ("", "owner")] {
+        let body = json!({"tuple_key": {"object": object, "relation": relation}});
+        server.post("/expand", body).fails(400, "invalid_expand_input");
+    }
 }

@@ -104,8 +104,13 @@ fn tokens_of_another_store_another_list_or_nobody_are_refused() {
         let body = json!({"page_size": 1, "continuation_token": token});
         server.post("/read", body).fails(400, "invalid_continuation_token");
     };
-    for token in [&*changes, "AAAA", "not base64 !", &"A".repeat(6000)] {
+    for token in [&*changes, "AAAA"] {
         refuse(&server, token);
+    }
+    // What cannot be a token is malformed input, as OpenFGA has it.
+    for token in ["not base64 !", "AAAA===", &"A".repeat(6000)] {
+        let body = json!({"page_size": 1, "continuation_token": token});
+        server.post("/read", body).fails(400, "validation_error");
     }
     server.store = server.create_store();
     refuse(&server, &tuples);

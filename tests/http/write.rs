@@ -60,8 +60,12 @@ fn a_tuple_that_exists_is_refused_with_the_words_of_openfga() {
 #[test]
 fn nothing_to_write_is_refused() {
     let server = Server::new();
-    for body in [json!({}), json!({"writes": {"tuple_keys": []}, "deletes": null})] {
+    for body in [json!({}), json!({"writes": null, "deletes": null})] {
         server.post("/write", body).fails(400, "invalid_write_input");
+    }
+    for part in ["writes", "deletes"] {
+        let message = server.post("/write", json!({part: {"tuple_keys": []}})).fails(400, "validation_error");
+        assert!(message.contains(&format!("{part}.tuple_keys")), "{message}");
     }
 }
 
