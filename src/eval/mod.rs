@@ -7,6 +7,7 @@
 //! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject.
 //! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes applied, reads counted.
 //! - `check`: the walk from the object; `reverse`: the walk from the subject, where the object's side is wide.
+//! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
 //! - `expand`: one level of a relation as a tree.
 
 mod check;
