@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts, lowest first. A part may name only those before it.
-const PARTS: [&str; 9] =
-    ["model", "schema", "store", "eval", "cache", "engine", "cooperation", "server", "cli"];
+const PARTS: [&str; 10] =
+    ["model", "cel", "schema", "store", "eval", "cache", "engine", "cooperation", "server", "cli"];
 
 /// What may be named only below these paths.
 const BEHIND_ONE_DOOR: [(&str, &[&str]); 6] = [

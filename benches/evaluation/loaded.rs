@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tempfile::TempDir;
+use tenure::cel::Context;
 use tenure::cli::workload::{Question, Tuple};
 use tenure::engine::{Engine, QueryContext, WriteRequest};
 use tenure::eval::{ContextualTuples, Evaluation, Plan, ReadCounts};
@@ -61,7 +62,9 @@ impl Loaded {
         let plan = Plan::compile(&self.model);
         let snapshot = Recording::new(self.engine.database().snapshot(self.store).unwrap().unwrap());
         let (at, limits) = (self.engine.now(), EvaluationLimits::default());
-        let mut evaluation = Evaluation::new(&plan, &snapshot, ContextualTuples::default(), at, limits);
+        let context = Context::new();
+        let mut evaluation =
+            Evaluation::new(&plan, &snapshot, ContextualTuples::default(), &context, at, limits);
         let asked = &question.check;
         let decision =
             evaluation.check(asked.object.as_ref(), &asked.relation, asked.subject.as_ref()).unwrap();

@@ -1,5 +1,7 @@
 //! Why an operation was refused or failed. The server gives each its code and status.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::model::{ModelId, Revision, StoreId, TupleKey};
@@ -32,14 +34,6 @@ pub enum EngineError {
     InvalidModel {
         /// What is wrong; at least one.
         violations: Vec<Violation>,
-    },
-    /// The model has conditions, which are not evaluated yet.
-    #[error(
-        "condition `{condition}`: conditions are not evaluated by this version, so that a model that has them is refused"
-    )]
-    ConditionsUnsupported {
-        /// The first one.
-        condition: Box<str>,
     },
     /// The model has no such type.
     #[error("type '{type_name}' not found")]
@@ -91,6 +85,9 @@ pub enum EngineError {
         /// Which one.
         limit: crate::eval::LimitReached,
     },
+    /// A condition of a tuple could not be evaluated, and nothing else decided.
+    #[error(transparent)]
+    Condition(Arc<crate::eval::ConditionFailure>),
     /// The revision asked for does not exist yet.
     #[error("revision {asked} has not been reached; the newest one is {newest}")]
     RevisionNotReached {

@@ -17,6 +17,7 @@ pub use request::{
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::cel::Context;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
@@ -102,9 +103,6 @@ impl<D: Database> Engine<D> {
         let violations = schema::validate(&model);
         if !violations.is_empty() {
             return Err(EngineError::InvalidModel { violations });
-        }
-        if let Some(condition) = model.conditions.first() {
-            return Err(EngineError::ConditionsUnsupported { condition: condition.name.clone() });
         }
         let batch = Batch { model: Some(model), ..Batch::default() };
         self.database.commit(store, batch).map_err(|error| match error {
@@ -276,7 +274,8 @@ impl<D: Database> Engine<D> {
             }
             validate::query(&model.plan, object, relation, Some(subject))?;
             let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
-            let mut evaluation = Evaluation::new(&model.plan, &snapshot, contextual, at, self.limits);
+            let mut evaluation =
+                Evaluation::new(&model.plan, &snapshot, contextual, &item.context, at, self.limits);
             let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
             counts.add(evaluation.read_counts());
             let decision = decision?;
@@ -339,7 +338,7 @@ impl<D: Database> Engine<D> {
         context: &'a QueryContext,
     ) -> Result<Evaluation<'a, D::Snapshot>, EngineError> {
         let contextual = validate::contextual(&model.plan, &context.contextual_tuples)?;
-        Ok(Evaluation::new(&model.plan, snapshot, contextual, self.now(), self.limits))
+        Ok(Evaluation::new(&model.plan, snapshot, contextual, &context.context, self.now(), self.limits))
     }
 }
 
@@ -353,12 +352,15 @@ pub struct BatchCheckItem {
     pub check: CheckRequest,
     /// Tuples that count for this check only.
     pub contextual_tuples: Vec<ContextualTuple>,
+    /// Values for the parameters of conditions.
+    pub context: Context,
 }
 
 impl From<eval::EvalError> for EngineError {
     fn from(error: eval::EvalError) -> Self {
         match error {
             eval::EvalError::Limit(limit) => Self::TooComplex { limit },
+            eval::EvalError::Condition(failure) => Self::Condition(failure),
             eval::EvalError::Store(error) => Self::Store(error),
         }
     }

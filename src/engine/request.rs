@@ -1,5 +1,6 @@
 //! What each operation is asked and what it answers, free of any wire format.
 
+use crate::cel::Context;
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
@@ -93,6 +94,8 @@ pub struct QueryContext {
     pub model: Option<ModelId>,
     /// Tuples that count for this query only; with the key of a stored one, they stand in its place.
     pub contextual_tuples: Vec<ContextualTuple>,
+    /// Values for the parameters of conditions; a tuple's own go before them.
+    pub context: Context,
     /// The query must see at least this revision.
     pub at_least_revision: Option<Revision>,
 }

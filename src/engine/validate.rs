@@ -52,7 +52,7 @@ fn tuple(plan: &Plan, key: &TupleKey, condition: Option<&TupleCondition>) -> Res
         return Err(format!("relation '{type_name}#{}' not found", key.relation));
     }
     subject_exists(plan, key.subject.as_ref())?;
-    plan.admits(key.as_ref(), condition.map(|condition| &*condition.name))
+    plan.admits(key.as_ref(), condition)
 }
 
 /// Every tuple to be written fits the model; no tuple stands in the request twice.

@@ -18,13 +18,14 @@ use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::conditions::Standing;
 use super::facts::{Facts, Until};
 use super::met::{Few, ObjectId, Objects};
 use super::outcome::{Outcome, Place, Provisional, Tally, UNCUT, Value};
 use super::plan::{Expr, ExprId, Plan, Rel};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
-use super::{Decision, EvalError, LimitReached};
+use super::{Decision, EvalError, Failure, LimitReached};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{ObjectRef, SubjectClass, SubjectRef, TupleRef};
 use crate::store::Snapshot;
@@ -53,12 +54,13 @@ pub(super) fn check<S: Snapshot>(
     let regions = &*regions;
     let Some(region) = regions.region(plan, root) else { return Ok(nobody) };
     // Most that is allowed is so by a tuple of the object itself, which needs no walk.
-    if let Some(until) = direct(plan, regions, facts, subject, region, object)? {
-        return Ok(Decision { allowed: true, stable_until: until.instant() });
-    }
-    if !region.leads_on() {
-        return Ok(nobody);
-    }
+    let start_failed = match direct(plan, regions, facts, subject, region, object)? {
+        Standing::Counts(until) => return Ok(Decision { allowed: true, stable_until: until.instant() }),
+        Standing::Failed(failure) if !region.leads_on() => return Err(facts.error(failure)),
+        Standing::Absent if !region.leads_on() => return Ok(nobody),
+        Standing::Failed(failure) => Some(failure),
+        Standing::Absent => None,
+    };
     let mut objects = Objects::default();
     let start = Place { object: objects.intern(plan.type_of(rel), object.id), expr: root };
     let mut search = Search {
@@ -69,6 +71,7 @@ pub(super) fn check<S: Snapshot>(
         limits,
         objects,
         start,
+        start_failed,
         known: Few::new(),
         provisional: Provisional::default(),
         deciding: Vec::new(),
@@ -80,7 +83,7 @@ pub(super) fn check<S: Snapshot>(
         Value::False | Value::Unknown => {
             Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
         }
-        Value::Failed(limit) => Err(limit.into()),
+        Value::Failed(failure) => Err(search.facts.error(failure)),
     }
 }
 
@@ -109,7 +112,7 @@ impl Walk {
             return;
         }
         if depth > self.depth_max {
-            self.tally.failed = Some(LimitReached::Depth { hops: self.depth_max });
+            self.tally.failed = Some(LimitReached::Depth { hops: self.depth_max }.into());
             return;
         }
         self.seen.insert(place, ());
@@ -133,6 +136,8 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     limits: EvaluationLimits,
     /// What is asked; no tuple of the object itself decides it.
     start: Place,
+    /// The condition of one of them could not be evaluated.
+    start_failed: Option<Failure>,
     /// Facts found on the way.
     known: Few<Place, Outcome>,
     provisional: Provisional,
@@ -186,11 +191,15 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             return Ok(None);
         }
         let Some(region) = self.regions.region(self.plan, expr) else { return Ok(None) };
-        if step.place != self.start {
+        if step.place == self.start {
+            walk.tally.failed = walk.tally.failed.or(self.start_failed);
+        } else {
             let (of, id) = self.objects.get(object);
             let object = ObjectRef { type_name: self.plan.type_name(of), id };
-            if let Some(until) = direct(self.plan, self.regions, self.facts, self.subject, region, object)? {
-                return Ok(Some(until.min(step.until)));
+            match direct(self.plan, self.regions, self.facts, self.subject, region, object)? {
+                Standing::Counts(until) => return Ok(Some(until.min(step.until))),
+                Standing::Failed(failure) => walk.tally.failed = Some(failure),
+                Standing::Absent => {}
             }
         }
         for operator in &region.operators {
@@ -227,7 +236,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let index = self.deciding.len();
         if index >= NESTING_MAX {
             let limit = LimitReached::Depth { hops: self.limits.depth_max };
-            return Ok(Outcome::new(Value::Failed(limit), Until::NEVER));
+            return Ok(Outcome::new(Value::Failed(limit.into()), Until::NEVER));
         }
         self.deciding.push(place);
         let outcome = match self.plan.expr(place.expr) {
@@ -247,7 +256,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(outcome)
     }
 
-    /// False wins over everything, a limit over what is unknown.
+    /// False wins over everything, a failure over what is unknown.
     fn intersection(
         &mut self,
         operands: &[ExprId],
@@ -270,8 +279,8 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                 (Value::False, _) => (Value::False, cut),
                 (_, Value::False) => (Value::False, outcome.cut),
                 (weakest, Value::True) => (weakest, cut.min(outcome.cut)),
-                (Value::Failed(limit), _) | (_, Value::Failed(limit)) => {
-                    (Value::Failed(limit), cut.min(outcome.cut))
+                (Value::Failed(failure), _) | (_, Value::Failed(failure)) => {
+                    (Value::Failed(failure), cut.min(outcome.cut))
                 }
                 (_, Value::Unknown) => (Value::Unknown, cut.min(outcome.cut)),
             };
@@ -298,7 +307,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             (_, Value::True) => return Ok(Outcome::new(Value::False, subtract.until)),
             // The base alone is enough.
             (Value::False, _) => (Value::False, base.cut),
-            (Value::Failed(limit), _) | (_, Value::Failed(limit)) => (Value::Failed(limit), cut),
+            (Value::Failed(failure), _) | (_, Value::Failed(failure)) => (Value::Failed(failure), cut),
             (_, Value::Unknown) => (Value::Unknown, cut),
             (_, Value::False) if subtract.cut != UNCUT => (Value::Unknown, cut),
             (value, Value::False) => (value, cut),
@@ -318,8 +327,10 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             .iter()
             .find(|(targets, found)| *targets == hop.targets && found.len() <= self.limits.narrow_entries);
         let met = match known.map(|(_, found)| Rc::clone(found)) {
-            Some(found) => self.edges(object, relation, &found, class)?,
-            None => self.scan(object, relation, hop, class)?,
+            Some(found) if !self.plan.is_conditional(hop.over) => {
+                self.edges(hop.over, object, relation, &found, class)?
+            }
+            _ => self.scan(walk, object, relation, hop, class)?,
         };
         for (next, target, until) in met {
             let place = Place { object: next, expr: self.plan.root(target) };
@@ -328,9 +339,11 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(())
     }
 
-    /// The objects that the tuples of a relation name, as far as they matter, with up to when each tuple is live.
+    /// The objects that the tuples of a relation name, as far as they matter, with up to when each tuple counts. Notes
+    /// where a condition of one of them fails.
     fn scan(
         &mut self,
+        walk: &mut Walk,
         object: ObjectRef<'_>,
         relation: &str,
         hop: &Hop,
@@ -341,10 +354,20 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let mut entries_max = self.limits.narrow_entries.max(1);
         loop {
             let mut entries = 0;
-            let done = self.facts.each_subject(object, relation, |subject, until| {
+            let done = self.facts.each_subject(object, hop.over, relation, |subject, standing| {
                 for target in targets(self.plan, hop, subject) {
                     let (SubjectRef::Object(next) | SubjectRef::Userset(next, _)) = subject else { continue };
-                    met.push((self.objects.intern(self.plan.type_of(target), next.id), target, until));
+                    match standing {
+                        Standing::Counts(until) => {
+                            met.push((
+                                self.objects.intern(self.plan.type_of(target), next.id),
+                                target,
+                                until,
+                            ));
+                        }
+                        Standing::Failed(failure) => walk.tally.failed = Some(failure),
+                        Standing::Absent => {}
+                    }
                 }
                 entries += 1;
                 entries < entries_max
@@ -355,15 +378,16 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             // The object's side is wide. What the subject's side costs is held to what was spent on this one, so that
             // whichever is narrow ends the search at a small multiple of its own cost.
             if let Some(found) = self.candidates(hop, 2 * entries_max)? {
-                return self.edges(object, relation, &found, class);
+                return self.edges(hop.over, object, relation, &found, class);
             }
             entries_max = entries_max.saturating_mul(4);
         }
     }
 
-    /// Those candidates that a live tuple of the object's relation names.
+    /// Those candidates that a live tuple of the object's relation, which asks for no condition, names.
     fn edges(
         &mut self,
+        over: Rel,
         object: ObjectRef<'_>,
         relation: &str,
         candidates: &[(ObjectId, Rel)],
@@ -371,15 +395,28 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     ) -> Result<Vec<(ObjectId, Rel, Until)>, EvalError> {
         let mut met = Vec::new();
         for (candidate, target) in candidates.iter().copied() {
-            if let Some(until) = self.edge(object, relation, candidate, target, class)? {
+            let (of, id) = self.objects.get(candidate);
+            let next = ObjectRef { type_name: self.plan.type_name(of), id };
+            let subject = match class {
+                SubjectClass::Userset => SubjectRef::Userset(next, self.plan.relation_name(target)),
+                SubjectClass::Object | SubjectClass::Wildcard => SubjectRef::Object(next),
+            };
+            // Without a condition nothing fails.
+            if let Standing::Counts(until) = self.facts.tuple(over, TupleRef { object, relation, subject })? {
                 met.push((candidate, target, until));
             }
         }
         Ok(met)
     }
 
-    /// What the subject's side finds for a hop, if that takes no more than `budget` tuples; found once per check.
+    /// What the subject's side finds for a hop, if that takes no more than `budget` tuples; found once per check. Never
+    /// where a condition lies on the way: whether one that fails is met must not depend on which side is narrow.
     fn candidates(&mut self, hop: &Hop, budget: usize) -> Result<Option<Candidates>, EvalError> {
+        let relevant =
+            hop.relevant.get_or_init(|| self.regions.reverse(self.plan).relevant(self.plan, &hop.targets));
+        if relevant.conditional || self.plan.is_conditional(hop.over) {
+            return Ok(None);
+        }
         if let Some((_, found)) = self.candidates.iter().find(|(targets, _)| *targets == hop.targets) {
             return Ok(Some(Rc::clone(found)));
         }
@@ -389,27 +426,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         }
         Ok(found)
     }
-
-    /// Up to when the tuple that leads from an object to a candidate is live, if it is.
-    fn edge(
-        &mut self,
-        object: ObjectRef<'_>,
-        relation: &str,
-        candidate: ObjectId,
-        target: Rel,
-        class: SubjectClass,
-    ) -> Result<Option<Until>, EvalError> {
-        let (of, id) = self.objects.get(candidate);
-        let next = ObjectRef { type_name: self.plan.type_name(of), id };
-        let subject = match class {
-            SubjectClass::Userset => SubjectRef::Userset(next, self.plan.relation_name(target)),
-            SubjectClass::Object | SubjectClass::Wildcard => SubjectRef::Object(next),
-        };
-        self.facts.tuple(TupleRef { object, relation, subject })
-    }
 }
 
-/// Up to when a tuple of the object itself decides, if one does.
+/// Whether a tuple of the object itself decides, and up to when; one that counts wins over one that fails.
 fn direct<S: Snapshot>(
     plan: &Plan,
     regions: &Regions,
@@ -417,27 +436,25 @@ fn direct<S: Snapshot>(
     subject: SubjectRef<'_>,
     region: &Region,
     object: ObjectRef<'_>,
-) -> Result<Option<Until>, EvalError> {
+) -> Result<Standing, EvalError> {
     if let (SubjectRef::Userset(own, _), SubjectKind::Userset(rel)) = (subject, regions.kind)
         && own == object
         && region.named.contains(&rel)
     {
-        return Ok(Some(Until::NEVER));
-    }
-    for rel in &region.exact {
-        let key = TupleRef { object, relation: plan.relation_name(*rel), subject };
-        if let Some(until) = facts.tuple(key)? {
-            return Ok(Some(until));
-        }
+        return Ok(Standing::Counts(Until::NEVER));
     }
     let everybody = SubjectRef::Wildcard(subject.type_name());
-    for rel in &region.wildcard {
-        let key = TupleRef { object, relation: plan.relation_name(*rel), subject: everybody };
-        if let Some(until) = facts.tuple(key)? {
-            return Ok(Some(until));
+    let exact = region.exact.iter().map(|rel| (*rel, subject));
+    let wildcard = region.wildcard.iter().map(|rel| (*rel, everybody));
+    let mut decided = Standing::Absent;
+    for (rel, subject) in exact.chain(wildcard) {
+        match facts.tuple(rel, TupleRef { object, relation: plan.relation_name(rel), subject })? {
+            counts @ Standing::Counts(_) => return Ok(counts),
+            failed @ Standing::Failed(_) => decided = failed,
+            Standing::Absent => {}
         }
     }
-    Ok(None)
+    Ok(decided)
 }
 
 /// The relations that are asked of the object that a subject names.

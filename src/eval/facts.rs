@@ -1,10 +1,13 @@
 //! The only door to tuples.
 //!
 //! Every read of an evaluation goes through here: contextual tuples stand in the place of stored ones with the
-//! same key, a tuple that is not live counts as absent, and each read is counted against the budget. A read that
-//! went past this door would be a wrong answer waiting to happen.
+//! same key, a tuple that is not live counts as absent, one with a condition counts by it, and each read is counted
+//! against the budget. A read that went past this door would be a wrong answer waiting to happen.
 
-use super::{EvalError, LimitReached};
+use super::conditions::{Judge, Standing};
+use super::plan::{Plan, Rel};
+use super::{EvalError, Failure, LimitReached};
+use crate::cel::Context;
 use crate::model::{
     Instant, Lifetime, ObjectRef, Subject, SubjectClass, SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
@@ -44,12 +47,15 @@ pub struct ReadCounts {
     pub scans: u64,
     /// Entries that scans went over.
     pub entries: u64,
+    /// Conditions evaluated, each weighed by the size of its contexts.
+    pub conditions: u64,
 }
 
 impl ReadCounts {
     /// All of them, as the budget counts them.
     pub fn total(&self) -> u64 {
-        self.points.saturating_add(self.scans).saturating_add(self.entries)
+        let reads = self.points.saturating_add(self.scans).saturating_add(self.entries);
+        reads.saturating_add(self.conditions)
     }
 
     /// Takes in those of another evaluation.
@@ -57,17 +63,12 @@ impl ReadCounts {
         self.points = self.points.saturating_add(other.points);
         self.scans = self.scans.saturating_add(other.scans);
         self.entries = self.entries.saturating_add(other.entries);
+        self.conditions = self.conditions.saturating_add(other.conditions);
     }
 
     fn within(&self, reads_max: u64) -> Result<(), EvalError> {
         if self.total() > reads_max { Err(LimitReached::Reads { reads: reads_max }.into()) } else { Ok(()) }
     }
-}
-
-/// Whether a tuple counts at an instant. One that carries a condition fits no restriction without one
-/// (CVE-2025-64751), and no model with conditions is admitted yet.
-fn counts(record: &TupleRecord, at: Instant) -> bool {
-    record.condition.is_none() && record.lifetime.is_live(at)
 }
 
 /// Up to when something holds, as far as the passing of time goes: exclusive, in microseconds; the largest value is
@@ -78,7 +79,7 @@ pub(super) struct Until(i64);
 impl Until {
     pub(super) const NEVER: Self = Self(i64::MAX);
 
-    fn of(lifetime: Lifetime) -> Self {
+    pub(super) fn of(lifetime: Lifetime) -> Self {
         lifetime.expires_at.map_or(Self::NEVER, |end| Self(end.unix_micros()))
     }
 
@@ -91,7 +92,7 @@ impl Until {
 pub(super) struct Facts<'a, S: Snapshot> {
     snapshot: &'a S,
     contextual: ContextualTuples,
-    at: Instant,
+    judge: Judge<'a>,
     counts: ReadCounts,
     reads_max: u64,
     subjects: Option<S::SubjectCursor<'a>>,
@@ -101,13 +102,19 @@ pub(super) struct Facts<'a, S: Snapshot> {
 }
 
 impl<'a, S: Snapshot> Facts<'a, S> {
-    pub(super) fn new(snapshot: &'a S, contextual: ContextualTuples, at: Instant, reads_max: u64) -> Self {
-        let counts = ReadCounts::default();
+    pub(super) fn new(
+        plan: &'a Plan,
+        snapshot: &'a S,
+        contextual: ContextualTuples,
+        context: &'a Context,
+        at: Instant,
+        reads_max: u64,
+    ) -> Self {
         Self {
             snapshot,
             contextual,
-            at,
-            counts,
+            judge: Judge::new(plan, context, at),
+            counts: ReadCounts::default(),
             reads_max,
             subjects: None,
             objects: None,
@@ -116,24 +123,38 @@ impl<'a, S: Snapshot> Facts<'a, S> {
     }
 
     pub(super) fn at(&self) -> Instant {
-        self.at
+        self.judge.at()
     }
 
     pub(super) fn counts(&self) -> ReadCounts {
         self.counts
     }
 
-    /// Up to when the tuple counts, if it does now.
-    pub(super) fn tuple(&mut self, key: TupleRef<'_>) -> Result<Option<Until>, EvalError> {
+    /// The error that a failure is told as.
+    pub(super) fn error(&self, failure: Failure) -> EvalError {
+        match failure {
+            Failure::Limit(limit) => EvalError::Limit(limit),
+            Failure::Condition(index) => match self.judge.failure(index) {
+                Some(failure) => EvalError::Condition(failure.clone()),
+                // Cannot be: every index was given out for a failure that is kept.
+                None => EvalError::Limit(LimitReached::Reads { reads: self.reads_max }),
+            },
+        }
+    }
+
+    /// What a tuple of `rel` comes to.
+    pub(super) fn tuple(&mut self, rel: Rel, key: TupleRef<'_>) -> Result<Standing, EvalError> {
         if !self.contextual.0.is_empty()
             && let Some(record) = self.contextual.get(key)
         {
-            return Ok(counts(record, self.at).then(|| Until::of(record.lifetime)));
+            let standing = self.judge.standing(&mut self.counts, rel, key, record);
+            self.counts.within(self.reads_max)?;
+            return Ok(standing);
         }
         self.counts.points += 1;
         self.counts.within(self.reads_max)?;
         let record = self.snapshot.tuple(key)?;
-        Ok(record.filter(|record| counts(record, self.at)).map(|record| Until::of(record.lifetime)))
+        Ok(record.map_or(Standing::Absent, |record| self.judge.standing(&mut self.counts, rel, key, &record)))
     }
 
     /// Begins a scan of the subjects of one class; ends a scan of subjects under way.
@@ -158,17 +179,19 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         Ok(())
     }
 
-    /// Calls `visit` with the next subjects of the scan under way whose tuples are live, and up to when each is, until it
-    /// answers `false` or none is left. Answers whether none is left; called again, it goes on. `object` and
-    /// `relation` are those of the scan.
+    /// Calls `visit` with the next subjects of the scan under way whose tuples count or whose conditions fail, until it
+    /// answers `false` or none is left. Answers whether none is left; called again, it goes on. `object` and `rel` are
+    /// those of the scan, `relation` is the name of `rel`.
     pub(super) fn each_subject(
         &mut self,
         object: ObjectRef<'_>,
+        rel: Rel,
         relation: &str,
-        mut visit: impl FnMut(SubjectRef<'_>, Until) -> bool,
+        mut visit: impl FnMut(SubjectRef<'_>, Standing) -> bool,
     ) -> Result<bool, EvalError> {
         while let Some((key, record)) = self.pending.pop().and_then(|index| self.contextual.0.get(index)) {
-            if counts(record, self.at) && !visit(key.subject.as_ref(), Until::of(record.lifetime)) {
+            let standing = self.judge.standing(&mut self.counts, rel, key.as_ref(), record);
+            if standing != Standing::Absent && !visit(key.subject.as_ref(), standing) {
                 return Ok(false);
             }
         }
@@ -176,11 +199,12 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         while let Some((subject, record)) = cursor.next()? {
             self.counts.entries += 1;
             self.counts.within(self.reads_max)?;
-            if !counts(&record, self.at) {
+            let key = TupleRef { object, relation, subject };
+            if self.contextual.replaces(key) {
                 continue;
             }
-            let replaced = self.contextual.replaces(TupleRef { object, relation, subject });
-            if !replaced && !visit(subject, Until::of(record.lifetime)) {
+            let standing = self.judge.standing(&mut self.counts, rel, key, &record);
+            if standing != Standing::Absent && !visit(subject, standing) {
                 return Ok(false);
             }
         }
@@ -212,24 +236,27 @@ impl<'a, S: Snapshot> Facts<'a, S> {
                 }
             }
         }
-        found.retain(|(_, record)| include_inactive || record.lifetime.is_live(self.at));
+        found.retain(|(_, record)| include_inactive || record.lifetime.is_live(self.judge.at()));
         Ok(found)
     }
 
-    /// Calls `visit` with the object and the end of each live tuple of a subject on one type and relation, until it
-    /// answers `false` or none is left.
+    /// Calls `visit` with the object of each tuple of a subject on the relation `rel` of one type that counts or whose
+    /// condition fails, until it answers `false` or none is left. `relation` is the name of `rel`.
     pub(super) fn objects_of(
         &mut self,
         subject: SubjectRef<'_>,
         object_type: &str,
+        rel: Rel,
         relation: &str,
-        mut visit: impl FnMut(&str, Until) -> bool,
+        mut visit: impl FnMut(&str, Standing) -> bool,
     ) -> Result<(), EvalError> {
         for (key, record) in &self.contextual.0 {
             let key = key.as_ref();
-            let belongs =
-                key.subject == subject && key.object.type_name == object_type && key.relation == relation;
-            if belongs && counts(record, self.at) && !visit(key.object.id, Until::of(record.lifetime)) {
+            if key.subject != subject || key.object.type_name != object_type || key.relation != relation {
+                continue;
+            }
+            let standing = self.judge.standing(&mut self.counts, rel, key, record);
+            if standing != Standing::Absent && !visit(key.object.id, standing) {
                 return Ok(());
             }
         }
@@ -241,12 +268,12 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         while let Some((id, record)) = cursor.next()? {
             self.counts.entries += 1;
             self.counts.within(self.reads_max)?;
-            if !counts(&record, self.at) {
+            let key = TupleRef { object: ObjectRef { type_name: object_type, id }, relation, subject };
+            if self.contextual.replaces(key) {
                 continue;
             }
-            let object = ObjectRef { type_name: object_type, id };
-            let replaced = self.contextual.replaces(TupleRef { object, relation, subject });
-            if !replaced && !visit(id, Until::of(record.lifetime)) {
+            let standing = self.judge.standing(&mut self.counts, rel, key, &record);
+            if standing != Standing::Absent && !visit(id, standing) {
                 return Ok(());
             }
         }

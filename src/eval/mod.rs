@@ -5,12 +5,14 @@
 //!
 //! - [`plan`](Plan): names resolved to numbers, once per model.
 //! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject.
-//! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes applied, reads counted.
+//! - `conditions`: what a tuple's condition comes to.
+//! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes and conditions applied, reads counted.
 //! - `check`: the walk from the object; `reverse`: the walk from the subject, where the object's side is wide.
 //! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
 //! - `expand`: one level of a relation as a tree.
 
 mod check;
+mod conditions;
 mod expand;
 mod facts;
 mod met;
@@ -24,10 +26,13 @@ pub use facts::{ContextualTuples, ReadCounts};
 pub use plan::Plan;
 pub use tree::{ExpandedSubject, Node, NodeValue};
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
+use crate::cel::Context;
 use crate::model::limits::EvaluationLimits;
-use crate::model::{Instant, ObjectRef, SubjectRef};
+use crate::model::{Instant, ObjectRef, SubjectRef, TupleKey};
 use crate::store::{Snapshot, StoreError};
 use facts::Facts;
 
@@ -62,12 +67,41 @@ pub enum LimitReached {
     },
 }
 
+/// A condition of a tuple could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("failed to evaluate relationship condition: '{condition}' - {reason}")]
+pub struct ConditionFailure {
+    /// The condition.
+    pub condition: Box<str>,
+    /// The tuple that carries it.
+    pub tuple: TupleKey,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why something on the way is neither true nor false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    Limit(LimitReached),
+    /// Which one, among those that the evaluation keeps.
+    Condition(u8),
+}
+
+impl From<LimitReached> for Failure {
+    fn from(limit: LimitReached) -> Self {
+        Self::Limit(limit)
+    }
+}
+
 /// Why an evaluation has no answer.
 #[derive(Debug, Clone, Error)]
 pub enum EvalError {
     /// It met a limit.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+    /// A condition could not be evaluated, and nothing else decided.
+    #[error(transparent)]
+    Condition(#[from] Arc<ConditionFailure>),
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,15 +115,18 @@ pub struct Evaluation<'a, S: Snapshot> {
 }
 
 impl<'a, S: Snapshot> Evaluation<'a, S> {
-    /// An evaluation of `plan` over `snapshot` and the contextual tuples, at the instant `at`.
+    /// An evaluation of `plan` over `snapshot` and the contextual tuples, at the instant `at`; `context` is the request's,
+    /// for conditions.
     pub fn new(
         plan: &'a Plan,
         snapshot: &'a S,
         contextual: ContextualTuples,
+        context: &'a Context,
         at: Instant,
         limits: EvaluationLimits,
     ) -> Self {
-        Self { plan, facts: Facts::new(snapshot, contextual, at, limits.reads_max), limits }
+        let facts = Facts::new(plan, snapshot, contextual, context, at, limits.reads_max);
+        Self { plan, facts, limits }
     }
 
     /// The instant that it is made for.

@@ -1,8 +1,8 @@
-//! What a check knows of a place: true, false, neither, or that a limit was met; up to when; and on which cuts it rests.
+//! What a check knows of a place: true, false, neither, or that it failed; up to when; and on which cuts it rests.
 
 use hashbrown::HashMap;
 
-use super::LimitReached;
+use super::Failure;
 use super::facts::Until;
 use super::met::ObjectId;
 use super::plan::ExprId;
@@ -21,8 +21,8 @@ pub(super) enum Value {
     False,
     /// Neither: it rests on a cycle through a subtraction.
     Unknown,
-    /// A limit was met on the way.
-    Failed(LimitReached),
+    /// A limit was met on the way, or a condition could not be evaluated.
+    Failed(Failure),
 }
 
 /// What a place came to.
@@ -53,7 +53,7 @@ pub(super) struct Tally {
     until: Until,
     cut: usize,
     unknown: bool,
-    pub(super) failed: Option<LimitReached>,
+    pub(super) failed: Option<Failure>,
 }
 
 impl Tally {
@@ -68,7 +68,7 @@ impl Tally {
         match outcome.value {
             Value::True | Value::False => {}
             Value::Unknown => self.unknown = true,
-            Value::Failed(limit) => self.failed = Some(limit),
+            Value::Failed(failure) => self.failed = Some(failure),
         }
         if outcome.cut != UNCUT || outcome.value == Value::Unknown {
             self.until = self.until.min(path);
@@ -78,7 +78,7 @@ impl Tally {
 
     pub(super) fn outcome(&self) -> Outcome {
         let value = match self.failed {
-            Some(limit) => Value::Failed(limit),
+            Some(failure) => Value::Failed(failure),
             None if self.unknown => Value::Unknown,
             None => Value::False,
         };

@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
+use super::conditions::Conditions;
 use super::region::{Regions, SubjectKind};
+use crate::cel::{Context, Program};
 use crate::model::{
-    AuthorizationModel, RestrictionKind, Rewrite, SubjectRef, TupleRef, TypeDefinition, TypeRestriction,
+    AuthorizationModel, RestrictionKind, Rewrite, SubjectRef, TupleCondition, TupleRef, TypeDefinition,
+    TypeRestriction,
 };
 
 /// Computed relations looked through to price one operand of an intersection.
@@ -20,6 +23,9 @@ const COST_STEPS_MAX: u32 = 64;
 /// Relations whose usersets as subjects are kept ready at the most; the others are made ready for each evaluation. Who
 /// asks is mostly an object; a large model has thousands of relations, and each kind takes memory for all of them.
 const USERSET_KINDS_KEPT_MAX: usize = 64;
+
+/// What a compiled condition counts for in the measure of a plan's memory, in nodes.
+const CONDITION_SIZE: usize = 64;
 
 /// A type of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +58,7 @@ pub(super) enum Expr {
     Never,
 }
 
-/// What may stand on the right of a relation's own tuples. Forms that need a condition are left out: no model with
-/// conditions is admitted yet.
+/// What may stand on the right of a relation's own tuples, under a condition or none.
 #[derive(Debug, Default)]
 pub(super) struct Admitted {
     pub(super) objects: Vec<TypeId>,
@@ -75,6 +80,8 @@ struct RelationPlan {
     admitted: Admitted,
     rewrite: Rewrite,
     restrictions: Vec<TypeRestriction>,
+    /// Whether a restriction asks for a condition.
+    conditional: bool,
 }
 
 /// A model, compiled once and used by every evaluation of it.
@@ -84,6 +91,7 @@ pub struct Plan {
     relations: Vec<RelationPlan>,
     exprs: Vec<Expr>,
     roots: HashMap<ExprId, Rel>,
+    conditions: Conditions,
     /// By kind of subject, made when first asked for: objects and wildcards by type, usersets by relation.
     object_regions: Box<[OnceLock<Regions>]>,
     wildcard_regions: Box<[OnceLock<Regions>]>,
@@ -109,17 +117,13 @@ impl Plan {
     }
 
     /// Why a tuple of this form and condition may not be written, if it may not.
-    pub fn admits(&self, key: TupleRef<'_>, condition: Option<&str>) -> Result<(), String> {
+    pub fn admits(&self, key: TupleRef<'_>, condition: Option<&TupleCondition>) -> Result<(), String> {
         let type_name = key.object.type_name;
         let of = format_args!("{type_name}#{}", key.relation).to_string();
-        let Some(relation) =
-            self.find(type_name, key.relation).and_then(|rel| self.relations.get(rel.0 as usize))
-        else {
+        let Some(rel) = self.find(type_name, key.relation) else {
             return Err(format!("relation '{of}' not found"));
         };
-        let fits_form = |restriction: &&TypeRestriction| fits(restriction, key.subject);
-        let mut forms = relation.restrictions.iter().filter(fits_form).peekable();
-        if forms.peek().is_none() {
+        if !self.restrictions(rel).iter().any(|restriction| fits(restriction, key.subject)) {
             let what = match key.subject {
                 SubjectRef::Object(object) => format!("type '{}'", object.type_name),
                 SubjectRef::Wildcard(type_name) => format!("the typed wildcard '{type_name}:*'"),
@@ -129,15 +133,48 @@ impl Plan {
             };
             return Err(format!("{what} is not an allowed type restriction for '{of}'"));
         }
-        if forms.any(|restriction| restriction.condition.as_deref() == condition) {
-            return Ok(());
-        }
-        Err(match condition {
-            Some(name) => {
-                format!("condition '{name}' is not an allowed condition for this subject of '{of}'")
+        let admitted = self.admits_under(rel, key.subject, condition.map(|condition| &*condition.name));
+        match condition {
+            None if admitted => Ok(()),
+            None => Err("condition is missing".to_owned()),
+            Some(condition) => {
+                let Some(program) = self.condition(&condition.name) else {
+                    return Err("undefined condition".to_owned());
+                };
+                if !admitted {
+                    return Err("invalid condition for type restriction".to_owned());
+                }
+                let context: Context =
+                    serde_json::from_str(&condition.context).map_err(|error| error.to_string())?;
+                program
+                    .as_ref()
+                    .map_err(Clone::clone)?
+                    .check_context(&context)
+                    .map_err(|error| error.to_string())
             }
-            None => format!("a condition is required for this subject of '{of}'"),
-        })
+        }
+    }
+
+    /// Whether a restriction of the relation admits this form of subject under exactly this condition, or under none.
+    pub(super) fn admits_under(&self, rel: Rel, subject: SubjectRef<'_>, condition: Option<&str>) -> bool {
+        let admits = |restriction: &TypeRestriction| {
+            restriction.condition.as_deref() == condition && fits(restriction, subject)
+        };
+        self.restrictions(rel).iter().any(admits)
+    }
+
+    /// Whether any restriction of the relation asks for a condition.
+    pub(super) fn is_conditional(&self, rel: Rel) -> bool {
+        self.relations.get(rel.0 as usize).is_some_and(|r| r.conditional)
+    }
+
+    /// A condition of the model, or why it cannot be evaluated.
+    pub(super) fn condition(&self, name: &str) -> Option<&Result<Program, String>> {
+        self.conditions.get(name)
+    }
+
+    fn restrictions(&self, rel: Rel) -> &[TypeRestriction] {
+        self.relations.get(rel.0 as usize).map_or(&[], |r| &r.restrictions)
     }
 
     pub(super) fn type_id(&self, name: &str) -> Option<TypeId> {
@@ -219,7 +256,7 @@ impl Plan {
 
     /// A measure of the memory that the plan can take.
     pub fn size(&self) -> usize {
-        self.exprs.len()
+        self.exprs.len() + self.conditions.len() * CONDITION_SIZE
     }
 }
 
@@ -290,6 +327,7 @@ impl Compiler {
                     admitted: self.admitted(&relation.restrictions),
                     rewrite: relation.rewrite.clone(),
                     restrictions: relation.restrictions.clone(),
+                    conditional: relation.restrictions.iter().any(|r| r.condition.is_some()),
                 });
             }
         }
@@ -309,6 +347,7 @@ impl Compiler {
             relations,
             exprs: self.exprs,
             roots,
+            conditions: Conditions::compile(&model.conditions),
         }
     }
 
@@ -318,7 +357,7 @@ impl Compiler {
 
     fn admitted(&self, restrictions: &[TypeRestriction]) -> Admitted {
         let mut admitted = Admitted::default();
-        for restriction in restrictions.iter().filter(|restriction| restriction.condition.is_none()) {
+        for restriction in restrictions {
             let Some(of) = self.type_ids.get(&restriction.type_name).copied() else { continue };
             match &restriction.kind {
                 RestrictionKind::Object => push_new(&mut admitted.objects, of),
@@ -382,7 +421,7 @@ impl Compiler {
         let definition = model.types.get(of.0 as usize).and_then(|definition| definition.relation(tupleset));
         let mut targets = Vec::new();
         for restriction in definition.map_or(&[][..], |definition| &definition.restrictions) {
-            let plain = restriction.kind == RestrictionKind::Object && restriction.condition.is_none();
+            let plain = restriction.kind == RestrictionKind::Object;
             let target = self.type_ids.get(&restriction.type_name).and_then(|of| self.find(*of, computed));
             if let (true, Some(target)) = (plain, target) {
                 push_new(&mut targets, target);

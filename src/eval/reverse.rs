@@ -3,7 +3,7 @@
 //! Where an object names many others (a park shared with 1,000 partners) and the subject is in few places, it is
 //! cheaper to ask what the subject may hold the relation on, and then whether the object names that. The walk
 //! answers a superset: of an intersection it follows one operand, of a difference the base. Each candidate is then
-//! checked from the object's side, so that the answer is the same.
+//! checked from the object's side, so that the answer is the same. What fails counts as met.
 //!
 //! The passing of time can only take tuples away, and every step needs a tuple or none: who is no candidate now
 //! cannot become one by the passing of time.
@@ -95,13 +95,35 @@ impl ReverseEdges {
         }
     }
 
-    /// The relations from which a walk can come to one of `targets`.
-    fn relevant(&self, plan: &Plan, targets: &[Rel]) -> Vec<bool> {
-        closure(plan, targets, |rel, open| {
+    /// What a walk that is to come to one of `targets` follows.
+    pub(super) fn relevant(&self, plan: &Plan, targets: &[Rel]) -> Relevant {
+        let relations = closure(plan, targets, |rel, open| {
             open.extend(
                 self.steps.get(rel.0 as usize).into_iter().flat_map(|steps| steps.from.iter().copied()),
             );
-        })
+        });
+        let is_relevant = |rel: Rel| relations.get(rel.0 as usize).copied().unwrap_or(false);
+        let asks = |rel: Rel| is_relevant(rel) && plan.is_conditional(rel);
+        let tupleset_asks =
+            |(tupleset, whole): &(Rel, Rel)| is_relevant(*whole) && plan.is_conditional(*tupleset);
+        let conditional = plan.relations().any(asks)
+            || self.steps.iter().any(|steps| steps.tuplesets.iter().any(tupleset_asks));
+        Relevant { relations, conditional }
+    }
+}
+
+/// What a walk from the subject's side to given relations follows.
+#[derive(Debug)]
+pub(super) struct Relevant {
+    /// By relation: whether it can lead to them.
+    relations: Vec<bool>,
+    /// Whether a tuple on the way may carry a condition.
+    pub(super) conditional: bool,
+}
+
+impl Relevant {
+    fn has(&self, rel: Rel) -> bool {
+        self.relations.get(rel.0 as usize).copied().unwrap_or(false)
     }
 }
 
@@ -131,7 +153,7 @@ pub(super) fn candidates<S: Snapshot>(
     let (plan, regions, subject) = (search.plan, search.regions, search.subject);
     let edges = regions.reverse(plan);
     let relevant = hop.relevant.get_or_init(|| edges.relevant(plan, &hop.targets));
-    let is_relevant = |rel: &&Rel| relevant.get(rel.0 as usize).copied().unwrap_or(false);
+    let is_relevant = |rel: &&Rel| relevant.has(**rel);
     let mut met = Met { seen: Few::new(), open: VecDeque::new(), budget };
     for rel in edges.exact.iter().filter(is_relevant) {
         if !follow(search, &mut met, subject, *rel, *rel)? {
@@ -197,7 +219,7 @@ fn follow<S: Snapshot>(
     };
     let mut within = spend(met);
     if within {
-        search.facts.objects_of(subject, plan.type_name(of), plan.relation_name(over), |id, _| {
+        search.facts.objects_of(subject, plan.type_name(of), over, plan.relation_name(over), |id, _| {
             within = spend(met);
             if within {
                 met.push(objects.intern(of, id), whole);

@@ -209,13 +209,13 @@ impl From<EngineError> for ApiError {
                     _ => Code::InvalidAuthorizationModel,
                 }
             }
-            EngineError::ConditionsUnsupported { .. } => Code::InvalidAuthorizationModel,
             EngineError::InvalidTuple { contextual: true, .. } => Code::InvalidTuple,
             EngineError::TypeNotFound { .. }
             | EngineError::RelationNotFound { .. }
             | EngineError::InvalidSubject { .. }
             | EngineError::InvalidTuple { contextual: false, .. }
-            | EngineError::ImplicitTuple { .. } => Code::ValidationError,
+            | EngineError::ImplicitTuple { .. }
+            | EngineError::Condition(_) => Code::ValidationError,
             EngineError::DuplicateTuple { .. } => Code::DuplicateTuples,
             EngineError::TooComplex { .. } => Code::ResolutionTooComplex,
             EngineError::RevisionNotReached { .. } => Code::RevisionNotReached,

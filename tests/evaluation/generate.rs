@@ -3,9 +3,11 @@
 //! A world is read off a list of bytes, each a choice, so that a failing one shrinks to a small one. Models are valid as
 //! far as the evaluator cares, and wilder than a validator would admit: relations may be computed in a circle.
 
+use tenure::cel::Context;
 use tenure::model::{
-    AuthorizationModel, Instant, Lifetime, Object, Origin, RelationDefinition, RestrictionKind, Rewrite,
-    SchemaVersion, Subject, TupleKey, TupleRecord, TypeDefinition, TypeRestriction,
+    AuthorizationModel, Condition, ConditionParameter, Instant, Lifetime, Object, Origin, ParameterType,
+    RelationDefinition, RestrictionKind, Rewrite, SchemaVersion, Subject, TupleCondition, TupleKey,
+    TupleRecord, TypeDefinition, TypeRestriction,
 };
 
 const TYPES: [&str; 3] = ["group", "folder", "document"];
@@ -27,6 +29,8 @@ pub struct World {
     pub stored: Vec<(TupleKey, TupleRecord)>,
     /// Tuples given with the query, one per key.
     pub contextual: Vec<(TupleKey, TupleRecord)>,
+    /// Values given with the query.
+    pub context: Context,
     pub subjects: Vec<Subject>,
 }
 
@@ -43,17 +47,34 @@ impl World {
     }
 
     pub fn read(bytes: &[u8]) -> Self {
-        Choices { bytes: bytes.iter(), wide: false, tangled: false }.world()
+        Choices::of(bytes).world()
     }
 
     /// A world whose types have many relations, all of them part of the first one.
     pub fn read_wide(bytes: &[u8]) -> Self {
-        Choices { bytes: bytes.iter(), wide: true, tangled: false }.world()
+        Choices { wide: true, ..Choices::of(bytes) }.world()
+    }
+
+    /// A world in which restrictions ask for conditions and tuples carry them.
+    pub fn read_conditional(bytes: &[u8]) -> Self {
+        Choices { conditional: true, ..Choices::of(bytes) }.world()
+    }
+
+    /// What a tuple's condition comes to; `None` where it cannot be evaluated. Said here once more, with no expression.
+    pub fn outcome(&self, record: &TupleRecord) -> Option<bool> {
+        let Some(condition) = &record.condition else { return Some(true) };
+        let stored: Context = serde_json::from_str(&condition.context).unwrap();
+        let value = |name: &str| stored.get(name).or_else(|| self.context.get(name))?.as_bool();
+        match &*condition.name {
+            "open" => value("x"),
+            "either" => value("x").zip(value("y")).map(|(x, y)| x || y),
+            other => panic!("{other}"),
+        }
     }
 
     /// A world of many operators and of many tuples that lead from object to object, most of them in circles.
     pub fn read_tangled(bytes: &[u8]) -> Self {
-        Choices { bytes: bytes.iter(), wide: false, tangled: true }.world()
+        Choices { tangled: true, ..Choices::of(bytes) }.world()
     }
 }
 
@@ -62,14 +83,17 @@ impl std::fmt::Debug for World {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for definition in &self.model.types {
             for RelationDefinition { name, rewrite, restrictions, .. } in &definition.relations {
-                let forms: Vec<_> =
-                    restrictions.iter().map(|r| format!("{} {:?}", r.type_name, r.kind)).collect();
+                let forms: Vec<_> = restrictions
+                    .iter()
+                    .map(|r| format!("{} {:?} {:?}", r.type_name, r.kind, r.condition))
+                    .collect();
                 writeln!(f, "{}#{name}: {rewrite:?}; {}", definition.name, forms.join(", "))?;
             }
         }
+        writeln!(f, "context {:?}", self.context)?;
         for (what, tuples) in [("stored", &self.stored), ("contextual", &self.contextual)] {
             for (key, record) in tuples {
-                writeln!(f, "{what} {key} {:?}", record.lifetime)?;
+                writeln!(f, "{what} {key} {:?} {:?}", record.lifetime, record.condition)?;
             }
         }
         Ok(())
@@ -85,13 +109,56 @@ pub fn instants() -> impl Iterator<Item = Instant> {
     (1..=7).map(|n| instant(n * 5))
 }
 
+/// `open(x: bool) { x }` and `either(x: bool, y: bool) { x || y }`
+fn conditions() -> Vec<Condition> {
+    let condition = |name: &str, expression: &str, parameters: &[&str]| Condition {
+        name: name.into(),
+        expression: expression.into(),
+        parameters: parameters
+            .iter()
+            .map(|name| ConditionParameter { name: (*name).into(), parameter_type: ParameterType::Bool })
+            .collect(),
+        origin: Origin::default(),
+    };
+    vec![condition("open", "x", &["x"]), condition("either", "x || y", &["x", "y"])]
+}
+
 struct Choices<'a> {
     bytes: std::slice::Iter<'a, u8>,
     wide: bool,
     tangled: bool,
+    conditional: bool,
 }
 
-impl Choices<'_> {
+impl<'a> Choices<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { bytes: bytes.iter(), wide: false, tangled: false, conditional: false }
+    }
+
+    /// The name of a condition, or none.
+    fn condition(&mut self) -> Option<Box<str>> {
+        if !self.conditional {
+            return None;
+        }
+        match self.below(5) {
+            0..=2 => None,
+            3 => Some("open".into()),
+            _ => Some("either".into()),
+        }
+    }
+
+    /// Values of some of the parameters.
+    fn values(&mut self) -> Context {
+        let mut values = Context::new();
+        for name in ["x", "y"] {
+            match self.below(4) {
+                0 => {}
+                n => drop(values.insert(name.to_owned(), (n > 1).into())),
+            }
+        }
+        values
+    }
+
     fn below(&mut self, n: usize) -> usize {
         usize::from(self.bytes.next().copied().unwrap_or(0)) % n
     }
@@ -111,8 +178,9 @@ impl Choices<'_> {
         let model = AuthorizationModel {
             schema_version: SchemaVersion::V1_1,
             types: [vec![user], types.to_vec()].concat(),
-            conditions: Vec::new(),
+            conditions: if self.conditional { conditions() } else { Vec::new() },
         };
+        let context = if self.conditional { self.values() } else { Context::new() };
         let stored = self.tuples(if self.tangled { 48 } else { 18 });
         let contextual = self.tuples(3);
         let userset = Subject::parse(&format!("{}:{}#{}", self.one(&TYPES), self.one(&IDS), self.name()));
@@ -123,15 +191,15 @@ impl Choices<'_> {
             Subject::parse("group:1").unwrap(),
             userset.unwrap(),
         ];
-        World { model, stored, contextual, subjects }
+        World { model, stored, contextual, context, subjects }
     }
 
     fn type_definition(&mut self, name: &str) -> TypeDefinition {
-        let plain = |of: &str| TypeRestriction {
-            type_name: of.into(),
-            kind: RestrictionKind::Object,
-            condition: None,
+        let mut plain = |of: &str| {
+            let condition = self.condition();
+            TypeRestriction { type_name: of.into(), kind: RestrictionKind::Object, condition }
         };
+        let parents = TYPES.map(&mut plain);
         let mut relations: Vec<_> = RELATIONS.map(|relation| self.relation(relation)).into();
         if self.wide {
             for relation in FILLERS {
@@ -147,7 +215,7 @@ impl Choices<'_> {
         relations.push(RelationDefinition {
             name: PARENT.into(),
             rewrite: Rewrite::This,
-            restrictions: TYPES.map(plain).into(),
+            restrictions: parents.into(),
             origin: Origin::default(),
         });
         TypeDefinition { name: name.into(), relations, origin: Origin::default() }
@@ -155,11 +223,9 @@ impl Choices<'_> {
 
     fn relation(&mut self, name: &str) -> RelationDefinition {
         let rewrite = self.rewrite(2);
-        let mut restrictions = vec![TypeRestriction {
-            type_name: "user".into(),
-            kind: RestrictionKind::Object,
-            condition: None,
-        }];
+        let condition = self.condition();
+        let mut restrictions =
+            vec![TypeRestriction { type_name: "user".into(), kind: RestrictionKind::Object, condition }];
         for _ in 0..self.below(4) {
             let of = self.one(&TYPES);
             let kind = match self.below(4) {
@@ -168,7 +234,8 @@ impl Choices<'_> {
                 _ => RestrictionKind::Userset(self.name().into()),
             };
             let of = if kind == RestrictionKind::Wildcard { "user" } else { of };
-            restrictions.push(TypeRestriction { type_name: of.into(), kind, condition: None });
+            let condition = self.condition();
+            restrictions.push(TypeRestriction { type_name: of.into(), kind, condition });
         }
         RelationDefinition { name: name.into(), rewrite, restrictions, origin: Origin::default() }
     }
@@ -224,7 +291,11 @@ impl Choices<'_> {
             _ => None,
         };
         let lifetime = Lifetime { expires_at, paused: self.below(10) == 9 };
-        let record = TupleRecord { lifetime, condition: None, written_at: instant(0) };
+        let condition = self.condition().map(|name| {
+            let context = serde_json::Value::Object(self.values()).to_string().into();
+            TupleCondition { name, context }
+        });
+        let record = TupleRecord { lifetime, condition, written_at: instant(0) };
         (TupleKey::parse(&object, relation, &subject).unwrap(), record)
     }
 }

@@ -30,9 +30,9 @@ impl<'a> Oracle<'a> {
         let live: Vec<_> = tuples
             .into_iter()
             .filter(|(_, record)| record.lifetime.is_live(at))
+            .filter(|(key, record)| admitted(model, key, record))
             .map(|(key, _)| key)
             .collect();
-        let live: Vec<_> = live.into_iter().filter(|key| admitted(model, key)).collect();
         Self { model, live, objects: objects.into_iter().collect() }
     }
 
@@ -141,10 +141,12 @@ fn name_of(relation: &str, subtracted: &Rewrite) -> Box<str> {
     format!("{relation}: {subtracted:?}").into()
 }
 
-/// Whether the model admits a tuple of this form; one that it does not admit counts as absent.
-fn admitted(model: &AuthorizationModel, key: &TupleKey) -> bool {
+/// Whether the model admits a tuple of this form under its condition; one that it does not admit counts as absent.
+pub fn admitted(model: &AuthorizationModel, key: &TupleKey, record: &TupleRecord) -> bool {
     let Some(relation) = model.relation(&key.object.type_name, &key.relation) else { return false };
-    relation.restrictions.iter().any(|restriction| match (&restriction.kind, &key.subject) {
+    let condition = record.condition.as_ref().map(|condition| &*condition.name);
+    let under = relation.restrictions.iter().filter(|r| r.condition.as_deref() == condition);
+    under.into_iter().any(|restriction| match (&restriction.kind, &key.subject) {
         (RestrictionKind::Object, Subject::Object(object)) => object.type_name == restriction.type_name,
         (RestrictionKind::Wildcard, Subject::Wildcard(of)) => *of == restriction.type_name,
         (RestrictionKind::Userset(name), Subject::Userset(object, relation)) => {

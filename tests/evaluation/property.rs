@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence};
 use tenure::eval::{ContextualTuples, EvalError, Evaluation, Plan};
 use tenure::model::limits::EvaluationLimits;
-use tenure::model::{Clock, Instant};
+use tenure::model::{Clock, Instant, TupleKey, TupleRecord};
 use tenure::store::memory::MemoryDatabase;
 use tenure::store::{Batch, Database, Field, OnDuplicate, Write};
 
@@ -27,9 +27,9 @@ impl Clock for Still {
 fn stored(world: &World) -> <MemoryDatabase as Database>::Snapshot {
     let database = MemoryDatabase::new(Arc::new(Still));
     let store = database.create_store("property").unwrap().id;
-    let write = |(key, record): &(tenure::model::TupleKey, tenure::model::TupleRecord)| Write {
+    let write = |(key, record): &(TupleKey, TupleRecord)| Write {
         key: key.clone(),
-        condition: Field::Absent,
+        condition: record.condition.clone().map_or(Field::Absent, Field::Set),
         expires_at: record.lifetime.expires_at.map_or(Field::Absent, Field::Set),
         paused: Field::Set(record.lifetime.paused),
         on_duplicate: OnDuplicate::Error,
@@ -60,9 +60,11 @@ fn no_difference(world: &World, limits_of: LimitsOf) -> Result<(), TestCaseError
     let plan = Plan::compile(&world.model);
     let contextual = ContextualTuples::new(world.contextual.iter().cloned());
     let instants: Vec<_> = instants().collect();
+    let tuples = world.tuples();
     for subject in &world.subjects {
-        let oracles =
-            instants.iter().map(|at| Oracle::new(&world.model, world.tuples(), World::objects(), *at));
+        let oracles = instants
+            .iter()
+            .map(|at| Oracle::new(&world.model, tuples.iter().copied(), World::objects(), *at));
         let held: Vec<_> = oracles.map(|oracle| oracle.held(subject)).collect();
         for (number, object) in World::objects().enumerate() {
             for relation in ["a", "b", "c", "d", "parent", "x17"] {
@@ -71,8 +73,14 @@ fn no_difference(world: &World, limits_of: LimitsOf) -> Result<(), TestCaseError
                 // Between the expirations.
                 for index in [0, 2, 4] {
                     let limits = limits_of(number, index);
-                    let mut evaluation =
-                        Evaluation::new(&plan, &snapshot, contextual.clone(), instants[index], limits);
+                    let mut evaluation = Evaluation::new(
+                        &plan,
+                        &snapshot,
+                        contextual.clone(),
+                        &world.context,
+                        instants[index],
+                        limits,
+                    );
                     let decision = match evaluation.check(object.as_ref(), relation, subject.as_ref()) {
                         Ok(decision) => decision,
                         // No answer is no wrong one, where limits are low.
@@ -105,14 +113,73 @@ fn no_difference(world: &World, limits_of: LimitsOf) -> Result<(), TestCaseError
     Ok(())
 }
 
+/// What each tuple whose condition fails could have come to, as far as `KEPT` of them go: the others together.
+fn possible_worlds(world: &World) -> Vec<Vec<&(TupleKey, TupleRecord)>> {
+    const KEPT: usize = 3;
+    let outcomes: Vec<_> = world.tuples().into_iter().map(|tuple| (tuple, world.outcome(&tuple.1))).collect();
+    let failing = outcomes.iter().filter(|(_, outcome)| outcome.is_none()).count();
+    let choices = 1_usize << failing.min(KEPT + 1);
+    let world_of = |choice: usize| {
+        let mut number = 0;
+        let mut counts = |outcome: Option<bool>| {
+            outcome.unwrap_or_else(|| {
+                number += 1;
+                choice >> (number - 1).min(KEPT) & 1 == 1
+            })
+        };
+        outcomes.iter().filter(|(_, outcome)| counts(*outcome)).map(|(tuple, _)| *tuple).collect()
+    };
+    (0..choices).map(world_of).collect()
+}
+
+/// Where no condition fails, conditions decide as the oracle says; where some do, an answer is given only if it is the same
+/// whatever they come to.
+fn conditions_decide(world: &World) -> Result<(), TestCaseError> {
+    let snapshot = stored(world);
+    let plan = Plan::compile(&world.model);
+    let contextual = ContextualTuples::new(world.contextual.iter().cloned());
+    let worlds = possible_worlds(world);
+    for subject in &world.subjects {
+        for (index, at) in instants().enumerate().step_by(2) {
+            let oracles = worlds
+                .iter()
+                .map(|tuples| Oracle::new(&world.model, tuples.iter().copied(), World::objects(), at));
+            let held: Vec<_> = oracles.map(|oracle| oracle.held(subject)).collect();
+            for (number, object) in World::objects().enumerate() {
+                for relation in ["a", "b", "c", "d", "parent"] {
+                    let limits = unlimited(number, index);
+                    let mut evaluation =
+                        Evaluation::new(&plan, &snapshot, contextual.clone(), &world.context, at, limits);
+                    let answer = evaluation.check(object.as_ref(), relation, subject.as_ref());
+                    let possible: Vec<_> =
+                        held.iter().map(|held| held.contains(&(object.clone(), relation.into()))).collect();
+                    let asked = || format!("{object}#{relation}@{subject} at {at}: {answer:?}\n{world:#?}");
+                    match &answer {
+                        Ok(decision) => {
+                            prop_assert!(possible.iter().all(|own| *own == decision.allowed), "{}", asked());
+                        }
+                        Err(EvalError::Condition(_)) => prop_assert!(possible.len() > 1, "{}", asked()),
+                        Err(_) => prop_assert!(false, "{}", asked()),
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// `share` of the cases that are asked for, each a world made by `read` from so many bytes.
 fn property(share: u32, bytes: std::ops::Range<usize>, read: fn(&[u8]) -> World, limits_of: LimitsOf) {
+    for_worlds(share, bytes, |bytes| no_difference(&read(bytes), limits_of));
+}
+
+fn for_worlds(share: u32, bytes: std::ops::Range<usize>, holds: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
     let cases = std::env::var("TENURE_PROPERTY_CASES").ok().map_or(CASES, |n| n.parse().unwrap());
     let failure_persistence = Some(Box::new(FileFailurePersistence::Off) as Box<_>);
     let cases = cases.div_ceil(share);
     let config = Config { cases, failure_persistence, max_shrink_iters: 20_000, ..Config::default() };
     proptest!(config, |(bytes in prop::collection::vec(any::<u8>(), bytes))| {
-        no_difference(&read(&bytes), limits_of)?;
+        holds(&bytes)?;
     });
 }
 
@@ -135,4 +202,9 @@ fn regions_that_overflow_change_no_answer() {
 #[test]
 fn circles_through_operators_change_no_answer() {
     property(4, 150..420, World::read_tangled, unlimited);
+}
+
+#[test]
+fn conditions_decide_and_failures_are_never_guessed() {
+    for_worlds(2, 60..300, |bytes| conditions_decide(&World::read_conditional(bytes)));
 }

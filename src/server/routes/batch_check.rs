@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::cel::Context;
 use crate::engine::{BatchCheckItem, CheckAnswer, EngineError, QueryContext};
 use crate::model::Revision;
 use crate::model::limits::CHECKS_PER_BATCH_MAX;
@@ -60,6 +61,7 @@ pub(in crate::server) async fn batch_check<D: Database>(
         let context = QueryContext {
             model: wire::model_id(fields)?,
             contextual_tuples: Vec::new(),
+            context: Context::new(),
             at_least_revision: wire::at_least_revision(fields)?,
         };
         wire::consistency(fields)?;
@@ -97,10 +99,11 @@ fn item(fields: &mut Fields) -> Result<Item, ApiError> {
         let expected = format!("expected 1 to {CORRELATION_ID_BYTES_MAX} letters, digits, `_` and `-`");
         return Err(ApiError::invalid(&fields.path("correlation_id"), expected));
     }
-    fields.map("context")?;
+    let context = fields.map("context")?.unwrap_or_default();
     let check = routes::check::tuple_key(fields);
     let contextual_tuples = wire::contextual_tuples(fields);
-    let check = check.and_then(|check| Ok(BatchCheckItem { check, contextual_tuples: contextual_tuples? }));
+    let check =
+        check.and_then(|check| Ok(BatchCheckItem { check, contextual_tuples: contextual_tuples?, context }));
     Ok(Item { correlation_id, check })
 }
 

@@ -33,10 +33,10 @@ pub(in crate::server) async fn check<D: Database>(
         let context = QueryContext {
             model: wire::model_id(fields)?,
             contextual_tuples: wire::contextual_tuples(fields)?,
+            context: fields.map("context")?.unwrap_or_default(),
             at_least_revision: wire::at_least_revision(fields)?,
         };
         fields.boolean("trace")?;
-        fields.map("context")?;
         wire::consistency(fields)?;
         Ok((context, request))
     })?;

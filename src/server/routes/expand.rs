@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::cel::Context;
 use crate::engine::{Answer, ExpandRequest, QueryContext};
 use crate::eval::{ExpandedSubject, Node, NodeValue};
 use crate::model::{Lifetime, Object, Revision};
@@ -52,6 +53,7 @@ pub(in crate::server) async fn expand<D: Database>(
         let context = QueryContext {
             model: wire::model_id(fields)?,
             contextual_tuples: wire::contextual_tuples(fields)?,
+            context: Context::new(),
             at_least_revision: wire::at_least_revision(fields)?,
         };
         wire::consistency(fields)?;
