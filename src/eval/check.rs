@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 use super::facts::{Facts, Until};
 use super::met::{Few, ObjectId, Objects};
 use super::outcome::{Outcome, Place, Provisional, Tally, UNCUT, Value};
-use super::plan::{Expr, ExprId, Plan, Rel};
+use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
 use super::{Decision, EvalError, LimitReached};
@@ -49,38 +49,65 @@ pub(super) fn check<S: Snapshot>(
     };
     let (Some(kind), Some(rel)) = (kind, plan.find(object.type_name, relation)) else { return Ok(nobody) };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
-    let root = plan.root(rel);
-    let regions = &*regions;
-    let Some(region) = regions.region(plan, root) else { return Ok(nobody) };
-    // Most that is allowed is so by a tuple of the object itself, which needs no walk.
-    if let Some(until) = direct(plan, regions, facts, subject, region, object)? {
-        return Ok(Decision { allowed: true, stable_until: until.instant() });
-    }
-    if !region.leads_on() {
-        return Ok(nobody);
-    }
-    let mut objects = Objects::default();
-    let start = Place { object: objects.intern(plan.type_of(rel), object.id), expr: root };
-    let mut search = Search {
-        plan,
-        regions,
-        facts,
-        subject,
-        limits,
-        objects,
-        start,
-        known: Few::new(),
-        provisional: Provisional::default(),
-        deciding: Vec::new(),
-        candidates: Vec::new(),
-    };
-    let outcome = search.walk(start, 0)?;
-    match outcome.value {
-        Value::True => Ok(Decision { allowed: true, stable_until: outcome.until.instant() }),
-        Value::False | Value::Unknown => {
-            Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
+    let question = Question { plan, regions: &regions, limits, subject };
+    question.decide(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(decision, _)| decision)
+}
+
+/// Who is asked about, and by what rules.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'e, 's> {
+    pub(super) plan: &'e Plan,
+    /// Those of the subject's kind.
+    pub(super) regions: &'e Regions,
+    pub(super) limits: EvaluationLimits,
+    pub(super) subject: SubjectRef<'s>,
+}
+
+impl Question<'_, '_> {
+    /// Whether a rewrite of an object holds, where the way to it took `depth` hops already, and the deepest that was
+    /// looked at.
+    pub(super) fn decide<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        of: TypeId,
+        id: &str,
+        expr: ExprId,
+        depth: u32,
+    ) -> Result<(Decision, u32), EvalError> {
+        let Self { plan, regions, limits, subject } = *self;
+        let nobody = Decision { allowed: false, stable_until: None };
+        let Some(region) = regions.region(plan, expr) else { return Ok((nobody, depth)) };
+        let object = ObjectRef { type_name: plan.type_name(of), id };
+        // Most that is allowed is so by a tuple of the object itself, which needs no walk.
+        if let Some(until) = direct(plan, regions, facts, subject, region, object)? {
+            return Ok((Decision { allowed: true, stable_until: until.instant() }, depth));
         }
-        Value::Failed(limit) => Err(limit.into()),
+        if !region.leads_on() {
+            return Ok((nobody, depth));
+        }
+        let mut objects = Objects::default();
+        let start = Place { object: objects.intern(of, id), expr };
+        let mut search = Search {
+            plan,
+            regions,
+            facts,
+            subject,
+            limits,
+            objects,
+            start,
+            known: Few::new(),
+            provisional: Provisional::default(),
+            deciding: Vec::new(),
+            candidates: Vec::new(),
+            deepest: depth,
+        };
+        let outcome = search.walk(start, depth)?;
+        let stable_until = outcome.until.instant();
+        match outcome.value {
+            Value::True => Ok((Decision { allowed: true, stable_until }, search.deepest)),
+            Value::False | Value::Unknown => Ok((Decision { allowed: false, stable_until }, search.deepest)),
+            Value::Failed(limit) => Err(limit.into()),
+        }
     }
 }
 
@@ -140,6 +167,8 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     deciding: Vec<Place>,
     /// What the subject's side has found, by what was asked for.
     candidates: Vec<(SmallVec<[Rel; 4]>, Candidates)>,
+    /// The most hops after which anything was looked at.
+    deepest: u32,
 }
 
 /// Objects and relations on them that the subject may hold.
@@ -157,6 +186,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         };
         walk.push(start, depth, Until::NEVER);
         while let Some(step) = walk.next() {
+            self.deepest = self.deepest.max(step.depth);
             if let Some(until) = self.visit(&mut walk, &step)? {
                 let outcome = Outcome::new(Value::True, until);
                 if !self.deciding.is_empty() {

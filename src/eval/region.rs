@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use smallvec::SmallVec;
 
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId, push_new};
-use super::reverse::ReverseEdges;
+use super::reverse::{Relevant, ReverseEdges};
 
 /// Parts of one region at the most; computed relations beyond it are walked to instead of looked through, so that the
 /// regions of a large model stay linear in its size.
@@ -51,7 +51,7 @@ pub(super) struct Hop {
     pub(super) over: Rel,
     pub(super) targets: SmallVec<[Rel; 4]>,
     /// What to follow from the subject's side; made when first needed.
-    pub(super) relevant: OnceLock<Vec<bool>>,
+    pub(super) relevant: OnceLock<Relevant>,
 }
 
 /// The regions of a plan for one kind of subject.
