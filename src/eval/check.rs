@@ -42,12 +42,9 @@ pub(super) fn check<S: Snapshot>(
     subject: SubjectRef<'_>,
 ) -> Result<Decision, EvalError> {
     let nobody = Decision { allowed: false, stable_until: None };
-    let kind = match subject {
-        SubjectRef::Object(of) => plan.type_id(of.type_name).map(SubjectKind::Object),
-        SubjectRef::Wildcard(of) => plan.type_id(of).map(SubjectKind::Wildcard),
-        SubjectRef::Userset(of, relation) => plan.find(of.type_name, relation).map(SubjectKind::Userset),
+    let (Some(kind), Some(rel)) = (plan.kind(subject), plan.find(object.type_name, relation)) else {
+        return Ok(nobody);
     };
-    let (Some(kind), Some(rel)) = (kind, plan.find(object.type_name, relation)) else { return Ok(nobody) };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
     let question = Question { plan, regions: &regions, limits, subject };
     question.decide(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(decision, _)| decision)
@@ -471,7 +468,11 @@ fn direct<S: Snapshot>(
 }
 
 /// The relations that are asked of the object that a subject names.
-fn targets<'h>(plan: &'h Plan, hop: &'h Hop, subject: SubjectRef<'h>) -> impl Iterator<Item = Rel> + 'h {
+pub(super) fn targets<'h>(
+    plan: &'h Plan,
+    hop: &'h Hop,
+    subject: SubjectRef<'h>,
+) -> impl Iterator<Item = Rel> + 'h {
     hop.targets.iter().copied().filter(move |target| match subject {
         SubjectRef::Object(object) => plan.type_name(plan.type_of(*target)) == object.type_name,
         SubjectRef::Userset(object, relation) => {

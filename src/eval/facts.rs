@@ -123,6 +123,34 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         self.counts
     }
 
+    /// Sets how much may be read in all.
+    pub(super) fn set_reads_max(&mut self, reads_max: u64) {
+        self.reads_max = reads_max;
+    }
+
+    /// Whether all that may be read has been.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.counts.total() > self.reads_max
+    }
+
+    /// Lets `ask` read at most `reads` of what may be read in all.
+    pub(super) fn within<T>(
+        &mut self,
+        reads: u64,
+        ask: impl FnOnce(&mut Self) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
+        let all = self.reads_max;
+        self.reads_max = all.min(self.counts.total().saturating_add(reads));
+        let answer = ask(self);
+        self.reads_max = all;
+        answer.map_err(|error| match error {
+            EvalError::Limit(LimitReached::Reads { .. }) => {
+                LimitReached::Reads { reads: if self.are_exhausted() { all } else { reads } }.into()
+            }
+            other => other,
+        })
+    }
+
     /// Up to when the tuple counts, if it does now.
     pub(super) fn tuple(&mut self, key: TupleRef<'_>) -> Result<Option<Until>, EvalError> {
         if !self.contextual.0.is_empty()
