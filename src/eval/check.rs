@@ -22,7 +22,7 @@ use super::conditions::Standing;
 use super::facts::{Facts, Until};
 use super::met::{Few, ObjectId, Objects};
 use super::outcome::{Outcome, Place, Provisional, Tally, UNCUT, Value};
-use super::plan::{Expr, ExprId, Plan, Rel};
+use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
 use super::{Decision, EvalError, Failure, LimitReached};
@@ -43,47 +43,73 @@ pub(super) fn check<S: Snapshot>(
     subject: SubjectRef<'_>,
 ) -> Result<Decision, EvalError> {
     let nobody = Decision { allowed: false, stable_until: None };
-    let kind = match subject {
-        SubjectRef::Object(of) => plan.type_id(of.type_name).map(SubjectKind::Object),
-        SubjectRef::Wildcard(of) => plan.type_id(of).map(SubjectKind::Wildcard),
-        SubjectRef::Userset(of, relation) => plan.find(of.type_name, relation).map(SubjectKind::Userset),
+    let (Some(kind), Some(rel)) = (plan.kind(subject), plan.find(object.type_name, relation)) else {
+        return Ok(nobody);
     };
-    let (Some(kind), Some(rel)) = (kind, plan.find(object.type_name, relation)) else { return Ok(nobody) };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
-    let root = plan.root(rel);
-    let regions = &*regions;
-    let Some(region) = regions.region(plan, root) else { return Ok(nobody) };
-    // Most that is allowed is so by a tuple of the object itself, which needs no walk.
-    let start_failed = match direct(plan, regions, facts, subject, region, object)? {
-        Standing::Counts(until) => return Ok(Decision { allowed: true, stable_until: until.instant() }),
-        Standing::Failed(failure) if !region.leads_on() => return Err(facts.error(failure)),
-        Standing::Absent if !region.leads_on() => return Ok(nobody),
-        Standing::Failed(failure) => Some(failure),
-        Standing::Absent => None,
-    };
-    let mut objects = Objects::default();
-    let start = Place { object: objects.intern(plan.type_of(rel), object.id), expr: root };
-    let mut search = Search {
-        plan,
-        regions,
-        facts,
-        subject,
-        limits,
-        objects,
-        start,
-        start_failed,
-        known: Few::new(),
-        provisional: Provisional::default(),
-        deciding: Vec::new(),
-        candidates: Vec::new(),
-    };
-    let outcome = search.walk(start, 0)?;
-    match outcome.value {
-        Value::True => Ok(Decision { allowed: true, stable_until: outcome.until.instant() }),
-        Value::False | Value::Unknown => {
-            Ok(Decision { allowed: false, stable_until: outcome.until.instant() })
+    let question = Question { plan, regions: &regions, limits, subject };
+    question.decide(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(decision, _)| decision)
+}
+
+/// Who is asked about, and by what rules.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'e, 's> {
+    pub(super) plan: &'e Plan,
+    /// Those of the subject's kind.
+    pub(super) regions: &'e Regions,
+    pub(super) limits: EvaluationLimits,
+    pub(super) subject: SubjectRef<'s>,
+}
+
+impl Question<'_, '_> {
+    /// Whether a rewrite of an object holds, where the way to it took `depth` hops already, and the deepest that was
+    /// looked at.
+    pub(super) fn decide<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        of: TypeId,
+        id: &str,
+        expr: ExprId,
+        depth: u32,
+    ) -> Result<(Decision, u32), EvalError> {
+        let Self { plan, regions, limits, subject } = *self;
+        let nobody = Decision { allowed: false, stable_until: None };
+        let Some(region) = regions.region(plan, expr) else { return Ok((nobody, depth)) };
+        let object = ObjectRef { type_name: plan.type_name(of), id };
+        // Most that is allowed is so by a tuple of the object itself, which needs no walk.
+        let start_failed = match direct(plan, regions, facts, subject, region, object)? {
+            Standing::Counts(until) => {
+                return Ok((Decision { allowed: true, stable_until: until.instant() }, depth));
+            }
+            Standing::Failed(failure) if !region.leads_on() => return Err(facts.error(failure)),
+            Standing::Absent if !region.leads_on() => return Ok((nobody, depth)),
+            Standing::Failed(failure) => Some(failure),
+            Standing::Absent => None,
+        };
+        let mut objects = Objects::default();
+        let start = Place { object: objects.intern(of, id), expr };
+        let mut search = Search {
+            plan,
+            regions,
+            facts,
+            subject,
+            limits,
+            objects,
+            start,
+            start_failed,
+            known: Few::new(),
+            provisional: Provisional::default(),
+            deciding: Vec::new(),
+            candidates: Vec::new(),
+            deepest: depth,
+        };
+        let outcome = search.walk(start, depth)?;
+        let stable_until = outcome.until.instant();
+        match outcome.value {
+            Value::True => Ok((Decision { allowed: true, stable_until }, search.deepest)),
+            Value::False | Value::Unknown => Ok((Decision { allowed: false, stable_until }, search.deepest)),
+            Value::Failed(failure) => Err(search.facts.error(failure)),
         }
-        Value::Failed(failure) => Err(search.facts.error(failure)),
     }
 }
 
@@ -145,6 +171,8 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     deciding: Vec<Place>,
     /// What the subject's side has found, by what was asked for.
     candidates: Vec<(SmallVec<[Rel; 4]>, Candidates)>,
+    /// The most hops after which anything was looked at.
+    deepest: u32,
 }
 
 /// Objects and relations on them that the subject may hold.
@@ -162,6 +190,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         };
         walk.push(start, depth, Until::NEVER);
         while let Some(step) = walk.next() {
+            self.deepest = self.deepest.max(step.depth);
             if let Some(until) = self.visit(&mut walk, &step)? {
                 let outcome = Outcome::new(Value::True, until);
                 if !self.deciding.is_empty() {
@@ -458,7 +487,11 @@ fn direct<S: Snapshot>(
 }
 
 /// The relations that are asked of the object that a subject names.
-fn targets<'h>(plan: &'h Plan, hop: &'h Hop, subject: SubjectRef<'h>) -> impl Iterator<Item = Rel> + 'h {
+pub(super) fn targets<'h>(
+    plan: &'h Plan,
+    hop: &'h Hop,
+    subject: SubjectRef<'h>,
+) -> impl Iterator<Item = Rel> + 'h {
     hop.targets.iter().copied().filter(move |target| match subject {
         SubjectRef::Object(object) => plan.type_name(plan.type_of(*target)) == object.type_name,
         SubjectRef::Userset(object, relation) => {

@@ -142,6 +142,34 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
     }
 
+    /// Sets how much may be read in all.
+    pub(super) fn set_reads_max(&mut self, reads_max: u64) {
+        self.reads_max = reads_max;
+    }
+
+    /// Whether all that may be read has been.
+    pub(super) fn are_exhausted(&self) -> bool {
+        self.counts.total() > self.reads_max
+    }
+
+    /// Lets `ask` read at most `reads` of what may be read in all.
+    pub(super) fn within<T>(
+        &mut self,
+        reads: u64,
+        ask: impl FnOnce(&mut Self) -> Result<T, EvalError>,
+    ) -> Result<T, EvalError> {
+        let all = self.reads_max;
+        self.reads_max = all.min(self.counts.total().saturating_add(reads));
+        let answer = ask(self);
+        self.reads_max = all;
+        answer.map_err(|error| match error {
+            EvalError::Limit(LimitReached::Reads { .. }) => {
+                LimitReached::Reads { reads: if self.are_exhausted() { all } else { reads } }.into()
+            }
+            other => other,
+        })
+    }
+
     /// What a tuple of `rel` comes to.
     pub(super) fn tuple(&mut self, rel: Rel, key: TupleRef<'_>) -> Result<Standing, EvalError> {
         if !self.contextual.0.is_empty()

@@ -77,6 +77,12 @@ pub(super) struct Few<K, V> {
     many: HashMap<K, V>,
 }
 
+impl<K: Copy + Eq + Hash, V: Copy> Default for Few<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Copy + Eq + Hash, V: Copy> Few<K, V> {
     pub(super) fn new() -> Self {
         Self { few: SmallVec::new(), many: HashMap::new() }

@@ -9,12 +9,16 @@
 //! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes and conditions applied, reads counted.
 //! - `check`: the walk from the object; `reverse`: the walk from the subject, where the object's side is wide.
 //! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
+//! - `list_objects`, `list_users`: everything that a subject holds, and everybody who holds; `list`: what they share.
 //! - `expand`: one level of a relation as a tree.
 
 mod check;
 mod conditions;
 mod expand;
 mod facts;
+mod list;
+mod list_objects;
+mod list_users;
 mod met;
 mod outcome;
 mod plan;
@@ -23,6 +27,7 @@ mod reverse;
 mod tree;
 
 pub use facts::{ContextualTuples, ReadCounts};
+pub use list::{ListEnd, Recipient};
 pub use plan::Plan;
 pub use tree::{ExpandedSubject, Node, NodeValue};
 
@@ -31,10 +36,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::cel::Context;
-use crate::model::limits::EvaluationLimits;
-use crate::model::{Instant, ObjectRef, SubjectRef, TupleKey};
+use crate::model::limits::{EvaluationLimits, ListLimits};
+use crate::model::{Instant, ObjectRef, Subject, SubjectRef, TupleKey};
 use crate::store::{Snapshot, StoreError};
+use check::Question;
 use facts::Facts;
+use list::Kept;
 
 /// A decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +51,15 @@ pub struct Decision {
     /// Up to this instant (exclusive) the passing of time alone cannot change the decision; a guaranteed lower
     /// bound. `None`: it never can.
     pub stable_until: Option<Instant>,
+}
+
+/// Which subjects to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SubjectFilter<'a> {
+    /// Those of a type, and its wildcard.
+    Type(&'a str),
+    /// The usersets of a type's relation.
+    Usersets(&'a str, &'a str),
 }
 
 /// A limit that an evaluation met.
@@ -64,6 +80,14 @@ pub enum LimitReached {
     Reads {
         /// The limit, in point reads, seeks and scanned entries.
         reads: u64,
+    },
+    /// A list has met more than it may keep in mind.
+    #[error(
+        "Authorization Model resolution required more than {bytes} bytes of memory; ask for a narrower list"
+    )]
+    Kept {
+        /// The limit, in bytes.
+        bytes: usize,
     },
 }
 
@@ -148,6 +172,52 @@ impl<'a, S: Snapshot> Evaluation<'a, S> {
         subject: SubjectRef<'_>,
     ) -> Result<Decision, EvalError> {
         check::check(self.plan, &mut self.facts, self.limits, object, relation, subject)
+    }
+
+    /// Tells `recipient` the identifier of each object of the type on which `subject` holds `relation`, each once, as
+    /// soon as it is found. Every one told passes a check; where one is left out, the answer says so.
+    pub fn list_objects(
+        &mut self,
+        limits: ListLimits,
+        subject: SubjectRef<'_>,
+        relation: &str,
+        object_type: &str,
+        recipient: &mut dyn Recipient<str>,
+    ) -> Result<ListEnd, EvalError> {
+        self.facts.set_reads_max(limits.reads_max);
+        let plan = self.plan;
+        let Some(target) = plan.find(object_type, relation) else { return Ok(ListEnd::Whole) };
+        let Some(regions) = plan.kind(subject).and_then(|kind| plan.regions(kind)) else {
+            return Ok(ListEnd::Whole);
+        };
+        let question = Question { plan, regions: &regions, limits: self.limits, subject };
+        let kept = Kept::new(limits.kept_bytes_max);
+        list_objects::list_objects(question, &mut self.facts, target, kept, recipient)
+    }
+
+    /// Tells `recipient` each subject of the filter that holds `relation` on `object`, each once: of a type, its objects
+    /// that tuples name and, where everybody of the type holds it, the wildcard; of a type and a relation, its usersets.
+    /// Every one told passes a check. Whoever passes and is not told is one of a wildcard that was; where one may have
+    /// been left out, the answer says so.
+    pub fn list_users(
+        &mut self,
+        limits: ListLimits,
+        object: ObjectRef<'_>,
+        relation: &str,
+        filter: SubjectFilter<'_>,
+        recipient: &mut dyn Recipient<Subject>,
+    ) -> Result<ListEnd, EvalError> {
+        self.facts.set_reads_max(limits.reads_max);
+        let kept = Kept::new(limits.kept_bytes_max);
+        list_users::list_users(
+            self.plan,
+            &mut self.facts,
+            self.limits,
+            (object, relation),
+            filter,
+            kept,
+            recipient,
+        )
     }
 
     /// What `relation` of `object` is made of, one level deep, as the model writes it.

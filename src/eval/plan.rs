@@ -189,6 +189,15 @@ impl Plan {
         self.find_on(self.type_id(type_name)?, relation)
     }
 
+    /// What a subject is to this model, if it knows of such.
+    pub(super) fn kind(&self, subject: SubjectRef<'_>) -> Option<SubjectKind> {
+        match subject {
+            SubjectRef::Object(of) => self.type_id(of.type_name).map(SubjectKind::Object),
+            SubjectRef::Wildcard(of) => self.type_id(of).map(SubjectKind::Wildcard),
+            SubjectRef::Userset(of, relation) => self.find(of.type_name, relation).map(SubjectKind::Userset),
+        }
+    }
+
     pub(super) fn find_on(&self, of: TypeId, relation: &str) -> Option<Rel> {
         self.types.get(of.0 as usize)?.relations.get(relation).copied()
     }

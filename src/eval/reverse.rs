@@ -9,24 +9,38 @@
 //! cannot become one by the passing of time.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 
 use super::EvalError;
 use super::check::Search;
-use super::met::{Few, ObjectId};
+use super::conditions::Standing;
+use super::facts::Facts;
+use super::met::{Few, ObjectId, Objects};
 use super::plan::{Expr, Plan, Rel};
 use super::region::{Hop, Regions, SubjectKind, closure};
 use crate::model::{ObjectRef, SubjectRef};
 use crate::store::Snapshot;
 
+/// A step from the subject's side: to the objects that the tuples of a relation name, or to the same object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// The relation whose tuples are followed.
+    over: Rel,
+    /// The relation that may hold behind the step.
+    pub(super) whole: Rel,
+    /// Whether it does hold then: no other operand of an intersection or a difference has a say.
+    pub(super) plain: bool,
+}
+
 /// Where a relation leads, from the subject's side.
 #[derive(Debug, Clone, Default)]
 struct Steps {
     /// Relations of the same object that it is part of.
-    computed: Vec<Rel>,
+    computed: Vec<Step>,
     /// Relations whose own tuples may hold it as a userset.
-    usersets: Vec<Rel>,
-    /// Relations that ask it of the objects that a tupleset (the first) names.
-    tuplesets: Vec<(Rel, Rel)>,
+    usersets: Vec<Step>,
+    /// Relations that ask it of the objects that a tupleset names.
+    tuplesets: Vec<Step>,
     /// The relations that lead to it.
     from: Vec<Rel>,
 }
@@ -35,9 +49,9 @@ struct Steps {
 #[derive(Debug)]
 pub(super) struct ReverseEdges {
     /// Relations whose own tuples hold the subject itself.
-    exact: Vec<Rel>,
+    exact: Vec<Step>,
     /// Relations whose own tuples hold the wildcard of the subject's type.
-    wildcard: Vec<Rel>,
+    wildcard: Vec<Step>,
     steps: Vec<Steps>,
 }
 
@@ -52,35 +66,40 @@ impl ReverseEdges {
     }
 
     fn add(&mut self, plan: &Plan, regions: &Regions, rel: Rel) {
-        let mut open = vec![plan.root(rel)];
-        while let Some(id) = open.pop() {
+        let mut open = vec![(plan.root(rel), true)];
+        while let Some((id, plain)) = open.pop() {
             if !regions.reaches(id) {
                 continue;
             }
+            let step = |over: Rel| Step { over, whole: rel, plain };
             match plan.expr(id) {
                 Expr::This(_) => {
                     if regions.exact(plan, rel) {
-                        self.exact.push(rel);
+                        add_step(&mut self.exact, step(rel));
                     }
                     if regions.wildcard(plan, rel).is_some() {
-                        self.wildcard.push(rel);
+                        add_step(&mut self.wildcard, step(rel));
                     }
                     for userset in
                         plan.admitted(rel).usersets.iter().filter(|userset| regions.leads(plan, **userset))
                     {
-                        self.link(*userset, rel, |steps| steps.usersets.push(rel));
+                        self.link(*userset, rel, |steps| add_step(&mut steps.usersets, step(rel)));
                     }
                 }
-                Expr::Computed(computed) => self.link(*computed, rel, |steps| steps.computed.push(rel)),
+                Expr::Computed(computed) => {
+                    self.link(*computed, rel, |steps| add_step(&mut steps.computed, step(rel)));
+                }
                 Expr::TupleToUserset { tupleset, targets } => {
                     for target in targets.iter().filter(|target| regions.leads(plan, **target)) {
-                        self.link(*target, rel, |steps| steps.tuplesets.push((*tupleset, rel)));
+                        self.link(*target, rel, |steps| add_step(&mut steps.tuplesets, step(*tupleset)));
                     }
                 }
-                Expr::Union(children) => open.extend(children),
+                Expr::Union(children) => open.extend(children.iter().map(|child| (*child, plain))),
                 // Whoever is in all operands is in the first, the cheapest.
-                Expr::Intersection(operands) => open.extend(operands.first()),
-                Expr::Difference(base, _) => open.push(*base),
+                Expr::Intersection(operands) => open.extend(operands.first().map(|first| (*first, false))),
+                Expr::Difference(base, subtract) => {
+                    open.push((*base, plain && !regions.reaches(*subtract)));
+                }
                 Expr::Never => {}
             }
         }
@@ -104,11 +123,18 @@ impl ReverseEdges {
         });
         let is_relevant = |rel: Rel| relations.get(rel.0 as usize).copied().unwrap_or(false);
         let asks = |rel: Rel| is_relevant(rel) && plan.is_conditional(rel);
-        let tupleset_asks =
-            |(tupleset, whole): &(Rel, Rel)| is_relevant(*whole) && plan.is_conditional(*tupleset);
+        let tupleset_asks = |step: &Step| is_relevant(step.whole) && plan.is_conditional(step.over);
         let conditional = plan.relations().any(asks)
             || self.steps.iter().any(|steps| steps.tuplesets.iter().any(tupleset_asks));
         Relevant { relations, conditional }
+    }
+}
+
+/// Of two steps that differ in being plain only, the plain one is enough.
+fn add_step(steps: &mut Vec<Step>, step: Step) {
+    match steps.iter_mut().find(|own| (own.over, own.whole) == (step.over, step.whole)) {
+        Some(own) => own.plain |= step.plain,
+        None => steps.push(step),
     }
 }
 
@@ -127,6 +153,109 @@ impl Relevant {
     }
 }
 
+/// The steps that one subject's walk to given relations can take.
+pub(super) struct Follower<'w> {
+    pub(super) plan: &'w Plan,
+    pub(super) regions: &'w Regions,
+    pub(super) edges: &'w ReverseEdges,
+    pub(super) relevant: &'w Relevant,
+    pub(super) subject: SubjectRef<'w>,
+}
+
+/// What a walk from the subject's side comes to.
+pub(super) enum Reached<'a> {
+    /// A scan, which begins unless it is refused.
+    Scan,
+    /// An object on which `step.whole` may hold, named by a tuple.
+    Named { id: &'a str, step: Step },
+    /// The object that the walk is at, on which `step.whole` may hold too.
+    Same { id: &'a str, step: Step },
+}
+
+impl Follower<'_> {
+    /// Calls `visit` with what the subject is in by itself, until it breaks.
+    pub(super) fn first<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        visit: &mut impl FnMut(Reached<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        if let (SubjectKind::Userset(rel), SubjectRef::Userset(object, _)) = (self.regions.kind, self.subject)
+        {
+            let itself = Step { over: rel, whole: rel, plain: true };
+            if visit(Reached::Same { id: object.id, step: itself }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if self.scans(facts, self.subject, &self.edges.exact, visit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        match self.regions.kind {
+            SubjectKind::Object(_) => {
+                let everybody = SubjectRef::Wildcard(self.subject.type_name());
+                self.scans(facts, everybody, &self.edges.wildcard, visit)
+            }
+            SubjectKind::Wildcard(_) | SubjectKind::Userset(_) => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    /// Calls `visit` with what follows from the subject's holding `rel` on `object`, until it breaks.
+    pub(super) fn next<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        object: ObjectRef<'_>,
+        rel: Rel,
+        visit: &mut impl FnMut(Reached<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        let Some(steps) = self.edges.steps.get(rel.0 as usize) else { return Ok(ControlFlow::Continue(())) };
+        for step in steps.computed.iter().filter(|step| self.relevant.has(step.whole)) {
+            if visit(Reached::Same { id: object.id, step: *step }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let userset = SubjectRef::Userset(object, self.plan.relation_name(rel));
+        if self.scans(facts, userset, &steps.usersets, visit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.scans(facts, SubjectRef::Object(object), &steps.tuplesets, visit)
+    }
+
+    /// Whether anything follows from a relation.
+    pub(super) fn leads_on(&self, rel: Rel) -> bool {
+        let relevant = |step: &Step| self.relevant.has(step.whole);
+        self.edges.steps.get(rel.0 as usize).is_some_and(|steps| {
+            let mut all = steps.computed.iter().chain(&steps.usersets).chain(&steps.tuplesets);
+            all.any(relevant)
+        })
+    }
+
+    /// Follows those of the steps that are relevant to the objects whose tuples name the subject.
+    fn scans<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        subject: SubjectRef<'_>,
+        steps: &[Step],
+        visit: &mut impl FnMut(Reached<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, EvalError> {
+        let plan = self.plan;
+        for step in steps.iter().filter(|step| self.relevant.has(step.whole)) {
+            let mut flow = visit(Reached::Scan);
+            if flow.is_continue() {
+                let of = plan.type_name(plan.type_of(step.over));
+                facts.objects_of(subject, of, step.over, plan.relation_name(step.over), |id, standing| {
+                    // What fails may hold: whoever wants to know asks about the object.
+                    let plain = step.plain && matches!(standing, Standing::Counts(_));
+                    flow = visit(Reached::Named { id, step: Step { plain, ..*step } });
+                    flow.is_continue()
+                })?;
+            }
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
 /// The places that a walk from the subject's side has met.
 struct Met {
     seen: Few<(ObjectId, Rel), ()>,
@@ -136,9 +265,29 @@ struct Met {
 }
 
 impl Met {
-    fn push(&mut self, object: ObjectId, rel: Rel) {
-        if self.seen.insert((object, rel), ()) {
-            self.open.push_back((object, rel));
+    fn meet(&mut self, plan: &Plan, objects: &mut Objects, reached: &Reached<'_>) -> ControlFlow<()> {
+        let (id, step) = match *reached {
+            Reached::Scan => return self.spend(),
+            Reached::Named { id, step } => {
+                self.spend()?;
+                (id, step)
+            }
+            Reached::Same { id, step } => (id, step),
+        };
+        let object = objects.intern(plan.type_of(step.whole), id);
+        if self.seen.insert((object, step.whole), ()) {
+            self.open.push_back((object, step.whole));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn spend(&mut self) -> ControlFlow<()> {
+        match self.budget.checked_sub(1) {
+            Some(left) => {
+                self.budget = left;
+                ControlFlow::Continue(())
+            }
+            None => ControlFlow::Break(()),
         }
     }
 }
@@ -153,79 +302,26 @@ pub(super) fn candidates<S: Snapshot>(
     let (plan, regions, subject) = (search.plan, search.regions, search.subject);
     let edges = regions.reverse(plan);
     let relevant = hop.relevant.get_or_init(|| edges.relevant(plan, &hop.targets));
-    let is_relevant = |rel: &&Rel| relevant.has(**rel);
+    let follower = Follower { plan, regions, edges, relevant, subject };
     let mut met = Met { seen: Few::new(), open: VecDeque::new(), budget };
-    for rel in edges.exact.iter().filter(is_relevant) {
-        if !follow(search, &mut met, subject, *rel, *rel)? {
-            return Ok(None);
-        }
-    }
-    if let SubjectKind::Object(_) = regions.kind {
-        let everybody = SubjectRef::Wildcard(subject.type_name());
-        for rel in edges.wildcard.iter().filter(is_relevant) {
-            if !follow(search, &mut met, everybody, *rel, *rel)? {
-                return Ok(None);
-            }
-        }
-    }
-    if let (SubjectKind::Userset(rel), SubjectRef::Userset(object, _)) = (regions.kind, subject) {
-        let own = search.objects.intern(plan.type_of(rel), object.id);
-        met.push(own, rel);
+    if follower.first(search.facts, &mut |reached| met.meet(plan, &mut search.objects, &reached))?.is_break()
+    {
+        return Ok(None);
     }
     let mut found = Vec::new();
     while let Some((object, rel)) = met.open.pop_front() {
         if hop.targets.contains(&rel) {
             found.push((object, rel));
         }
-        let Some(steps) = edges.steps.get(rel.0 as usize) else { continue };
-        for whole in steps.computed.iter().filter(is_relevant) {
-            met.push(object, *whole);
-        }
         let (of, id) = search.objects.get(object);
         let id = id.to_owned();
         let own = ObjectRef { type_name: plan.type_name(of), id: &id };
-        let userset = SubjectRef::Userset(own, plan.relation_name(rel));
-        for whole in steps.usersets.iter().filter(is_relevant) {
-            if !follow(search, &mut met, userset, *whole, *whole)? {
-                return Ok(None);
-            }
-        }
-        for (tupleset, whole) in steps.tuplesets.iter().filter(|(_, whole)| is_relevant(&whole)) {
-            if !follow(search, &mut met, SubjectRef::Object(own), *tupleset, *whole)? {
-                return Ok(None);
-            }
+        if follower
+            .next(search.facts, own, rel, &mut |reached| met.meet(plan, &mut search.objects, &reached))?
+            .is_break()
+        {
+            return Ok(None);
         }
     }
     Ok(Some(found))
-}
-
-/// Notes `whole` on each object whose relation `over` names the subject; `false` where the budget is used up.
-fn follow<S: Snapshot>(
-    search: &mut Search<'_, '_, '_, S>,
-    met: &mut Met,
-    subject: SubjectRef<'_>,
-    over: Rel,
-    whole: Rel,
-) -> Result<bool, EvalError> {
-    let plan = search.plan;
-    let of = plan.type_of(over);
-    let objects = &mut search.objects;
-    let spend = |met: &mut Met| match met.budget.checked_sub(1) {
-        Some(left) => {
-            met.budget = left;
-            true
-        }
-        None => false,
-    };
-    let mut within = spend(met);
-    if within {
-        search.facts.objects_of(subject, plan.type_name(of), over, plan.relation_name(over), |id, _| {
-            within = spend(met);
-            if within {
-                met.push(objects.intern(of, id), whole);
-            }
-            within
-        })?;
-    }
-    Ok(within)
 }

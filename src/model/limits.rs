@@ -83,3 +83,21 @@ impl Default for EvaluationLimits {
         Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 8 }
     }
 }
+
+/// What one list may cost before it ends and says that it is not whole. What it has found until then holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListLimits {
+    /// Most point reads, scans and scanned entries of one list, together; each check that it takes is held to those of a
+    /// check as well.
+    pub reads_max: u64,
+    /// Most memory for what a list has met, in bytes, by estimate.
+    pub kept_bytes_max: usize,
+    /// Most results of a list that is answered as a whole; one that is streamed has no such limit.
+    pub results_max: usize,
+}
+
+impl Default for ListLimits {
+    fn default() -> Self {
+        Self { reads_max: 10_000_000, kept_bytes_max: 128 * 1024 * 1024, results_max: 10_000 }
+    }
+}

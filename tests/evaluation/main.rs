@@ -9,5 +9,6 @@
 
 mod generate;
 mod limits;
+mod lists;
 mod oracle;
 mod property;

@@ -24,7 +24,7 @@ impl Clock for Still {
     }
 }
 
-fn stored(world: &World) -> <MemoryDatabase as Database>::Snapshot {
+pub fn stored(world: &World) -> <MemoryDatabase as Database>::Snapshot {
     let database = MemoryDatabase::new(Arc::new(Still));
     let store = database.create_store("property").unwrap().id;
     let write = |(key, record): &(TupleKey, TupleRecord)| Write {
@@ -114,7 +114,7 @@ fn no_difference(world: &World, limits_of: LimitsOf) -> Result<(), TestCaseError
 }
 
 /// What each tuple whose condition fails could have come to, as far as `KEPT` of them go: the others together.
-fn possible_worlds(world: &World) -> Vec<Vec<&(TupleKey, TupleRecord)>> {
+pub fn possible_worlds(world: &World) -> Vec<Vec<&(TupleKey, TupleRecord)>> {
     const KEPT: usize = 3;
     let outcomes: Vec<_> = world.tuples().into_iter().map(|tuple| (tuple, world.outcome(&tuple.1))).collect();
     let failing = outcomes.iter().filter(|(_, outcome)| outcome.is_none()).count();
@@ -169,42 +169,43 @@ fn conditions_decide(world: &World) -> Result<(), TestCaseError> {
 }
 
 /// `share` of the cases that are asked for, each a world made by `read` from so many bytes.
-fn property(share: u32, bytes: std::ops::Range<usize>, read: fn(&[u8]) -> World, limits_of: LimitsOf) {
-    for_worlds(share, bytes, |bytes| no_difference(&read(bytes), limits_of));
-}
-
-fn for_worlds(share: u32, bytes: std::ops::Range<usize>, holds: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
+pub fn property(
+    share: u32,
+    bytes: std::ops::Range<usize>,
+    read: fn(&[u8]) -> World,
+    holds: impl Fn(&World) -> Result<(), TestCaseError>,
+) {
     let cases = std::env::var("TENURE_PROPERTY_CASES").ok().map_or(CASES, |n| n.parse().unwrap());
     let failure_persistence = Some(Box::new(FileFailurePersistence::Off) as Box<_>);
     let cases = cases.div_ceil(share);
     let config = Config { cases, failure_persistence, max_shrink_iters: 20_000, ..Config::default() };
     proptest!(config, |(bytes in prop::collection::vec(any::<u8>(), bytes))| {
-        holds(&bytes)?;
+        holds(&read(&bytes))?;
     });
 }
 
 #[test]
 fn the_evaluator_and_the_oracle_never_differ() {
-    property(1, 60..260, World::read, unlimited);
+    property(1, 60..260, World::read, |world| no_difference(world, unlimited));
 }
 
 #[test]
 fn a_limit_never_turns_into_an_answer() {
-    property(4, 60..260, World::read, tight);
+    property(4, 60..260, World::read, |world| no_difference(world, tight));
 }
 
 #[test]
 fn regions_that_overflow_change_no_answer() {
-    property(100, 800..1400, World::read_wide, unlimited);
-    property(100, 800..1400, World::read_wide, tight);
+    property(100, 800..1400, World::read_wide, |world| no_difference(world, unlimited));
+    property(100, 800..1400, World::read_wide, |world| no_difference(world, tight));
 }
 
 #[test]
 fn circles_through_operators_change_no_answer() {
-    property(4, 150..420, World::read_tangled, unlimited);
+    property(4, 150..420, World::read_tangled, |world| no_difference(world, unlimited));
 }
 
 #[test]
 fn conditions_decide_and_failures_are_never_guessed() {
-    for_worlds(2, 60..300, |bytes| conditions_decide(&World::read_conditional(bytes)));
+    property(2, 60..300, World::read_conditional, conditions_decide);
 }
