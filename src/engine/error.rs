@@ -91,6 +91,9 @@ pub enum EngineError {
         /// Which one.
         limit: crate::eval::LimitReached,
     },
+    /// Whoever asked for a list would not wait any longer, and nothing was found until then.
+    #[error("the time for the list was over before anything was found")]
+    Stopped,
     /// The revision asked for does not exist yet.
     #[error("revision {asked} has not been reached; the newest one is {newest}")]
     RevisionNotReached {
