@@ -92,7 +92,8 @@ fn serve(settings: &Settings) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
     let database = RocksDatabase::open(&settings.data, Arc::new(SystemClock), &RocksOptions::default())
         .map_err(|error| error.to_string())?;
-    let engine = Arc::new(Engine::new(database, settings.evaluation));
+    let engine = Engine::new(database, settings.evaluation).with_list_limits(settings.lists);
+    let engine = Arc::new(engine);
     let outcome = runtime.block_on(until_stopped(listener, address, &engine, settings));
     // Ends what still runs: an evaluation whose client is gone.
     runtime.shutdown_timeout(match outcome {

@@ -12,12 +12,12 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::listen_address;
-use crate::model::limits::EvaluationLimits;
+use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::server::{CorsOrigins, ServerConfig};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
-/// Most requests and connections that can be allowed.
+/// Most requests, connections and results that can be allowed.
 const COUNT_MAX: usize = 1_000_000;
 /// What is logged, if nothing says otherwise.
 const LOG_DEFAULT: &str = "info";
@@ -54,6 +54,10 @@ pub struct Overrides {
     #[arg(long, value_name = "MS", env = "TENURE_REQUEST_TIMEOUT_MS", value_parser = milliseconds)]
     request_timeout_ms: Option<u64>,
 
+    /// Longest time for a streamed list, in milliseconds [default: 60000]
+    #[arg(long, value_name = "MS", env = "TENURE_STREAM_TIMEOUT_MS", value_parser = milliseconds)]
+    stream_timeout_ms: Option<u64>,
+
     /// Largest request body, in bytes [default: 616448]
     #[arg(long, value_name = "BYTES", env = "TENURE_BODY_BYTES_MAX")]
     body_bytes_max: Option<usize>,
@@ -82,6 +86,14 @@ pub struct Overrides {
     /// Most point reads, scans and scanned entries of one evaluation [default: 1000000]
     #[arg(long, value_name = "READS", env = "TENURE_EVALUATION_READS_MAX")]
     evaluation_reads_max: Option<u64>,
+
+    /// Most point reads, scans and scanned entries of one list [default: 10000000]
+    #[arg(long, value_name = "READS", env = "TENURE_LIST_READS_MAX")]
+    list_reads_max: Option<u64>,
+
+    /// Most results of a list that is not streamed [default: 10000]
+    #[arg(long, value_name = "COUNT", env = "TENURE_LIST_RESULTS_MAX")]
+    list_results_max: Option<usize>,
 }
 
 /// How log lines are written.
@@ -110,6 +122,8 @@ pub struct Settings {
     pub server: ServerConfig,
     /// What one evaluation may cost.
     pub evaluation: EvaluationLimits,
+    /// What one list may cost.
+    pub lists: ListLimits,
 }
 
 impl Settings {
@@ -131,6 +145,7 @@ impl Settings {
             ));
         }
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
+        let lists = ListLimits::default();
         let origins = set.cors_origins.iter().flatten().map(String::as_str);
         let cors_origins = CorsOrigins::parse(origins).map_err(|error| format!("`cors_origins`: {error}"))?;
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
@@ -138,6 +153,8 @@ impl Settings {
         let body_bytes = set.body_bytes_max.unwrap_or(server.body_bytes_max);
         let depth = set.evaluation_depth_max.unwrap_or(evaluation.depth_max);
         let reads = set.evaluation_reads_max.unwrap_or(evaluation.reads_max);
+        let list_reads = set.list_reads_max.unwrap_or(lists.reads_max);
+        let list_results = set.list_results_max.unwrap_or(lists.results_max);
         Ok(Self {
             data,
             listen,
@@ -151,6 +168,7 @@ impl Settings {
                     set.request_timeout_ms,
                     server.request_timeout,
                 )?,
+                stream_timeout: timeout("stream_timeout_ms", set.stream_timeout_ms, server.stream_timeout)?,
                 concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
                 connections_max: count("connections_max", connections)?,
                 header_read_timeout: timeout(
@@ -165,6 +183,11 @@ impl Settings {
                 reads_max: positive("evaluation_reads_max", reads, "read")?,
                 ..evaluation
             },
+            lists: ListLimits {
+                reads_max: positive("list_reads_max", list_reads, "read")?,
+                results_max: count("list_results_max", list_results)?,
+                ..lists
+            },
         })
     }
 }
@@ -177,7 +200,7 @@ fn positive<N: Default + PartialEq + Display>(name: &str, value: N, unit: &str) 
     Ok(value)
 }
 
-/// A number of requests or connections.
+/// A number of requests, connections or results.
 fn count(name: &str, value: usize) -> Result<usize, String> {
     match value {
         1..=COUNT_MAX => Ok(value),
@@ -204,6 +227,7 @@ impl Overrides {
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             request_timeout_ms: self.request_timeout_ms.or(other.request_timeout_ms),
+            stream_timeout_ms: self.stream_timeout_ms.or(other.stream_timeout_ms),
             body_bytes_max: self.body_bytes_max.or(other.body_bytes_max),
             concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
             connections_max: self.connections_max.or(other.connections_max),
@@ -211,6 +235,8 @@ impl Overrides {
             grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
+            list_reads_max: self.list_reads_max.or(other.list_reads_max),
+            list_results_max: self.list_results_max.or(other.list_results_max),
         }
     }
 }

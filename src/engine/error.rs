@@ -88,6 +88,9 @@ pub enum EngineError {
     /// A condition of a tuple could not be evaluated, and nothing else decided.
     #[error(transparent)]
     Condition(Arc<crate::eval::ConditionFailure>),
+    /// Whoever asked for a list would not wait any longer, and nothing was found until then.
+    #[error("the time for the list was over before anything was found")]
+    Stopped,
     /// The revision asked for does not exist yet.
     #[error("revision {asked} has not been reached; the newest one is {newest}")]
     RevisionNotReached {

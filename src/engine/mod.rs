@@ -4,11 +4,13 @@
 //! no state that a restart would lose: everything is in the database, and what it keeps besides is derived.
 
 mod error;
+mod lists;
 mod models;
 mod request;
 mod validate;
 
 pub use error::EngineError;
+pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage,
     Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WriteRequest,
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use crate::cel::Context;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
-use crate::model::limits::EvaluationLimits;
+use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
 use crate::schema;
 use crate::store::{Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter};
@@ -40,6 +42,7 @@ pub struct Engine<D: Database> {
     database: D,
     models: ModelCache,
     limits: EvaluationLimits,
+    lists: ListLimits,
 }
 
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
@@ -48,7 +51,12 @@ pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send
 impl<D: Database> Engine<D> {
     /// An engine on `database`.
     pub fn new(database: D, limits: EvaluationLimits) -> Self {
-        Self { database, models: ModelCache::default(), limits }
+        Self { database, models: ModelCache::default(), limits, lists: ListLimits::default() }
+    }
+
+    /// The engine with other limits for lists.
+    pub fn with_list_limits(self, lists: ListLimits) -> Self {
+        Self { lists, ..self }
     }
 
     /// The database.

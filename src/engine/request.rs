@@ -143,6 +143,14 @@ pub struct Answer<T> {
     pub at: Instant,
 }
 
+impl<T> Answer<T> {
+    /// The same with another value.
+    pub(super) fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        let Self { value, model, revision, at } = self;
+        Answer { value: change(value), model, revision, at }
+    }
+}
+
 /// Show how a relation of an object is made up.
 #[derive(Debug, Clone)]
 pub struct ExpandRequest {

@@ -15,16 +15,29 @@ pub(super) fn query(
     relation: &str,
     subject: Option<&Subject>,
 ) -> Result<(), EngineError> {
-    if !plan.has_type(&object.type_name) {
-        return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });
+    self::relation(plan, &object.type_name, relation)?;
+    subject.map_or(Ok(()), |subject| self::subject(plan, subject))
+}
+
+/// The type exists.
+pub(super) fn type_name(plan: &Plan, type_name: &str) -> Result<(), EngineError> {
+    if plan.has_type(type_name) {
+        return Ok(());
     }
-    if !plan.has_relation(&object.type_name, relation) {
-        return Err(EngineError::RelationNotFound {
-            type_name: object.type_name.clone(),
-            relation: relation.into(),
-        });
+    Err(EngineError::TypeNotFound { type_name: type_name.into() })
+}
+
+/// The type exists and has the relation.
+pub(super) fn relation(plan: &Plan, type_name: &str, relation: &str) -> Result<(), EngineError> {
+    self::type_name(plan, type_name)?;
+    if plan.has_relation(type_name, relation) {
+        return Ok(());
     }
-    let Some(subject) = subject else { return Ok(()) };
+    Err(EngineError::RelationNotFound { type_name: type_name.into(), relation: relation.into() })
+}
+
+/// The subject's type (and relation) exists.
+pub(super) fn subject(plan: &Plan, subject: &Subject) -> Result<(), EngineError> {
     subject_exists(plan, subject.as_ref())
         .map_err(|reason| EngineError::InvalidSubject { subject: subject.to_string().into(), reason })
 }

@@ -52,6 +52,9 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
 
+/// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
+pub const STREAMS_MAX: usize = 64;
+
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Most commits that become durable in one synced write.

@@ -1,8 +1,12 @@
 //! What every route shares, and the one place where work leaves the runtime's threads.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Instant as Stopwatch;
 
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, JoinHandle};
 
 use super::config::ServerConfig;
@@ -12,11 +16,16 @@ use crate::engine::{Engine, EngineError, WriteRequest};
 use crate::model::{ModelId, StoreId};
 use crate::store::{Committed, Database};
 
+/// How much of a request's time a list may take; the rest is for its answer.
+const LIST_TIME_SHARE: f64 = 0.9;
+
 /// The state of the server.
 pub(super) struct App<D: Database> {
     pub(super) engine: Arc<Engine<D>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
+    /// Streams that may be opened.
+    pub(super) streams: Arc<Semaphore>,
 }
 
 // Derived, it would ask that the database be cloned.
@@ -26,6 +35,7 @@ impl<D: Database> Clone for App<D> {
             engine: Arc::clone(&self.engine),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
+            streams: Arc::clone(&self.streams),
         }
     }
 }
@@ -39,17 +49,36 @@ impl<D: Database> App<D> {
         &self,
         query: impl FnOnce(&Engine<D>) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        Ok(self.spawn(query).outcome().await??)
+    }
+
+    /// Runs a list, which goes on until it is told not to: shortly before the request would be cut off, so that what was
+    /// found is answered, and when the request goes away.
+    pub(super) async fn run_list<T: Send + 'static>(
+        &self,
+        list: impl FnOnce(&Engine<D>, &dyn Fn() -> bool) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<Result<T, EngineError>, ApiError> {
+        let end = Stopwatch::now() + self.config.request_timeout.mul_f64(LIST_TIME_SHARE);
+        let (waiting, gone) = oneshot::channel::<Infallible>();
+        let outcome = self.spawn(move |engine| {
+            let gone = RefCell::new(gone);
+            // The other end has nothing to send: it goes away with the request.
+            let wanted = || matches!(gone.borrow_mut().try_recv(), Err(TryRecvError::Empty));
+            list(engine, &|| wanted() && Stopwatch::now() < end)
+        });
+        let outcome = outcome.outcome().await;
+        drop(waiting);
+        outcome
+    }
+
+    /// Begins `work` where it cannot keep the runtime from serving others.
+    pub(super) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine<D>) -> T + Send + 'static,
+    ) -> Running<T> {
         let engine = Arc::clone(&self.engine);
         let span = tracing::Span::current();
-        let mut running = AbortOnDrop(task::spawn_blocking(move || span.in_scope(|| query(&engine))));
-        match (&mut running.0).await {
-            Ok(outcome) => Ok(outcome?),
-            Err(error) => match error.try_into_panic() {
-                // It goes on in the request's own task, where it becomes the answer.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(ApiError::internal(error.to_string())),
-            },
-        }
+        Running(task::spawn_blocking(move || span.in_scope(|| work(&engine))))
     }
 
     /// Writes and waits until it is durable. If the request goes away meanwhile, the write is committed or not, as
@@ -69,9 +98,28 @@ impl<D: Database> App<D> {
     }
 }
 
-struct AbortOnDrop<T>(JoinHandle<T>);
+/// Work that was begun. If this goes away before the work has begun, the work never does; once begun, it goes on.
+pub(super) struct Running<T>(JoinHandle<T>);
 
-impl<T> Drop for AbortOnDrop<T> {
+impl<T> Running<T> {
+    /// What came of it. A panic goes on in the task that asks, where it becomes the answer.
+    async fn outcome(mut self) -> Result<T, ApiError> {
+        (&mut self.0).await.map_err(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(error) => ApiError::internal(error.to_string()),
+        })
+    }
+
+    /// Why it ended without the answer that it was to give before its end.
+    pub(super) async fn failure(self) -> ApiError {
+        match self.outcome().await {
+            Ok(_) => ApiError::internal("it ended without an answer"),
+            Err(error) => error,
+        }
+    }
+}
+
+impl<T> Drop for Running<T> {
     fn drop(&mut self) {
         self.0.abort();
     }

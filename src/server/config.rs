@@ -15,6 +15,8 @@ pub struct ServerConfig {
     pub body_bytes_max: usize,
     /// Longest time from a request's head to its answer.
     pub request_timeout: Duration,
+    /// Longest time that a list which is streamed may take, its reader's slowness included.
+    pub stream_timeout: Duration,
     /// Most requests that are served at once; one more is turned away.
     pub concurrent_requests_max: usize,
     /// Most open connections; one more waits.
@@ -31,6 +33,7 @@ impl Default for ServerConfig {
             cors_origins: CorsOrigins::None,
             body_bytes_max: BODY_BYTES_MAX,
             request_timeout: Duration::from_millis(3_000),
+            stream_timeout: Duration::from_millis(60_000),
             concurrent_requests_max: 1_024,
             connections_max: 10_000,
             header_read_timeout: Duration::from_millis(30_000),

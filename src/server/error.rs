@@ -30,6 +30,8 @@ pub(super) enum Code {
     InvalidExpandInput,
     WriteFailed,
     LatestModelNotFound,
+    TypeNotFound,
+    RelationNotFound,
     InvalidTuple,
     TupleKeyNotSpecified,
     PageSizeInvalid,
@@ -88,6 +90,21 @@ impl Code {
         }
     }
 
+    /// gRPC's number of the status, for the lines of a stream.
+    pub(super) fn grpc(self) -> u16 {
+        match (self, self.status()) {
+            (Self::DeadlineExceeded | Self::RequestTimeout, _) => 4,
+            (Self::Unavailable, _) => 14,
+            (_, StatusCode::UNAUTHORIZED) => 16,
+            (_, StatusCode::FORBIDDEN) => 7,
+            (_, StatusCode::NOT_FOUND) => 5,
+            (_, StatusCode::CONFLICT) => 10,
+            (_, StatusCode::TOO_MANY_REQUESTS) => 8,
+            (_, status) if status.is_server_error() => 13,
+            _ => 3,
+        }
+    }
+
     fn row(self) -> (&'static str, Origin) {
         use Origin::{Openfga, Own};
         match self {
@@ -100,6 +117,8 @@ impl Code {
             Self::InvalidExpandInput => ("invalid_expand_input", Openfga(2010)),
             Self::WriteFailed => ("write_failed_due_to_invalid_input", Openfga(2017)),
             Self::LatestModelNotFound => ("latest_authorization_model_not_found", Openfga(2020)),
+            Self::TypeNotFound => ("type_not_found", Openfga(2021)),
+            Self::RelationNotFound => ("relation_not_found", Openfga(2022)),
             Self::InvalidTuple => ("invalid_tuple", Openfga(2027)),
             Self::TupleKeyNotSpecified => ("tuple_key_value_not_specified", Openfga(2037)),
             Self::PageSizeInvalid => ("page_size_invalid", Openfga(2039)),
@@ -218,6 +237,7 @@ impl From<EngineError> for ApiError {
             | EngineError::Condition(_) => Code::ValidationError,
             EngineError::DuplicateTuple { .. } => Code::DuplicateTuples,
             EngineError::TooComplex { .. } => Code::ResolutionTooComplex,
+            EngineError::Stopped => Code::DeadlineExceeded,
             EngineError::RevisionNotReached { .. } => Code::RevisionNotReached,
         };
         Self::new(code, error.to_string())

@@ -28,6 +28,7 @@ pub(super) struct Metrics {
     durations: Family<RouteLabels, Histogram>,
     in_flight: Gauge,
     checks: Family<OutcomeLabels, Counter>,
+    lists: Family<OutcomeLabels, Counter>,
     reads: Counter<u64, AtomicU64>,
 }
 
@@ -69,13 +70,15 @@ impl Metrics {
         registry.register("http_requests_in_flight", "Requests being served", in_flight.clone());
         let checks = Family::default();
         registry.register("checks", "Checks decided, those of batches included", checks.clone());
+        let lists = Family::default();
+        registry.register("lists", "Lists of objects and users answered, streams included", lists.clone());
         let reads = Counter::default();
         registry.register(
             "evaluation_reads",
             "Point reads and scanned entries of evaluations",
             reads.clone(),
         );
-        Self { registry, requests, durations, in_flight, checks, reads }
+        Self { registry, requests, durations, in_flight, checks, lists, reads }
     }
 
     /// A request begins; it is in flight until the guard is dropped.
@@ -101,6 +104,16 @@ impl Metrics {
             Err(_) => "error",
         };
         self.checks.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// A list was answered, as a whole or not, or failed.
+    pub(super) fn listed<E>(&self, whole: Result<bool, E>) {
+        let outcome = match whole {
+            Ok(true) => "whole",
+            Ok(false) => "partial",
+            Err(_) => "error",
+        };
+        self.lists.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// An evaluation read so much.

@@ -5,7 +5,7 @@
 //! database but through the engine.
 //!
 //! - `routes/`: one file per operation.
-//! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `error`: writing answers.
+//! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully.
 
@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod extract;
 mod fields;
+mod lines;
 mod listen;
 mod metrics;
 mod middleware;
@@ -39,6 +40,7 @@ use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::engine::Engine;
+use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
 use app::App;
 use error::{ApiError, Code};
@@ -46,7 +48,8 @@ use error::{ApiError, Code};
 /// Every route of the server, on `engine`.
 pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
     let config = Arc::new(config.clone());
-    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()) };
+    let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams };
     // Probes and metrics are answered however many requests are being served.
     let routes = api(&app).merge(operations());
     routes
@@ -84,6 +87,12 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
         .route("/stores/{store_id}/check", post(routes::check::check))
         .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
         .route("/stores/{store_id}/expand", post(routes::expand::expand))
+        .route("/stores/{store_id}/list-objects", post(routes::list_objects::list_objects))
+        .route(
+            "/stores/{store_id}/streamed-list-objects",
+            post(routes::streamed_list_objects::streamed_list_objects),
+        )
+        .route("/stores/{store_id}/list-users", post(routes::list_users::list_users))
         .merge(routes::unimplemented::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

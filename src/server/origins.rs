@@ -90,7 +90,8 @@ impl CorsOrigins {
             Self::Listed(listed) => AllowOrigin::list(listed.iter().map(|CorsOrigin(origin)| origin.clone())),
         };
         let methods = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD];
-        let shown = [reply::MODEL_ID, reply::STORE_ID, reply::REVISION, middleware::REQUEST_ID];
+        let shown =
+            [reply::MODEL_ID, reply::STORE_ID, reply::REVISION, reply::PARTIAL, middleware::REQUEST_ID];
         // A `*` would not stand for `Authorization`, which the SDKs send.
         let headers = AllowHeaders::mirror_request();
         Some(

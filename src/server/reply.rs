@@ -1,7 +1,7 @@
 //! An answer with the headers that say what it was computed from.
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -15,18 +15,22 @@ pub(super) const STORE_ID: HeaderName = HeaderName::from_static("openfga-store-i
 /// The revision of the data.
 pub(super) const REVISION: HeaderName = HeaderName::from_static("tenure-revision");
 
+/// There may be more results than the answer has.
+pub(super) const PARTIAL: HeaderName = HeaderName::from_static("tenure-partial");
+
 /// A body with its status and headers.
 pub(super) struct Reply<T> {
     status: StatusCode,
     body: T,
     model: Option<ModelId>,
     revision: Option<Revision>,
+    partial: bool,
 }
 
 impl<T: Serialize> Reply<T> {
     /// An answer, 200.
     pub(super) fn ok(body: T) -> Self {
-        Self { status: StatusCode::OK, body, model: None, revision: None }
+        Self { status: StatusCode::OK, body, model: None, revision: None, partial: false }
     }
 
     /// Something new, 201.
@@ -48,17 +52,29 @@ impl<T: Serialize> Reply<T> {
     pub(super) fn with(self, model: ModelId, revision: Revision) -> Self {
         Self { model: Some(model), revision: Some(revision), ..self }
     }
+
+    /// Says whether there may be more results.
+    pub(super) fn partial(self, partial: bool) -> Self {
+        Self { partial, ..self }
+    }
+}
+
+/// Names the model and the revision.
+pub(super) fn name(headers: &mut HeaderMap, model: Option<ModelId>, revision: Option<Revision>) {
+    if let Some(value) = model.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+        headers.insert(MODEL_ID, value);
+    }
+    if let Some(revision) = revision {
+        headers.insert(REVISION, HeaderValue::from(revision.0));
+    }
 }
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body)).into_response();
-        let headers = response.headers_mut();
-        if let Some(value) = self.model.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
-            headers.insert(MODEL_ID, value);
-        }
-        if let Some(revision) = self.revision {
-            headers.insert(REVISION, HeaderValue::from(revision.0));
+        name(response.headers_mut(), self.model, self.revision);
+        if self.partial {
+            response.headers_mut().insert(PARTIAL, HeaderValue::from_static("true"));
         }
         response
     }

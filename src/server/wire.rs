@@ -165,17 +165,22 @@ fn whole(number: Number) -> Number {
 
 /// Reads `contextual_tuples.tuple_keys`.
 pub(super) fn contextual_tuples(fields: &mut Fields) -> Result<Vec<ContextualTuple>, ApiError> {
-    let list = |fields: &mut Fields| {
-        let path = fields.path("tuple_keys");
-        Ok((path, fields.objects("tuple_keys", contextual_tuple)?))
-    };
-    let Some((path, tuples)) = fields.object("contextual_tuples", list)? else { return Ok(Vec::new()) };
+    let list = |fields: &mut Fields| contextual_tuples_of(fields, "tuple_keys");
+    Ok(fields.object("contextual_tuples", list)?.unwrap_or_default())
+}
+
+/// Reads a list of contextual tuples.
+pub(super) fn contextual_tuples_of(
+    fields: &mut Fields,
+    name: &str,
+) -> Result<Vec<ContextualTuple>, ApiError> {
+    let tuples = fields.objects(name, contextual_tuple)?;
     if tuples.len() > CONTEXTUAL_TUPLES_MAX {
         let expected = format!(
             "value must contain no more than {CONTEXTUAL_TUPLES_MAX} item(s), found {}",
             tuples.len()
         );
-        return Err(ApiError::invalid(&path, expected));
+        return Err(ApiError::invalid(&fields.path(name), expected));
     }
     distinct(tuples)
 }

@@ -11,9 +11,6 @@ use crate::store::Database;
 /// The operations of a store.
 pub(in crate::server) fn of_a_store<D: Database>() -> Router<App<D>> {
     Router::new()
-        .route("/stores/{store_id}/list-objects", posted("ListObjects"))
-        .route("/stores/{store_id}/streamed-list-objects", posted("StreamedListObjects"))
-        .route("/stores/{store_id}/list-users", posted("ListUsers"))
         .route(
             "/stores/{store_id}/assertions/{id}",
             get(|| missing("ReadAssertions")).put(|| missing("WriteAssertions")),

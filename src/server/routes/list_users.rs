@@ -1,0 +1,98 @@
+//! ListUsers: who holds this relation on this object?
+
+use axum::extract::State;
+use serde::Serialize;
+
+use super::list_objects::{object, refused, type_name};
+use crate::engine::{ListUsersRequest, Listed, QueryContext, UserFilter};
+use crate::model::{Object, Revision, Subject};
+use crate::server::app::App;
+use crate::server::error::ApiError;
+use crate::server::extract::{Input, StorePath};
+use crate::server::fields::Fields;
+use crate::server::reply::Reply;
+use crate::server::wire;
+use crate::store::Database;
+
+#[derive(Serialize)]
+pub(in crate::server) struct ListedUsers {
+    users: Vec<User>,
+    revision: Revision,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum User {
+    Object {
+        #[serde(rename = "type")]
+        type_name: Box<str>,
+        id: Box<str>,
+    },
+    Userset {
+        #[serde(rename = "type")]
+        type_name: Box<str>,
+        id: Box<str>,
+        relation: Box<str>,
+    },
+    Wildcard {
+        #[serde(rename = "type")]
+        type_name: Box<str>,
+    },
+}
+
+/// `POST /stores/{store_id}/list-users`
+pub(in crate::server) async fn list_users<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    input: Input,
+) -> Result<Reply<ListedUsers>, ApiError> {
+    let (context, request) = input.read(request)?;
+    let outcome =
+        app.run_list(move |engine, go_on| engine.list_users(store, &context, &request, go_on)).await?;
+    app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
+    let (answer, counts) = outcome.map_err(refused)?;
+    app.metrics.evaluated(counts.total());
+    let revision = answer.revision;
+    let (Listed { items, partial }, model) = (answer.value, answer.model);
+    let body = ListedUsers { users: items.into_iter().map(User::from).collect(), revision };
+    Ok(Reply::ok(body).with(model, revision).partial(partial.is_some()))
+}
+
+fn request(fields: &mut Fields) -> Result<(QueryContext, ListUsersRequest), ApiError> {
+    let object = fields.object("object", |fields| {
+        let (of, id) = (type_name(fields)?, fields.string("id")?);
+        Object::parse(&object(of, &id)).map_err(|error| ApiError::invalid(&fields.path("id"), error))
+    })?;
+    let Some(object) = object else {
+        return Err(ApiError::invalid(&fields.path("object"), "value is required"));
+    };
+    let relation = wire::relation(fields)?;
+    let filters = fields.objects("user_filters", filter)?;
+    let [filter] = &filters[..] else {
+        return Err(ApiError::invalid(&fields.path("user_filters"), "value must contain exactly 1 item(s)"));
+    };
+    let context = QueryContext {
+        model: wire::model_id(fields)?,
+        contextual_tuples: wire::contextual_tuples_of(fields, "contextual_tuples")?,
+        at_least_revision: wire::at_least_revision(fields)?,
+    };
+    fields.map("context")?;
+    wire::consistency(fields)?;
+    Ok((context, ListUsersRequest { object, relation, filter: filter.clone() }))
+}
+
+fn filter(fields: &mut Fields) -> Result<UserFilter, ApiError> {
+    let (type_name, relation) = (type_name(fields)?, fields.string("relation")?);
+    let relation = if relation.is_empty() { None } else { Some(wire::relation_of(fields, relation)?) };
+    Ok(UserFilter { type_name, relation })
+}
+
+impl From<Subject> for User {
+    fn from(subject: Subject) -> Self {
+        match subject {
+            Subject::Object(Object { type_name, id }) => Self::Object { type_name, id },
+            Subject::Wildcard(type_name) => Self::Wildcard { type_name },
+            Subject::Userset(Object { type_name, id }, relation) => Self::Userset { type_name, id, relation },
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! StreamedListObjects: the same list, each object on a line of its own as soon as it is found.
+//!
+//! A list that ends before its end closes with a line that has an `error`. Before the first line an error is an
+//! answer of its own status; its body has the gateway's form, and beside it the one that every other error has.
+
+use std::ops::ControlFlow;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Response};
+use axum::response::IntoResponse;
+use serde::Serialize;
+use tokio::sync::oneshot;
+
+use super::list_objects::{object, refused, request};
+use crate::engine::{EngineError, ListObjectsRequest, Partial};
+use crate::eval::{ListEnd, Recipient};
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, StorePath};
+use crate::server::lines::{self, ErrorLine, Writer};
+use crate::server::reply;
+use crate::store::Database;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    result: Found<'a>,
+}
+
+#[derive(Serialize)]
+struct Found<'a> {
+    object: &'a str,
+}
+
+/// `POST /stores/{store_id}/streamed-list-objects`
+pub(in crate::server) async fn streamed_list_objects<D: Database>(
+    State(app): State<App<D>>,
+    StorePath(store): StorePath,
+    input: Input,
+) -> Result<Response<Body>, Refusal> {
+    let (context, request) = input.read(request)?;
+    let Ok(permit) = app.streams.clone().try_acquire_owned() else {
+        return Err(ApiError::new(Code::TooManyRequests, "too many streams are open; try again later").into());
+    };
+    let (writer, lines) = lines::lines(app.config.stream_timeout);
+    let (head, begun) = oneshot::channel();
+    let metrics = app.metrics.clone();
+    let running = app.spawn(move |engine| {
+        let ListObjectsRequest { object_type, .. } = &request;
+        let mut stream = Stream { object_type, writer };
+        let mut head = Some(head);
+        let mut begin = |model, revision| {
+            if let Some(head) = head.take() {
+                drop(head.send(Ok((model, revision))));
+            }
+        };
+        let outcome = engine.stream_objects(store, &context, &request, &mut begin, &mut stream);
+        if let Ok((_, counts)) = &outcome {
+            metrics.evaluated(counts.total());
+        }
+        let outcome = outcome.map(|(answer, _)| answer.value);
+        metrics.listed(outcome.as_ref().map(|end| *end == ListEnd::Whole));
+        match (outcome, head) {
+            (Err(error), Some(head)) => drop(head.send(Err(error))),
+            (outcome, _) => stream.end(outcome),
+        }
+        drop(permit);
+    });
+    let (model, revision) = match begun.await {
+        Ok(head) => head.map_err(refused)?,
+        Err(_) => return Err(running.failure().await.into()),
+    };
+    // The list goes on by itself: to its end, until the reader goes away, or to its deadline.
+    let mut response = Response::new(Body::new(lines));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    reply::name(response.headers_mut(), Some(model), Some(revision));
+    Ok(response)
+}
+
+/// Writes what is found.
+struct Stream<'s> {
+    object_type: &'s str,
+    writer: Writer,
+}
+
+impl Recipient<str> for Stream<'_> {
+    fn take(&mut self, result: &str) -> ControlFlow<()> {
+        let object = object(self.object_type, result);
+        self.writer.line(&Line { result: Found { object: &object } })
+    }
+
+    fn go_on(&mut self) -> ControlFlow<()> {
+        self.writer.go_on()
+    }
+}
+
+impl Stream<'_> {
+    fn end(self, outcome: Result<ListEnd, EngineError>) {
+        let error = match outcome {
+            Ok(ListEnd::Whole) => None,
+            Ok(ListEnd::Limited(limit)) => Some(EngineError::TooComplex { limit }.into()),
+            Ok(ListEnd::Ended) if self.writer.is_late() => {
+                Some(ApiError::new(Code::DeadlineExceeded, Partial::Stopped.to_string()))
+            }
+            // Nobody reads.
+            Ok(ListEnd::Ended) => None,
+            Err(error) => {
+                tracing::error!(%error, "a list that is streamed failed");
+                Some(error.into())
+            }
+        };
+        self.writer.end(error.as_ref().map(ErrorLine::new).as_ref());
+    }
+}
+
+/// An error before the first line.
+pub(in crate::server) struct Refusal(ApiError);
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+#[derive(Serialize)]
+struct RefusalBody<'a> {
+    #[serde(flatten)]
+    line: ErrorLine<'a>,
+    code: &'static str,
+    message: &'a str,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let Self(error) = self;
+        let body =
+            RefusalBody { line: ErrorLine::new(&error), code: error.code.name(), message: &error.message };
+        let body = Json(body).into_response().into_body();
+        let (mut head, _) = error.into_response().into_parts();
+        head.headers.remove(axum::http::header::CONTENT_LENGTH);
+        Response::from_parts(head, body)
+    }
+}
