@@ -13,14 +13,16 @@ mod error;
 mod ids;
 mod keys;
 pub mod memory;
+mod observe;
 pub mod rocks;
 mod scan;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
 pub use error::{CommitError, StoreError};
+pub use observe::CommitObserver;
 
 use std::ops::ControlFlow;
-use std::sync::mpsc;
+use std::sync::{Weak, mpsc};
 
 use serde::{Deserialize, Serialize};
 
@@ -90,6 +92,9 @@ pub trait Database: Send + Sync + 'static {
         self.submit(store, batch, Box::new(move |outcome| drop(sender.send(outcome))));
         receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
+
+    /// Has `observer` told of every commit from now on, for as long as somebody holds it.
+    fn observe(&self, observer: Weak<dyn CommitObserver>);
 }
 
 /// One store at one revision. Reads of it are synchronous and never see a later commit.
