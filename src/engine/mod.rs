@@ -22,7 +22,9 @@ use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
 use crate::schema;
-use crate::store::{Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter};
+use crate::store::{
+    Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
+};
 use models::{CompiledModel, ModelCache};
 
 /// Tuples looked at for one page of a read at the most, since most of them may have expired; the page then ends early

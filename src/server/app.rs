@@ -8,7 +8,8 @@ use tokio::task::{self, JoinHandle};
 use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
-use crate::engine::{Engine, EngineError, WriteRequest};
+use super::watches::Watches;
+use crate::engine::{Engine, EngineError, QueryContext, WriteRequest};
 use crate::model::{ModelId, StoreId};
 use crate::store::{Committed, Database};
 
@@ -17,6 +18,7 @@ pub(super) struct App<D: Database> {
     pub(super) engine: Arc<Engine<D>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) watches: Arc<Watches>,
 }
 
 // Derived, it would ask that the database be cloned.
@@ -26,6 +28,7 @@ impl<D: Database> Clone for App<D> {
             engine: Arc::clone(&self.engine),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
+            watches: Arc::clone(&self.watches),
         }
     }
 }
@@ -50,6 +53,22 @@ impl<D: Database> App<D> {
                 Err(error) => Err(ApiError::internal(error.to_string())),
             },
         }
+    }
+
+    /// [`run_query`](Self::run_query) for what is answered at a revision: one that the query asks for and that is not
+    /// there yet is waited for, a while, on no thread.
+    pub(super) async fn run_evaluation<T: Send + 'static>(
+        &self,
+        store: StoreId,
+        context: QueryContext,
+        query: impl FnOnce(&Engine<D>, &QueryContext) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        if let Some(revision) = context.at_least_revision {
+            // What is left of the request's time is for the query.
+            let longest = self.config.revision_wait.min(self.config.request_timeout / 3 * 2);
+            self.watches.revisions.reach(&self.engine, store, revision, longest).await;
+        }
+        self.run_query(move |engine| query(engine, &context)).await
     }
 
     /// Writes and waits until it is durable. If the request goes away meanwhile, the write is committed or not, as

@@ -263,7 +263,9 @@ mod tests {
             assert_eq!(text.parse::<LogPosition>().unwrap().to_string(), text);
         }
         assert_eq!("12".parse(), Ok(LogPosition::behind(Revision(12))));
-        for text in ["", ".", "12.", ".3", "+1", "-1", " 1", "1.2.3", "1e3", "18446744073709551616", "1.4294967296"] {
+        for text in
+            ["", ".", "12.", ".3", "+1", "-1", " 1", "1.2.3", "1e3", "18446744073709551616", "1.4294967296"]
+        {
             assert_eq!(text.parse::<LogPosition>(), Err(LogPositionError), "{text}");
         }
     }

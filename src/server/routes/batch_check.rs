@@ -78,7 +78,9 @@ pub(in crate::server) async fn batch_check<D: Database>(
             Err(error) => drop(result.insert(correlation_id, failed(error))),
         }
     }
-    let (answer, counts) = app.run_query(move |engine| engine.batch_check(store, &context, &checks)).await?;
+    let (answer, counts) = app
+        .run_evaluation(store, context, move |engine, context| engine.batch_check(store, context, &checks))
+        .await?;
     app.metrics.evaluated(counts.total());
     for (id, outcome) in ids.into_iter().zip(&answer.value) {
         app.metrics.checked(outcome.as_ref());

@@ -40,7 +40,9 @@ pub(in crate::server) async fn check<D: Database>(
         wire::consistency(fields)?;
         Ok((context, request))
     })?;
-    let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &request)).await;
+    let outcome = app
+        .run_evaluation(store, context, move |engine, context| engine.check_counted(store, context, &request))
+        .await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
     app.metrics.evaluated(counts.total());

@@ -58,7 +58,9 @@ pub(in crate::server) async fn expand<D: Database>(
         let include_inactive = fields.boolean("include_inactive")?;
         Ok((context, ExpandRequest { object, relation, include_inactive }))
     })?;
-    let answer = app.run_query(move |engine| engine.expand(store, &context, &request)).await?;
+    let answer = app
+        .run_evaluation(store, context, move |engine, context| engine.expand(store, context, &request))
+        .await?;
     let Answer { value, model, revision, at: _ } = answer;
     Ok(Reply::ok(Expanded { tree: Tree { root: Root(value) }, revision }).with(model, revision))
 }

@@ -9,4 +9,5 @@ pub(super) mod models;
 pub(super) mod read;
 pub(super) mod stores;
 pub(super) mod unimplemented;
+pub(super) mod watch;
 pub(super) mod write;
