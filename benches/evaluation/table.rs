@@ -35,12 +35,8 @@ impl Table {
 
     /// Adds a case and prints what its questions read.
     pub fn add(&mut self, case: &str, reads: &[ReadCounts]) {
-        let add = |sum: ReadCounts, own: &ReadCounts| ReadCounts {
-            points: sum.points + own.points,
-            scans: sum.scans + own.scans,
-            entries: sum.entries + own.entries,
-        };
-        let sum = reads.iter().fold(ReadCounts::default(), add);
+        let mut sum = ReadCounts::default();
+        reads.iter().for_each(|own| sum.add(*own));
         let row =
             Row { case: case.into(), reads: (!reads.is_empty()).then_some((sum, reads.len())), ratios: None };
         if let Some([points, scans, entries]) = row.means() {

@@ -17,8 +17,10 @@ use crate::server::{CorsOrigins, ServerConfig};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
-/// Most requests, connections and results that can be allowed.
+/// Most requests, watches, connections and results that can be allowed.
 const COUNT_MAX: usize = 1_000_000;
+/// Longest time between two heartbeats of a watch that can be set: an hour.
+const HEARTBEAT_MS_MAX: u64 = 3_600_000;
 /// What is logged, if nothing says otherwise.
 const LOG_DEFAULT: &str = "info";
 
@@ -74,6 +76,19 @@ pub struct Overrides {
     /// 30000]
     #[arg(long, value_name = "MS", env = "TENURE_HEADER_READ_TIMEOUT_MS", value_parser = milliseconds)]
     header_read_timeout_ms: Option<u64>,
+
+    /// Longest time that a query waits for the `at_least_revision` that it asks for, in milliseconds; two thirds of the
+    /// longest time for a request at the most [default: 2000]
+    #[arg(long, value_name = "MS", env = "TENURE_REVISION_WAIT_MS", value_parser = milliseconds)]
+    revision_wait_ms: Option<u64>,
+
+    /// Most open watches; one more is answered 429 [default: 1000]
+    #[arg(long, value_name = "COUNT", env = "TENURE_WATCHES_MAX")]
+    watches_max: Option<usize>,
+
+    /// Longest time that a watch is silent: then it sends a heartbeat, in milliseconds [default: 15000]
+    #[arg(long, value_name = "MS", env = "TENURE_WATCH_HEARTBEAT_MS", value_parser = milliseconds)]
+    watch_heartbeat_ms: Option<u64>,
 
     /// Longest time for open requests when the server stops, in milliseconds [default: 10000]
     #[arg(long, value_name = "MS", env = "TENURE_GRACE_PERIOD_MS", value_parser = milliseconds)]
@@ -150,6 +165,7 @@ impl Settings {
         let cors_origins = CorsOrigins::parse(origins).map_err(|error| format!("`cors_origins`: {error}"))?;
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
         let connections = set.connections_max.unwrap_or(server.connections_max);
+        let watches = set.watches_max.unwrap_or(server.watches_max);
         let body_bytes = set.body_bytes_max.unwrap_or(server.body_bytes_max);
         let depth = set.evaluation_depth_max.unwrap_or(evaluation.depth_max);
         let reads = set.evaluation_reads_max.unwrap_or(evaluation.reads_max);
@@ -176,6 +192,9 @@ impl Settings {
                     set.header_read_timeout_ms,
                     server.header_read_timeout,
                 )?,
+                revision_wait: set.revision_wait_ms.map_or(server.revision_wait, Duration::from_millis),
+                watches_max: count("watches_max", watches)?,
+                watch_heartbeat: heartbeat(set.watch_heartbeat_ms)?.unwrap_or(server.watch_heartbeat),
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
             },
             evaluation: EvaluationLimits {
@@ -200,7 +219,7 @@ fn positive<N: Default + PartialEq + Display>(name: &str, value: N, unit: &str) 
     Ok(value)
 }
 
-/// A number of requests, connections or results.
+/// A number of requests, watches, connections or results.
 fn count(name: &str, value: usize) -> Result<usize, String> {
     match value {
         1..=COUNT_MAX => Ok(value),
@@ -210,6 +229,15 @@ fn count(name: &str, value: usize) -> Result<usize, String> {
 
 fn timeout(name: &str, value: Option<u64>, default: Duration) -> Result<Duration, String> {
     value.map_or(Ok(default), |ms| positive(name, ms, "millisecond").map(Duration::from_millis))
+}
+
+/// A watch must not be silent for so long that nobody can tell it from one that is broken.
+fn heartbeat(ms: Option<u64>) -> Result<Option<Duration>, String> {
+    match ms {
+        None => Ok(None),
+        Some(ms @ 1..=HEARTBEAT_MS_MAX) => Ok(Some(Duration::from_millis(ms))),
+        Some(ms) => Err(format!("`watch_heartbeat_ms` is {ms}; expected 1 to {HEARTBEAT_MS_MAX}")),
+    }
 }
 
 /// A duration on the command line or in the environment.
@@ -232,6 +260,9 @@ impl Overrides {
             concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
             connections_max: self.connections_max.or(other.connections_max),
             header_read_timeout_ms: self.header_read_timeout_ms.or(other.header_read_timeout_ms),
+            revision_wait_ms: self.revision_wait_ms.or(other.revision_wait_ms),
+            watches_max: self.watches_max.or(other.watches_max),
+            watch_heartbeat_ms: self.watch_heartbeat_ms.or(other.watch_heartbeat_ms),
             grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),

@@ -3,6 +3,7 @@
 //! The engine wires the store, the language and the evaluator together. It must never know of HTTP, and it holds
 //! no state that a restart would lose: everything is in the database, and what it keeps besides is derived.
 
+mod changes;
 mod error;
 mod lists;
 mod models;
@@ -13,25 +14,24 @@ pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage,
-    Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WriteRequest,
+    Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WatchRequest, Watched, WriteRequest,
 };
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::cel::Context;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
 use crate::schema;
-use crate::store::{Batch, CommitError, Committed, Database, LogPosition, Snapshot, StoreInfo, TupleFilter};
+use crate::store::{
+    Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
+};
 use models::{CompiledModel, ModelCache};
 
-/// Commits scanned for one page of changes at the most, so that a filter which matches little cannot make a
-/// request long; the page then ends early with the place to go on from.
-const COMMITS_PER_CHANGES_PAGE_MAX: u64 = 10_000;
-
-/// Tuples looked at for one page of a read at the most, for the same reason: most of them may have expired.
+/// Tuples looked at for one page of a read at the most, since most of them may have expired; the page then ends early
+/// with the place to go on from.
 const TUPLES_PER_READ_PAGE_MAX: usize = 10_000;
 
 /// An authorization engine on a database.
@@ -72,6 +72,17 @@ impl<D: Database> Engine<D> {
     /// The present instant, as decisions see it.
     pub fn now(&self) -> Instant {
         self.database.clock().now()
+    }
+
+    /// Has `observer` told of every commit from now on, for as long as somebody holds it.
+    pub fn observe(&self, observer: Weak<dyn CommitObserver>) {
+        self.database.observe(observer);
+    }
+
+    /// The newest revision of a store. Waits for nothing and reads nothing.
+    pub fn revision(&self, store: StoreId) -> Result<Revision, EngineError> {
+        let snapshot = self.database.snapshot(store)?.ok_or(EngineError::StoreNotFound { store })?;
+        Ok(snapshot.revision())
     }
 
     /// Whether everything can be done: reads always can, writes until a commit fails.
@@ -195,44 +206,6 @@ impl<D: Database> Engine<D> {
         })?;
         let next = cut(&mut items, request.limit, |tuple| tuple.key.clone()).or(reached);
         Ok(Page { items, next })
-    }
-
-    /// Changes in the order of the log; none where there is no such store.
-    pub fn changes(&self, store: StoreId, request: &ChangesRequest) -> Result<Changes, EngineError> {
-        let Some(snapshot) = self.database.snapshot(store)? else {
-            return Ok(Changes { items: Vec::new(), position: request.after.unwrap_or_default() });
-        };
-        let start = match (request.after, request.start) {
-            (Some(position), _) => position,
-            (None, Some(instant)) => {
-                LogPosition { revision: snapshot.revision_before(instant)?, index: u32::MAX }
-            }
-            (None, None) => LogPosition::default(),
-        };
-        let last = Revision(start.revision.0.saturating_add(COMMITS_PER_CHANGES_PAGE_MAX));
-        let mut changes = Changes { items: Vec::new(), position: start };
-        let mut ended_early = false;
-        snapshot.changes(start, &mut |change| {
-            if changes.items.len() >= request.limit {
-                return ControlFlow::Break(());
-            }
-            if change.position.revision > last {
-                ended_early = true;
-                // Whatever lies before has been passed, though commits without a tuple show nothing to move to.
-                changes.position = changes.position.max(LogPosition { revision: last, index: u32::MAX });
-                return ControlFlow::Break(());
-            }
-            changes.position = change.position;
-            if request.object_type.as_ref().is_none_or(|wanted| *wanted == change.key.object.type_name) {
-                changes.items.push(change);
-            }
-            ControlFlow::Continue(())
-        })?;
-        if changes.items.is_empty() && !ended_early {
-            // Nothing is new to this reader, who comes again with what there is.
-            changes.position = request.after.unwrap_or_default();
-        }
-        Ok(changes)
     }
 
     /// Whether a subject holds a relation on an object.

@@ -87,6 +87,28 @@ pub struct Changes {
     pub position: LogPosition,
 }
 
+/// Which changes whoever watches a store is told of next.
+#[derive(Debug, Clone)]
+pub struct WatchRequest {
+    /// Changes of tuples on objects of this type only.
+    pub object_type: Option<Box<str>>,
+    /// Changes behind this place.
+    pub after: LogPosition,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// What comes next for whoever watches a store.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// The changes, in the order of the log.
+    pub items: Vec<LoggedChange>,
+    /// The place to go on from. All that lies before it was told or is not asked for.
+    pub position: LogPosition,
+    /// Whether nothing lies behind it, so far.
+    pub caught_up: bool,
+}
+
 /// What every query may carry.
 #[derive(Debug, Clone, Default)]
 pub struct QueryContext {

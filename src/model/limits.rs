@@ -54,6 +54,10 @@ pub const BODY_BYTES_MAX: usize = 512 * 1204;
 
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
+/// Most changes that a watch holds in memory at once.
+pub const CHANGES_PER_WATCH_STEP_MAX: usize = 64;
+/// Most watches that read the log at once; one more waits for its turn.
+pub const WATCHES_READING_MAX: usize = 8;
 
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;

@@ -12,7 +12,8 @@ use tokio::task::{self, JoinHandle};
 use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
-use crate::engine::{Engine, EngineError, WriteRequest};
+use super::watches::Watches;
+use crate::engine::{Engine, EngineError, QueryContext, WriteRequest};
 use crate::model::{ModelId, StoreId};
 use crate::store::{Committed, Database};
 
@@ -26,6 +27,7 @@ pub(super) struct App<D: Database> {
     pub(super) metrics: Arc<Metrics>,
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
+    pub(super) watches: Arc<Watches>,
 }
 
 // Derived, it would ask that the database be cloned.
@@ -36,6 +38,7 @@ impl<D: Database> Clone for App<D> {
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
             streams: Arc::clone(&self.streams),
+            watches: Arc::clone(&self.watches),
         }
     }
 }
@@ -56,15 +59,18 @@ impl<D: Database> App<D> {
     /// found is answered, and when the request goes away.
     pub(super) async fn run_list<T: Send + 'static>(
         &self,
-        list: impl FnOnce(&Engine<D>, &dyn Fn() -> bool) -> Result<T, EngineError> + Send + 'static,
+        store: StoreId,
+        context: QueryContext,
+        list: impl FnOnce(&Engine<D>, &QueryContext, &dyn Fn() -> bool) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<Result<T, EngineError>, ApiError> {
         let end = Stopwatch::now() + self.config.request_timeout.mul_f64(LIST_TIME_SHARE);
+        self.reach(store, &context).await;
         let (waiting, gone) = oneshot::channel::<Infallible>();
         let outcome = self.spawn(move |engine| {
             let gone = RefCell::new(gone);
             // The other end has nothing to send: it goes away with the request.
             let wanted = || matches!(gone.borrow_mut().try_recv(), Err(TryRecvError::Empty));
-            list(engine, &|| wanted() && Stopwatch::now() < end)
+            list(engine, &context, &|| wanted() && Stopwatch::now() < end)
         });
         let outcome = outcome.outcome().await;
         drop(waiting);
@@ -79,6 +85,27 @@ impl<D: Database> App<D> {
         let engine = Arc::clone(&self.engine);
         let span = tracing::Span::current();
         Running(task::spawn_blocking(move || span.in_scope(|| work(&engine))))
+    }
+
+    /// [`run_query`](Self::run_query) for what is answered at a revision: one that the query asks for and that is not
+    /// there yet is waited for.
+    pub(super) async fn run_evaluation<T: Send + 'static>(
+        &self,
+        store: StoreId,
+        context: QueryContext,
+        query: impl FnOnce(&Engine<D>, &QueryContext) -> Result<T, EngineError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.reach(store, &context).await;
+        self.run_query(move |engine| query(engine, &context)).await
+    }
+
+    /// Waits for the revision that a query asks for, a while, on no thread.
+    pub(super) async fn reach(&self, store: StoreId, context: &QueryContext) {
+        if let Some(revision) = context.at_least_revision {
+            // What is left of the request's time is for the query.
+            let longest = self.config.revision_wait.min(self.config.request_timeout / 3 * 2);
+            self.watches.revisions.reach(&self.engine, store, revision, longest).await;
+        }
     }
 
     /// Writes and waits until it is durable. If the request goes away meanwhile, the write is committed or not, as

@@ -23,6 +23,12 @@ pub struct ServerConfig {
     pub connections_max: usize,
     /// Longest time that a client may take for a request's head, and that a connection may be idle.
     pub header_read_timeout: Duration,
+    /// Longest time that a query waits for the revision that it asks for; never more than two thirds of `request_timeout`.
+    pub revision_wait: Duration,
+    /// Most open watches; one more is turned away.
+    pub watches_max: usize,
+    /// Longest time that a watch is silent.
+    pub watch_heartbeat: Duration,
     /// Longest time that open requests are given when the server stops.
     pub grace_period: Duration,
 }
@@ -37,6 +43,9 @@ impl Default for ServerConfig {
             concurrent_requests_max: 1_024,
             connections_max: 10_000,
             header_read_timeout: Duration::from_millis(30_000),
+            revision_wait: Duration::from_millis(2_000),
+            watches_max: 1_000,
+            watch_heartbeat: Duration::from_millis(15_000),
             grace_period: Duration::from_millis(10_000),
         }
     }

@@ -186,6 +186,11 @@ impl ApiError {
         Self::field(Code::ValidationError, field, expected)
     }
 
+    /// What happened, for the log only; `None` where the client knows all of it.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.internal.as_deref()
+    }
+
     /// A failure that is ours; `cause` goes to the log only.
     pub(super) fn internal(cause: impl Into<String>) -> Self {
         Self {

@@ -104,6 +104,15 @@ impl Parameters {
     ) -> Result<T, ApiError> {
         Fields::read_query(self.pairs, self.strict, read)
     }
+
+    /// [`read`](Self::read) on a route that OpenFGA has not: an unknown parameter is refused, as no client sends one that
+    /// it does not mean.
+    pub(super) fn read_strictly<T>(
+        self,
+        read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        Fields::read_query(self.pairs, true, read)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {

@@ -3,27 +3,98 @@
 //! HTTP/1.1 only: without TLS no client of OpenFGA speaks anything else, and telling the versions apart would mean to
 //! wait for bytes from a client with no bound on the time.
 
+use std::future;
 use std::io;
+use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
 use super::config::ServerConfig;
 
 /// Wait after an accept that failed for want of resources, such as file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How long a reader may take for the end of its stream when the server stops.
+const STREAM_END_WAIT: Duration = Duration::from_millis(500);
 
-/// Serves `router` on `listener` until `stop` completes; then accepts no more, lets open requests finish for the
-/// grace period of `config`, and returns.
+/// The connection of a request, as far as a stream has to do with it. Every request that came over one has this among
+/// its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Connection(Arc<OfConnection>);
+
+#[derive(Debug)]
+struct OfConnection {
+    /// Closed when the server stops.
+    running: watch::Receiver<()>,
+    /// Whether a stream is being sent.
+    streams: AtomicBool,
+}
+
+/// A stream that is being sent.
+pub(super) struct Streaming(Connection);
+
+impl Connection {
+    fn new(running: watch::Receiver<()>) -> Self {
+        Self(Arc::new(OfConnection { running, streams: AtomicBool::new(false) }))
+    }
+
+    /// Whether the server stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.running.has_changed().is_err()
+    }
+
+    /// Waits until the server stops.
+    pub(super) async fn stopping(&self) {
+        let mut running = self.0.running.clone();
+        while running.changed().await.is_ok() {}
+    }
+
+    /// A stream begins, which will not end by itself. When the server stops it has to; if its reader does not even take
+    /// its end, the connection is cut off.
+    pub(super) fn stream(self) -> Streaming {
+        self.0.streams.store(true, Ordering::Relaxed);
+        Streaming(self)
+    }
+
+    /// Waits until there is no more time for a stream. Any other request has the whole grace period.
+    async fn overdue(self) {
+        self.stopping().await;
+        tokio::time::sleep(STREAM_END_WAIT).await;
+        if !self.0.streams.load(Ordering::Relaxed) {
+            future::pending().await
+        }
+    }
+}
+
+impl Deref for Streaming {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.0.streams.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Serves `router` on `listener` until `stop` completes; then accepts no more, ends streams, lets open requests finish
+/// for the grace period of `config`, and returns.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -32,6 +103,7 @@ pub async fn serve(
 ) {
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(config.connections_max));
+    let (running, while_running) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -39,7 +111,10 @@ pub async fn serve(
             () = &mut stop => break,
         };
         match accepted {
-            Ok((stream, permit)) => connect(stream, permit, &router, config, &connections),
+            Ok((stream, permit)) => {
+                let connection = Connection::new(while_running.clone());
+                connect(stream, permit, connection, &router, config, &connections);
+            }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -47,6 +122,7 @@ pub async fn serve(
         }
     }
     drop(listener);
+    drop(running);
     info!(connections = connections.count(), "stopping");
     if tokio::time::timeout(config.grace_period, connections.shutdown()).await.is_err() {
         warn!("the grace period ended with requests open; they are cut off");
@@ -65,6 +141,7 @@ async fn accept(
 fn connect(
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
+    about: Connection,
     router: &Router,
     config: &ServerConfig,
     connections: &GracefulShutdown,
@@ -73,14 +150,24 @@ fn connect(
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
+    let told = about.clone();
+    let service = router.clone().map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(told.clone());
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(config.header_read_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = connections.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            debug!(%error, "a connection ended early");
+        tokio::select! {
+            outcome = connection => {
+                if let Err(error) = outcome {
+                    debug!(%error, "a connection ended early");
+                }
+            }
+            () = about.overdue() => debug!("a stream was cut off, as its reader did not take its end"),
         }
         drop(permit);
     });

@@ -27,6 +27,7 @@ pub(super) struct Metrics {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram>,
     in_flight: Gauge,
+    watches: Gauge,
     checks: Family<OutcomeLabels, Counter>,
     lists: Family<OutcomeLabels, Counter>,
     reads: Counter<u64, AtomicU64>,
@@ -68,6 +69,8 @@ impl Metrics {
         );
         let in_flight = Gauge::default();
         registry.register("http_requests_in_flight", "Requests being served", in_flight.clone());
+        let watches = Gauge::default();
+        registry.register("watches", "Watches open", watches.clone());
         let checks = Family::default();
         registry.register("checks", "Checks decided, those of batches included", checks.clone());
         let lists = Family::default();
@@ -78,13 +81,17 @@ impl Metrics {
             "Point reads and scanned entries of evaluations",
             reads.clone(),
         );
-        Self { registry, requests, durations, in_flight, checks, lists, reads }
+        Self { registry, requests, durations, in_flight, watches, checks, lists, reads }
     }
 
     /// A request begins; it is in flight until the guard is dropped.
-    pub(super) fn begin(&self) -> InFlight {
-        self.in_flight.inc();
-        InFlight(self.in_flight.clone())
+    pub(super) fn begin(&self) -> Counted {
+        Counted::one(&self.in_flight)
+    }
+
+    /// A watch begins; it is open until the guard is dropped.
+    pub(super) fn watch(&self) -> Counted {
+        Counted::one(&self.watches)
     }
 
     /// A request was answered.
@@ -122,10 +129,17 @@ impl Metrics {
     }
 }
 
-/// One request in flight.
-pub(super) struct InFlight(Gauge);
+/// One of those that a gauge counts.
+pub(super) struct Counted(Gauge);
 
-impl Drop for InFlight {
+impl Counted {
+    fn one(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -7,7 +7,7 @@
 //! - `routes/`: one file per operation.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
-//! - `listen`: connections, and stopping gracefully.
+//! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 
 mod app;
 mod config;
@@ -21,8 +21,10 @@ mod middleware;
 mod origins;
 mod paging;
 mod reply;
+mod revisions;
 mod routes;
 mod token;
+mod watches;
 mod wire;
 
 pub use config::ServerConfig;
@@ -49,7 +51,8 @@ use error::{ApiError, Code};
 pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams };
+    let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
+    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
     // Probes and metrics are answered however many requests are being served.
     let routes = api(&app).merge(operations());
     routes
@@ -84,6 +87,7 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
         .route("/stores/{store_id}/write", post(routes::write::write))
         .route("/stores/{store_id}/read", post(routes::read::read))
         .route("/stores/{store_id}/changes", get(routes::changes::changes))
+        .route("/stores/{store_id}/watch", get(routes::watch::watch))
         .route("/stores/{store_id}/check", post(routes::check::check))
         .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
         .route("/stores/{store_id}/expand", post(routes::expand::expand))

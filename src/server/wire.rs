@@ -8,7 +8,8 @@ use serde_json::{Map, Number, Value};
 
 use super::error::{ApiError, Code};
 use super::fields::{Fields, Given, wrong_type};
-use crate::engine::ContextualTuple;
+use crate::cel::Context;
+use crate::engine::{ContextualTuple, QueryContext};
 use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX};
 use crate::model::{
     Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey, TupleRecord,
@@ -238,13 +239,29 @@ pub(super) fn not_an_id(field: &str) -> ApiError {
     ApiError::invalid(field, "value does not match regex pattern \"^[ABCDEFGHJKMNPQRSTVWXYZ0-9]{26}$\"")
 }
 
+/// Reads what every query may carry beside what it asks, and beside its contextual tuples and values, which each has
+/// in its own form or not at all.
+pub(super) fn query_context(fields: &mut Fields) -> Result<QueryContext, ApiError> {
+    consistency(fields)?;
+    Ok(QueryContext {
+        model: model_id(fields)?,
+        at_least_revision: at_least_revision(fields)?,
+        ..QueryContext::default()
+    })
+}
+
+/// Reads `context`: values for the parameters of conditions.
+pub(super) fn context(fields: &mut Fields) -> Result<Context, ApiError> {
+    Ok(fields.map("context")?.unwrap_or_default())
+}
+
 /// Reads `consistency`, which changes nothing.
 pub(super) fn consistency(fields: &mut Fields) -> Result<(), ApiError> {
     fields.enumeration("consistency", &CONSISTENCY)
 }
 
 /// Reads `at_least_revision`.
-pub(super) fn at_least_revision(fields: &mut Fields) -> Result<Option<Revision>, ApiError> {
+fn at_least_revision(fields: &mut Fields) -> Result<Option<Revision>, ApiError> {
     let Some(number) = fields.integer("at_least_revision")? else { return Ok(None) };
     match u64::try_from(number) {
         Ok(number) => Ok(Some(Revision(number))),

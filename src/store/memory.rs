@@ -5,17 +5,18 @@
 //! answers a filter and how keys sort is what the database on disk uses too.
 
 use std::ops::{Bound, ControlFlow, RangeBounds};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use rpds::{RedBlackTreeMapSync, VectorSync};
 
 use super::commit::{Counters, LogEntry, StoreState, last_before};
 use super::keys::{self, Key};
+use super::observe::Observers;
 use super::scan::{Order, Scan};
 use super::{
-    Batch, CommitError, Committed, Completion, Database, LogPosition, LoggedChange, ObjectCursor, Snapshot,
-    StoreError, StoreInfo, SubjectCursor, TupleFilter,
+    Batch, CommitError, CommitObserver, Committed, Completion, Database, LogPosition, LoggedChange,
+    ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
 };
 use crate::model::{
     AuthorizationModel, Clock, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId, SubjectClass,
@@ -31,6 +32,7 @@ pub struct MemoryDatabase {
     /// Held by the one who commits.
     counters: Mutex<Counters>,
     stores: ArcSwap<Stores>,
+    observers: Observers,
 }
 
 /// One store of a [`MemoryDatabase`] at one revision; cheap to clone.
@@ -69,20 +71,22 @@ impl MemoryDatabase {
             clock: MonotonicClock::new(clock, Instant::MIN),
             counters: Mutex::default(),
             stores: ArcSwap::from_pointee(Stores::new_sync()),
+            observers: Observers::default(),
         }
     }
 
-    /// Replaces the stores by what `change` makes of them, while no one else does. What it returns beside them is
-    /// handed through; without new stores nothing is replaced.
+    /// Replaces the stores by what `change` makes of them, while no one else does; it names the one that it changed.
+    /// What it returns beside them is handed through; without new stores nothing is replaced.
     fn replace<T>(
         &self,
-        change: impl FnOnce(&mut Counters, &Stores) -> Result<(Option<Stores>, T), CommitError>,
+        change: impl FnOnce(&mut Counters, &Stores) -> Result<(Option<(StoreId, Stores)>, T), CommitError>,
     ) -> Result<T, CommitError> {
         // A panic inside leaves the counters at most too high.
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
         let (stores, result) = change(&mut counters, &self.stores.load())?;
-        if let Some(stores) = stores {
+        if let Some((changed, stores)) = stores {
             self.stores.store(Arc::new(stores));
+            self.observers.committed(&[changed]);
         }
         Ok(result)
     }
@@ -96,7 +100,7 @@ impl MemoryDatabase {
                 Some(entry) => {
                     let data = data.after(entry);
                     let committed = data.last_committed(at);
-                    Ok((Some(stores.insert(store, Arc::new(data))), committed))
+                    Ok((Some((store, stores.insert(store, Arc::new(data)))), committed))
                 }
             }
         })
@@ -119,14 +123,14 @@ impl Database for MemoryDatabase {
             let (state, after) = counters.create(name, self.clock.now())?;
             *counters = after;
             let info = state.info.clone();
-            Ok((Some(stores.insert(info.id, Arc::new(StoreData::new(state)))), info))
+            Ok((Some((info.id, stores.insert(info.id, Arc::new(StoreData::new(state))))), info))
         })
     }
 
     fn delete_store(&self, id: StoreId) -> Result<bool, CommitError> {
         self.replace(|_, stores| {
             let exists = stores.contains_key(&id);
-            Ok((exists.then(|| stores.remove(&id)), exists))
+            Ok((exists.then(|| (id, stores.remove(&id))), exists))
         })
     }
 
@@ -157,6 +161,10 @@ impl Database for MemoryDatabase {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         done(self.commit_now(store, batch));
+    }
+
+    fn observe(&self, observer: Weak<dyn CommitObserver>) {
+        self.observers.add(&observer);
     }
 }
 

@@ -13,16 +13,21 @@ mod error;
 mod ids;
 mod keys;
 pub mod memory;
+mod observe;
 pub mod rocks;
 mod scan;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
 pub use error::{CommitError, StoreError};
+pub use observe::CommitObserver;
 
+use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::mpsc;
+use std::str::FromStr;
+use std::sync::{Weak, mpsc};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::model::{
     AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
@@ -90,6 +95,9 @@ pub trait Database: Send + Sync + 'static {
         self.submit(store, batch, Box::new(move |outcome| drop(sender.send(outcome))));
         receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
+
+    /// Has `observer` told of every commit from now on, for as long as somebody holds it.
+    fn observe(&self, observer: Weak<dyn CommitObserver>);
 }
 
 /// One store at one revision. Reads of it are synchronous and never see a later commit.
@@ -190,6 +198,44 @@ pub struct LogPosition {
     pub index: u32,
 }
 
+impl LogPosition {
+    /// Behind everything that a commit changed.
+    pub const fn behind(revision: Revision) -> Self {
+        Self { revision, index: u32::MAX }
+    }
+}
+
+impl fmt::Display for LogPosition {
+    /// `12.3` behind the third change of commit 12, `12` behind all of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.index {
+            u32::MAX => write!(f, "{}", self.revision),
+            index => write!(f, "{}.{index}", self.revision),
+        }
+    }
+}
+
+/// A text that is no place in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("expected a revision, such as `12`, or a place in it, such as `12.3`")]
+pub struct LogPositionError;
+
+impl FromStr for LogPosition {
+    type Err = LogPositionError;
+
+    fn from_str(text: &str) -> Result<Self, LogPositionError> {
+        // A sign, which the numbers' own reading takes, is of neither form.
+        if !text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            return Err(LogPositionError);
+        }
+        let (revision, index) = match text.split_once('.') {
+            Some((revision, index)) => (revision, index.parse().map_err(|_| LogPositionError)?),
+            None => (text, u32::MAX),
+        };
+        Ok(Self { revision: Revision(revision.parse().map_err(|_| LogPositionError)?), index })
+    }
+}
+
 /// A tuple's change as the log has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedChange {
@@ -205,4 +251,22 @@ pub struct LoggedChange {
     pub before: Option<TupleRecord>,
     /// Its record after; `None`: it was deleted.
     pub after: Option<TupleRecord>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_log_reads_back_and_nothing_else_is_one() {
+        for text in ["0", "12", "12.0", "12.3", "18446744073709551615.4294967294"] {
+            assert_eq!(text.parse::<LogPosition>().unwrap().to_string(), text);
+        }
+        assert_eq!("12".parse(), Ok(LogPosition::behind(Revision(12))));
+        for text in
+            ["", ".", "12.", ".3", "+1", "-1", " 1", "1.2.3", "1e3", "18446744073709551616", "1.4294967296"]
+        {
+            assert_eq!(text.parse::<LogPosition>(), Err(LogPositionError), "{text}");
+        }
+    }
 }

@@ -101,6 +101,10 @@ impl Server {
         self.clock.0.store(to.unix_micros(), Ordering::SeqCst);
     }
 
+    pub fn clock(&self) -> Arc<TestClock> {
+        Arc::clone(&self.clock)
+    }
+
     pub fn router(&self) -> Router {
         self.router.clone()
     }

@@ -21,5 +21,6 @@ mod process;
 mod program;
 mod read;
 mod stores;
+mod watch;
 mod wire_rules;
 mod write;

@@ -180,12 +180,14 @@ fn metrics_have_requests_durations_checks_and_reads() {
 mod panics {
     //! A database that panics when a store of a certain name is to be made, and takes its time over another.
 
+    use std::sync::Weak;
+
     use super::*;
     use tenure::engine::Engine;
     use tenure::model::{Clock, Instant, StoreId};
     use tenure::server;
     use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
-    use tenure::store::{Batch, CommitError, Completion, Database, StoreError, StoreInfo};
+    use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
 
     struct Panicking(MemoryDatabase);
 
@@ -231,6 +233,10 @@ mod panics {
 
         fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
             self.0.submit(store, batch, done);
+        }
+
+        fn observe(&self, observer: Weak<dyn CommitObserver>) {
+            self.0.observe(observer);
         }
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::cel::Context;
-use crate::engine::{BatchCheckItem, CheckAnswer, EngineError, QueryContext};
+use crate::engine::{BatchCheckItem, CheckAnswer, EngineError};
 use crate::model::Revision;
 use crate::model::limits::CHECKS_PER_BATCH_MAX;
 use crate::server::app::App;
@@ -58,14 +57,7 @@ pub(in crate::server) async fn batch_check<D: Database>(
 ) -> Result<Reply<BatchChecked>, ApiError> {
     let (context, items) = input.read(|fields| {
         let items = fields.objects("checks", item)?;
-        let context = QueryContext {
-            model: wire::model_id(fields)?,
-            contextual_tuples: Vec::new(),
-            context: Context::new(),
-            at_least_revision: wire::at_least_revision(fields)?,
-        };
-        wire::consistency(fields)?;
-        Ok((context, items))
+        Ok((wire::query_context(fields)?, items))
     })?;
     check_whole(&items)?;
 
@@ -80,7 +72,9 @@ pub(in crate::server) async fn batch_check<D: Database>(
             Err(error) => drop(result.insert(correlation_id, failed(error))),
         }
     }
-    let (answer, counts) = app.run_query(move |engine| engine.batch_check(store, &context, &checks)).await?;
+    let (answer, counts) = app
+        .run_evaluation(store, context, move |engine, context| engine.batch_check(store, context, &checks))
+        .await?;
     app.metrics.evaluated(counts.total());
     for (id, outcome) in ids.into_iter().zip(&answer.value) {
         app.metrics.checked(outcome.as_ref());
@@ -99,7 +93,7 @@ fn item(fields: &mut Fields) -> Result<Item, ApiError> {
         let expected = format!("expected 1 to {CORRELATION_ID_BYTES_MAX} letters, digits, `_` and `-`");
         return Err(ApiError::invalid(&fields.path("correlation_id"), expected));
     }
-    let context = fields.map("context")?.unwrap_or_default();
+    let context = wire::context(fields)?;
     let check = routes::check::tuple_key(fields);
     let contextual_tuples = wire::contextual_tuples(fields);
     let check =

@@ -21,8 +21,9 @@ pub(in crate::server) struct Page {
     continuation_token: String,
 }
 
+/// A change.
 #[derive(Serialize)]
-struct Shown {
+pub(super) struct Shown {
     #[serde(serialize_with = "show_key")]
     tuple_key: LoggedChange,
     operation: &'static str,
@@ -68,7 +69,8 @@ pub(in crate::server) async fn changes<D: Database>(
     Ok(Reply::ok(Page { changes: items.into_iter().map(shown).collect(), continuation_token }))
 }
 
-fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
+/// Reads `type`; empty where unset.
+pub(super) fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
     let text = fields.string("type")?;
     match check_type(&text) {
         Err(error) if !text.is_empty() => {
@@ -78,7 +80,7 @@ fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
     }
 }
 
-fn shown(change: LoggedChange) -> Shown {
+pub(super) fn shown(change: LoggedChange) -> Shown {
     let operation = if change.after.is_some() { "TUPLE_OPERATION_WRITE" } else { "TUPLE_OPERATION_DELETE" };
     Shown { operation, timestamp: wire::instant(change.at), tuple_key: change }
 }

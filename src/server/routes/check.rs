@@ -31,16 +31,16 @@ pub(in crate::server) async fn check<D: Database>(
     let (context, request) = input.read(|fields| {
         let request = tuple_key(fields)?;
         let context = QueryContext {
-            model: wire::model_id(fields)?,
             contextual_tuples: wire::contextual_tuples(fields)?,
-            context: fields.map("context")?.unwrap_or_default(),
-            at_least_revision: wire::at_least_revision(fields)?,
+            context: wire::context(fields)?,
+            ..wire::query_context(fields)?
         };
         fields.boolean("trace")?;
-        wire::consistency(fields)?;
         Ok((context, request))
     })?;
-    let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &request)).await;
+    let outcome = app
+        .run_evaluation(store, context, move |engine, context| engine.check_counted(store, context, &request))
+        .await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
     app.metrics.evaluated(counts.total());

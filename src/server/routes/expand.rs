@@ -6,7 +6,6 @@ use axum::extract::State;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use crate::cel::Context;
 use crate::engine::{Answer, ExpandRequest, QueryContext};
 use crate::eval::{ExpandedSubject, Node, NodeValue};
 use crate::model::{Lifetime, Object, Revision};
@@ -51,16 +50,15 @@ pub(in crate::server) async fn expand<D: Database>(
             ));
         };
         let context = QueryContext {
-            model: wire::model_id(fields)?,
             contextual_tuples: wire::contextual_tuples(fields)?,
-            context: Context::new(),
-            at_least_revision: wire::at_least_revision(fields)?,
+            ..wire::query_context(fields)?
         };
-        wire::consistency(fields)?;
         let include_inactive = fields.boolean("include_inactive")?;
         Ok((context, ExpandRequest { object, relation, include_inactive }))
     })?;
-    let answer = app.run_query(move |engine| engine.expand(store, &context, &request)).await?;
+    let answer = app
+        .run_evaluation(store, context, move |engine, context| engine.expand(store, context, &request))
+        .await?;
     let Answer { value, model, revision, at: _ } = answer;
     Ok(Reply::ok(Expanded { tree: Tree { root: Root(value) }, revision }).with(model, revision))
 }

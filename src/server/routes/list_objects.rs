@@ -29,8 +29,11 @@ pub(in crate::server) async fn list_objects<D: Database>(
 ) -> Result<Reply<ListedObjects>, ApiError> {
     let (context, request) = input.read(request)?;
     let object_type = request.object_type.clone();
-    let outcome =
-        app.run_list(move |engine, go_on| engine.list_objects(store, &context, &request, go_on)).await?;
+    let outcome = app
+        .run_list(store, context, move |engine, context, go_on| {
+            engine.list_objects(store, context, &request, go_on)
+        })
+        .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
     app.metrics.evaluated(counts.total());
@@ -50,12 +53,10 @@ pub(super) fn request(fields: &mut Fields) -> Result<(QueryContext, ListObjectsR
         subject: wire::subject(fields)?,
     };
     let context = QueryContext {
-        model: wire::model_id(fields)?,
         contextual_tuples: wire::contextual_tuples(fields)?,
-        at_least_revision: wire::at_least_revision(fields)?,
+        context: wire::context(fields)?,
+        ..wire::query_context(fields)?
     };
-    fields.map("context")?;
-    wire::consistency(fields)?;
     Ok((context, request))
 }
 

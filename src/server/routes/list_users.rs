@@ -47,8 +47,11 @@ pub(in crate::server) async fn list_users<D: Database>(
     input: Input,
 ) -> Result<Reply<ListedUsers>, ApiError> {
     let (context, request) = input.read(request)?;
-    let outcome =
-        app.run_list(move |engine, go_on| engine.list_users(store, &context, &request, go_on)).await?;
+    let outcome = app
+        .run_list(store, context, move |engine, context, go_on| {
+            engine.list_users(store, context, &request, go_on)
+        })
+        .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
     app.metrics.evaluated(counts.total());
@@ -72,12 +75,10 @@ fn request(fields: &mut Fields) -> Result<(QueryContext, ListUsersRequest), ApiE
         return Err(ApiError::invalid(&fields.path("user_filters"), "value must contain exactly 1 item(s)"));
     };
     let context = QueryContext {
-        model: wire::model_id(fields)?,
         contextual_tuples: wire::contextual_tuples_of(fields, "contextual_tuples")?,
-        at_least_revision: wire::at_least_revision(fields)?,
+        context: wire::context(fields)?,
+        ..wire::query_context(fields)?
     };
-    fields.map("context")?;
-    wire::consistency(fields)?;
     Ok((context, ListUsersRequest { object, relation, filter: filter.clone() }))
 }
 

@@ -12,4 +12,5 @@ pub(super) mod read;
 pub(super) mod stores;
 pub(super) mod streamed_list_objects;
 pub(super) mod unimplemented;
+pub(super) mod watch;
 pub(super) mod write;

@@ -47,6 +47,7 @@ pub(in crate::server) async fn streamed_list_objects<D: Database>(
     let (writer, lines) = lines::lines(app.config.stream_timeout);
     let (head, begun) = oneshot::channel();
     let metrics = app.metrics.clone();
+    app.reach(store, &context).await;
     let running = app.spawn(move |engine| {
         let ListObjectsRequest { object_type, .. } = &request;
         let mut stream = Stream { object_type, writer };
@@ -107,8 +108,11 @@ impl Stream<'_> {
             // Nobody reads.
             Ok(ListEnd::Ended) => None,
             Err(error) => {
-                tracing::error!(%error, "a list that is streamed failed");
-                Some(error.into())
+                let answer = ApiError::from(error.clone());
+                if answer.code.status().is_server_error() {
+                    tracing::error!(%error, "a list that is streamed failed");
+                }
+                Some(answer)
             }
         };
         self.writer.end(error.as_ref().map(ErrorLine::new).as_ref());

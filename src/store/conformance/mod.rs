@@ -2,6 +2,7 @@
 
 mod commits;
 mod log;
+pub(in crate::store) mod observers;
 mod random;
 mod reads;
 mod stores;

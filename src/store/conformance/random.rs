@@ -1,6 +1,7 @@
 //! Random batches: both implementations, and a plain ordered map, come to the same.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -106,7 +107,7 @@ fn any_key() -> impl Strategy<Value = TupleKey> {
         .prop_map(|(object, relation, subject)| TupleKey::parse(object, relation, subject).unwrap())
 }
 
-fn any_field<T: Clone + std::fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Field<T>> {
+fn any_field<T: Clone + fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Field<T>> {
     prop_oneof![
         3 => Just(Field::Absent),
         1 => Just(Field::Clear),

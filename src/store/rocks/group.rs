@@ -24,7 +24,7 @@ pub(super) struct Group<'a> {
     /// The tuples that this group changes, under their keys in `tuples`.
     changed: HashMap<Key, Option<TupleRecord>>,
     states: States,
-    /// The stores whose states this group changes.
+    /// The stores that this group changes, makes or deletes.
     touched: BTreeSet<StoreId>,
     counters: Counters,
 }
@@ -35,6 +35,8 @@ pub(super) struct Decided {
     pub(super) rows: WriteBatch,
     pub(super) states: States,
     pub(super) counters: Counters,
+    /// The stores that were changed, made or deleted, each once.
+    pub(super) changed: Vec<StoreId>,
 }
 
 impl<'a> Group<'a> {
@@ -104,7 +106,7 @@ impl<'a> Group<'a> {
         }
         batch.delete_cf(&tables.meta, keys::state(store));
         self.states.remove_mut(&store);
-        self.touched.remove(&store);
+        self.touched.insert(store);
         // Its tuples cannot be asked for any more: no later store has its identifier.
         Ok(true)
     }
@@ -112,16 +114,16 @@ impl<'a> Group<'a> {
     /// Ends the group; `clock` is the latest instant that was given out.
     pub(super) fn decided(self, clock: Instant) -> Result<Decided, StoreError> {
         let Self { rows: RowBatch { tables, mut batch }, states, counters, touched, .. } = self;
-        for id in touched {
-            if let Some(state) = states.get(&id) {
-                batch.put_cf(&tables.meta, keys::state(id), records::encode_state(state)?);
+        for id in &touched {
+            if let Some(state) = states.get(id) {
+                batch.put_cf(&tables.meta, keys::state(*id), records::encode_state(state)?);
             }
         }
         if !batch.is_empty() {
             batch.put_cf(&tables.meta, keys::COUNTERS, records::encode_counters(counters)?);
             batch.put_cf(&tables.meta, keys::CLOCK, records::encode_clock(clock)?);
         }
-        Ok(Decided { rows: batch, states, counters })
+        Ok(Decided { rows: batch, states, counters, changed: touched.into_iter().collect() })
     }
 
     fn set(&mut self, state: StoreState) {

@@ -24,14 +24,15 @@ pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
 
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
 use rocksdb::FlushOptions;
 
 use super::keys::{self, Key};
-use super::{Batch, CommitError, Completion, Database, StoreError, StoreInfo};
+use super::observe::Observers;
+use super::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
 use crate::model::{Clock, MonotonicClock, StoreId};
 use open::Seams;
 use storage::{Storage, View, failed};
@@ -52,6 +53,7 @@ pub struct RocksDatabase {
     queue: SyncSender<Message>,
     /// How a write failed, after which none is accepted.
     failed: Arc<OnceLock<String>>,
+    observers: Arc<Observers>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -173,5 +175,9 @@ impl Database for RocksDatabase {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         self.hand_over(Request::Commit { store, batch, done: Pending::new(done) });
+    }
+
+    fn observe(&self, observer: Weak<dyn CommitObserver>) {
+        self.observers.add(&observer);
     }
 }

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::super::error::{CommitError, StoreError};
+use super::super::observe::Observers;
 use super::super::{Batch, Committed, StoreInfo, keys};
 use super::group::{Decided, Group};
 use super::records;
@@ -102,6 +103,7 @@ pub(super) struct Writer {
     pub(super) write: WriteRows,
     /// How a write failed; set once.
     pub(super) failed: Arc<OnceLock<String>>,
+    pub(super) observers: Arc<Observers>,
 }
 
 /// Whether the writer goes on.
@@ -179,10 +181,10 @@ impl Writer {
         Ok(accepting(&self.failed)?)
     }
 
-    /// Makes a group durable, then visible.
+    /// Makes a group durable, then visible, and tells who observes.
     fn finish(&mut self, group: Group<'_>) -> Result<(), StoreError> {
         let clock = self.clock.high_water();
-        let Decided { rows, states, counters } = group.decided(clock)?;
+        let Decided { rows, states, counters, changed } = group.decided(clock)?;
         if rows.is_empty() {
             return Ok(());
         }
@@ -192,6 +194,7 @@ impl Writer {
         let view = View::new(self.storage.clone(), states, counters)
             .inspect_err(|error| self.fail(&error.to_string()))?;
         self.view.store(Arc::new(view));
+        self.observers.committed(&changed);
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use super::super::super::conformance::observers::recorder;
 use super::super::super::conformance::{tuples, writes};
 use super::super::super::{Committed, Snapshot};
 use super::super::writer::durably;
@@ -44,6 +45,7 @@ fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
     commit(&db, store, "document:1#viewer@user:a").unwrap();
 
     db.accepts_writes().unwrap();
+    let (_observer, told) = recorder(&db);
     fate.store(Fate::Fails as u8, Ordering::SeqCst);
     let error = commit(&db, store, "document:2#viewer@user:a").unwrap_err();
     assert_eq!(error.to_string(), "storage failed while committing: the disk is full");
@@ -63,6 +65,7 @@ fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
     assert_eq!(tuples(&snapshot), ["document:1#viewer@user:a"]);
     assert_eq!(db.stores(None, None, 10).unwrap().len(), 1);
     drop((snapshot, db));
+    assert!(told.try_recv().is_err(), "nobody is told of what is not visible");
 
     let db = reopen(directory.path(), &clock);
     assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()), ["document:1#viewer@user:a"]);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::super::super::conformance::observers::recorder;
 use super::super::super::conformance::{tuples, writes};
 use super::super::super::{Committed, Snapshot};
 use super::super::writer::durably;
@@ -80,6 +81,25 @@ fn commits_that_wait_become_visible_together_after_one_write() {
     }
     assert!(matches!(outcome.recv().unwrap(), Err(CommitError::TupleExists { .. })));
     assert!(gated.arrived.try_recv().is_err(), "one write for all of them");
+}
+
+#[test]
+fn observers_are_told_once_of_what_became_visible_together() {
+    let gated = gated();
+    let (_observer, told) = recorder(&gated.db);
+    let (outcomes, _outcome) = channel();
+    submit(&gated.db, gated.store, 0, &outcomes);
+    gated.arrived.recv().unwrap();
+    for n in 1..=10 {
+        submit(&gated.db, gated.store, n, &outcomes);
+    }
+    assert!(told.try_recv().is_err(), "not before it is visible");
+    for newest in [1, 11] {
+        gated.open.send(()).unwrap();
+        assert_eq!(told.recv().unwrap(), [gated.store]);
+        assert_eq!(gated.revision(), Revision(newest));
+    }
+    assert!(told.try_recv().is_err());
 }
 
 #[test]

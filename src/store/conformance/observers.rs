@@ -1,0 +1,94 @@
+//! Who is told of commits.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+
+use super::*;
+
+on_both!(
+    an_observer_is_told_of_what_is_visible,
+    an_observer_is_not_told_of_what_changed_nothing,
+    an_observer_that_panics_harms_nobody,
+    an_observer_that_is_gone_is_not_told,
+);
+
+/// Hands on what it is told.
+struct Recorder(Mutex<Sender<Vec<StoreId>>>);
+
+impl CommitObserver for Recorder {
+    fn committed(&self, stores: &[StoreId]) {
+        self.0.lock().unwrap().send(stores.to_vec()).unwrap();
+    }
+}
+
+/// Who observes, and what it is told.
+pub(in crate::store) fn recorder(db: &impl Database) -> (Arc<dyn CommitObserver>, Receiver<Vec<StoreId>>) {
+    let (sender, told) = channel();
+    let observer: Arc<dyn CommitObserver> = Arc::new(Recorder(Mutex::new(sender)));
+    db.observe(Arc::downgrade(&observer));
+    (observer, told)
+}
+
+/// What was told next.
+#[track_caller]
+fn next(told: &Receiver<Vec<StoreId>>) -> Vec<StoreId> {
+    told.try_recv().unwrap()
+}
+
+fn an_observer_is_told_of_what_is_visible<D: Database>(bench: &Bench<D>) {
+    let (_observer, told) = recorder(&bench.db);
+    let revision = || bench.db.snapshot(bench.store).unwrap().map(|snapshot| snapshot.revision());
+    for n in 1..=3 {
+        let tuple = format!("document:{n}#viewer@user:a");
+        bench.db.submit(bench.store, writes(&[&tuple]), Box::new(|outcome| drop(outcome.unwrap())));
+        assert_eq!(told.recv().unwrap(), [bench.store]);
+        assert_eq!(revision(), Some(Revision(n)));
+    }
+    bench.commit(with_model("document")).unwrap();
+    assert_eq!(next(&told), [bench.store]);
+    let other = bench.db.create_store("second").unwrap().id;
+    assert_eq!(next(&told), [other]);
+    assert!(bench.db.delete_store(bench.store).unwrap());
+    assert_eq!(next(&told), [bench.store]);
+    assert_eq!(revision(), None);
+    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+}
+
+fn an_observer_is_not_told_of_what_changed_nothing<D: Database>(bench: &Bench<D>) {
+    bench.write(&["document:1#viewer@user:a"]);
+    let (_observer, told) = recorder(&bench.db);
+    bench.commit(writes(&["document:1#viewer@user:a"])).unwrap_err();
+    let same = Write { on_duplicate: OnDuplicate::Ignore, ..write("document:1#viewer@user:a") };
+    bench.commit(Batch { writes: vec![same], ..Batch::default() }).unwrap();
+    assert!(!bench.db.delete_store(StoreId::from_bits(1)).unwrap());
+    bench.write(&["document:2#viewer@user:a"]);
+    assert_eq!(next(&told), [bench.store]);
+    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
+}
+
+fn an_observer_that_panics_harms_nobody<D: Database>(bench: &Bench<D>) {
+    struct Panicking;
+
+    impl CommitObserver for Panicking {
+        fn committed(&self, _: &[StoreId]) {
+            panic!("the observer's own");
+        }
+    }
+
+    let panicking: Arc<dyn CommitObserver> = Arc::new(Panicking);
+    bench.db.observe(Arc::downgrade(&panicking));
+    let (_observer, told) = recorder(&bench.db);
+    for n in 1..=2 {
+        assert_eq!(bench.write(&[&format!("document:{n}#viewer@user:a")]).revision, Revision(n));
+        assert_eq!(next(&told), [bench.store]);
+    }
+}
+
+fn an_observer_that_is_gone_is_not_told<D: Database>(bench: &Bench<D>) {
+    let (gone, told) = recorder(&bench.db);
+    let (_observer, told_too) = recorder(&bench.db);
+    drop(gone);
+    bench.write(&["document:1#viewer@user:a"]);
+    assert_eq!(next(&told_too), [bench.store]);
+    assert_eq!(told.try_recv(), Err(TryRecvError::Disconnected));
+}
