@@ -280,7 +280,7 @@ fn locate(text: &str, at: YamlLocation) -> Location {
     let line_text = text.get(line_start..).unwrap_or_default().split(['\r', '\n']).next().unwrap_or_default();
     let before: usize = line_text.chars().take(first).map(char::len_utf8).sum();
     let here = line_text.get(before..).unwrap_or_default();
-    let width = number(at.span().len().into());
+    let width = number(at.span().len());
     let length: usize = here.chars().take(width).map(char::len_utf8).sum();
     let start = line_start + before;
     Location { bytes: start..start + length, line, columns: first..first + width }
