@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::model_file::ModelText;
+use super::model_file::GivenModel;
 use crate::model::AuthorizationModel;
 use crate::schema::json::{self, Style};
 use crate::schema::print;
@@ -27,7 +27,7 @@ pub enum ModelCommand {
 /// Where the model is.
 #[derive(Debug, Args)]
 pub struct Input {
-    /// The model, in the DSL or as JSON; `-` is the standard input
+    /// The model, in the DSL or as JSON, or the directory of an `fga.mod`; `-` is the standard input
     file: PathBuf,
 }
 
@@ -35,12 +35,12 @@ impl ModelCommand {
     /// Runs the command.
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let (Self::Check(input) | Self::Print(input) | Self::ToJson(input) | Self::FromJson(input)) = self;
-        let text = ModelText::open(&input.file)?;
+        let given = GivenModel::open(&input.file)?;
         match self {
-            Self::Check(_) => text.checked().map(|model| warn_of_conditions(&model)),
-            Self::Print(_) => Ok(write!(out, "{}", in_dsl(&text.unchecked()?)?)?),
-            Self::ToJson(_) => Ok(write!(out, "{}", as_json(&text.unchecked()?))?),
-            Self::FromJson(_) => Ok(write!(out, "{}", in_dsl(&text.json_model()?)?)?),
+            Self::Check(_) => given.checked().map(|model| warn_of_conditions(&model)),
+            Self::Print(_) => Ok(write!(out, "{}", in_dsl(&given.unchecked()?)?)?),
+            Self::ToJson(_) => Ok(write!(out, "{}", as_json(&given.unchecked()?))?),
+            Self::FromJson(_) => Ok(write!(out, "{}", in_dsl(&given.json_model()?)?)?),
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct StoreFile {
 pub enum ModelSource {
     /// In the file itself.
     Inline(String),
-    /// In a file of its own; the path is resolved from the store file's directory.
+    /// In files of its own; the path is resolved from the store file's directory.
     File(PathBuf),
 }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::model_file::ModelText;
+use super::model_file::GivenModel;
 use super::store_file::{CheckAssertion, ModelSource, StoreFile, StoreTest, StoreTuple};
 use super::tuple_file::{self, Format, GivenTuple};
 use crate::engine::{CheckRequest, Engine, QueryContext, WriteRequest};
@@ -142,9 +142,9 @@ fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
     let (name, model) = match &file.model {
         // Its lines are not those of the file, so that its name must not be the file's.
         ModelSource::Inline(text) => {
-            (path, ModelText::new(format!("the model of {}", path.display()), text.clone()))
+            (path, GivenModel::text(format!("the model of {}", path.display()), text.clone()))
         }
-        ModelSource::File(path) => (path.as_path(), ModelText::open(path)?),
+        ModelSource::File(path) => (path.as_path(), GivenModel::open(path)?),
     };
     let model = model.checked().map_err(|failure| match (failure, &file.model) {
         (Failure::Model { rendered }, ModelSource::Inline(_)) => {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::check::model_id;
 use super::client::{Answer, Client, ClientError, Page, StoreArgs, each_page};
 use super::failure::Failure;
-use super::model_file::ModelText;
+use super::model_file::GivenModel;
 use super::output::{self, Table};
 use crate::model::ModelId;
 use crate::model::limits::PAGE_SIZE_MAX;
@@ -19,7 +19,7 @@ use crate::schema::{self, json};
 /// Which model to write.
 #[derive(Debug, Args)]
 pub struct WriteArgs {
-    /// The model, in the DSL or as JSON; `-` is the standard input
+    /// The model, in the DSL or as JSON, or the directory of an `fga.mod`; `-` is the standard input
     file: PathBuf,
     /// Print nothing but the id
     #[arg(long, short, conflicts_with = "json")]
@@ -77,7 +77,7 @@ struct OneModel {
 impl WriteArgs {
     /// Runs the command.
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
-        let model = ModelText::open(&self.file)?.checked()?;
+        let model = GivenModel::open(&self.file)?.checked()?;
         let path = models_path(&self.store);
         let answer =
             Client::new(&self.store.server).post(&path, &json::to_value(&model, json::Style::Compact))?;

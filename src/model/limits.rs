@@ -46,6 +46,14 @@ pub const REWRITE_DEPTH_MAX: usize = 32;
 
 /// Largest text of a model in the language, in bytes.
 pub const MODEL_SOURCE_BYTES_MAX: usize = 512 * 1024;
+/// Largest `fga.mod`, in bytes.
+pub const MOD_FILE_BYTES_MAX: usize = 64 * 1024;
+/// Most files of a modular model.
+pub const MODULE_FILES_MAX: usize = 256;
+/// Largest texts of the files of a modular model together, in bytes.
+pub const MODULES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest path of a file that a modular model came from, without its ending, in bytes.
+pub const SOURCE_FILE_BYTES_MAX: usize = 100;
 /// Most errors that are told about one text.
 pub const DIAGNOSTICS_MAX: usize = 100;
 

@@ -6,11 +6,13 @@
 //! panic.
 //!
 //! - [`parse`] reads and checks a text; [`print()`] writes one.
+//! - [`modules`] joins the files of a modular model.
 //! - [`json`] reads and writes the JSON form.
 //! - [`validate`] says whether OpenFGA's server would take a model, however it came about.
 
 mod diagnostic;
 pub mod json;
+pub mod modules;
 mod print;
 mod read;
 mod rules;

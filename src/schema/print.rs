@@ -50,9 +50,9 @@ pub fn print(model: &AuthorizationModel) -> Result<String, PrintError> {
     let is_modular = model.types.iter().any(|t| t.origin.module.is_some());
     for definition in by_module(&model.types, is_modular, |t| (&t.origin, &t.name)) {
         text.push('\n');
-        text.push_str(&origin_comment(&definition.origin, "", ""));
         text.push_str("type ");
         text.push_str(&definition.name);
+        text.push_str(&origin_comment(&definition.origin, ""));
         if !definition.relations.is_empty() {
             text.push_str("\n  relations");
         }
@@ -82,12 +82,14 @@ fn by_module<T>(items: &[T], is_modular: bool, key: impl Fn(&T) -> (&Origin, &st
     sorted
 }
 
-fn origin_comment(origin: &Origin, indent: &str, by: &str) -> String {
+/// What to put behind a definition of a modular model, so that the reader sees where it came from.
+fn origin_comment(origin: &Origin, by: &str) -> String {
     if origin.module.is_none() && origin.file.is_none() {
         return String::new();
     }
-    let part = |part: &Option<Box<str>>| part.as_deref().unwrap_or_default().to_owned();
-    format!("{indent}#{by} module: {}, file: {}\n", part(&origin.module), part(&origin.file))
+    // A line break would end the comment.
+    let part = |part: &Option<Box<str>>| part.as_deref().unwrap_or_default().escape_debug().to_string();
+    format!(" #{by} module: {}, file: {}", part(&origin.module), part(&origin.file))
 }
 
 fn print_relation(definition: &TypeDefinition, relation: &RelationDefinition) -> Result<String, PrintError> {
@@ -104,8 +106,8 @@ fn print_relation(definition: &TypeDefinition, relation: &RelationDefinition) ->
             return Err(PrintError::Depth { type_name, relation });
         }
     }
-    let comment = origin_comment(&relation.origin, "    ", " extended by:");
-    Ok(format!("{comment}    define {}: {}", relation.name, printer.text))
+    let comment = origin_comment(&relation.origin, " extended by:");
+    Ok(format!("    define {}: {}{comment}", relation.name, printer.text))
 }
 
 enum Unprintable {
@@ -200,11 +202,11 @@ fn print_condition(condition: &Condition) -> String {
         .map(|p| format!("{}: {}", p.name, print_parameter(&p.parameter_type)))
         .collect();
     format!(
-        "{}condition {}({}) {{\n  {}\n}}\n",
-        origin_comment(&condition.origin, "", ""),
+        "condition {}({}) {{\n  {}\n}}{}\n",
         condition.name,
         parameters.join(", "),
-        condition.expression
+        condition.expression,
+        origin_comment(&condition.origin, "")
     )
 }
 

@@ -69,7 +69,8 @@ pub fn check_syntax(text: &str) -> Result<(), Diagnostics> {
     read_text(text).map(|_| ())
 }
 
-fn parse_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
+/// Reads a text whose schema version, if it has one, is known.
+pub(super) fn parse_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
     let (source, lowered) = read_text(text)?;
     if let (Header::Model(version), Some(span)) = (&lowered.header, &lowered.spans.version)
         && !matches!(&**version, "1.1" | "1.2")
@@ -113,7 +114,7 @@ fn read_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
 }
 
 /// Where in the text a place of the model is.
-fn locate(spans: &Spans, place: Place) -> Option<Span> {
+pub(super) fn locate(spans: &Spans, place: Place) -> Option<Span> {
     let relation = |type_index: usize, index: usize| spans.types.get(type_index)?.relations.get(index);
     match place {
         Place::Model => None,

@@ -226,6 +226,7 @@ impl From<EngineError> for ApiError {
                     Some((ViolationKind::TooManyTypes | ViolationKind::ModelTooLarge, _)) => {
                         Code::ExceededEntityLimit
                     }
+                    Some((ViolationKind::InvalidOrigin, _)) => Code::ValidationError,
                     Some((ViolationKind::InvalidName, Place::Type { .. })) => Code::TypeInvalidPattern,
                     Some((ViolationKind::InvalidName, Place::Relation { .. })) => {
                         Code::RelationsInvalidPattern

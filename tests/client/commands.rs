@@ -432,3 +432,25 @@ fn the_example_of_the_repository_can_be_loaded() {
     assert_eq!(fixture.run(&["check", "user:nora", "technical_manager", "park:deich"]).code, 0);
     assert_eq!(fixture.run(&["check", "user:nora", "operator", "park:deich"]).code, 1);
 }
+
+#[test]
+fn a_directory_of_modules_is_written_and_shown_with_its_origins() {
+    let fixture = Fixture::new();
+    fixture.file("fga.mod", "schema: '1.2'\ncontents:\n  - core.fga\n  - parks.fga\n");
+    fixture.file("core.fga", "module core\n\ntype user\n");
+    fixture.file(
+        "parks.fga",
+        "module parks\n\nextend type user\n  relations\n    define boss: [user]\n\ntype park\n",
+    );
+    let directory = fixture.directory.path().to_str().unwrap();
+    fixture.ok(&["model", "write", directory]);
+    let shown = fixture.ok(&["model", "get"]);
+    let (_, shown) = shown.split_once('\n').unwrap();
+    let expected = "model\n  schema 1.2\n\ntype user # module: core, file: core.fga\n  relations\n    define boss: [user] # extended by: module: \
+                    parks, file: parks.fga\n\ntype park # module: parks, file: parks.fga\n";
+    assert_eq!(shown, expected);
+    let refused =
+        fixture.run(&["model", "write", fixture.directory.path().join("core.fga").to_str().unwrap()]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.error.contains("this is a module"), "{}", refused.error);
+}

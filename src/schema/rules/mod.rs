@@ -37,6 +37,8 @@ pub enum ViolationKind {
     EmptyOperator,
     /// A name that cannot be one.
     InvalidName,
+    /// A module or a source file that cannot be one.
+    InvalidOrigin,
     /// A type or relation named `self` or `this`.
     ReservedName,
     /// Two types of one name.
@@ -189,9 +191,15 @@ pub fn validate_language(model: &AuthorizationModel) -> Vec<Violation> {
     run(model, Degree::Language)
 }
 
-fn run(model: &AuthorizationModel, degree: Degree) -> Vec<Violation> {
+/// What is wrong with names alone, which holds for a model with gaps too.
+pub(super) fn check_names(model: &AuthorizationModel) -> Vec<Violation> {
     let mut found = Vec::new();
     names::check(model, &mut found);
+    found
+}
+
+fn run(model: &AuthorizationModel, degree: Degree) -> Vec<Violation> {
+    let mut found = check_names(model);
     if found.is_empty() {
         size::check(model, &mut found);
     }
@@ -261,7 +269,11 @@ fn is_too_deep(rewrite: &Rewrite) -> bool {
 
 /// "did you mean", if one of the names is near. Comparing with all names takes long, so only as many violations get
 /// it as are shown.
-fn suggest<'a>(found: &[Violation], wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(super) fn suggest<'a>(
+    found: &[Violation],
+    wrong: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     if found.len() >= limits::DIAGNOSTICS_MAX {
         return None;
     }

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use super::{Place, Violation, ViolationKind};
-use crate::model::{AuthorizationModel, NameError, check_relation, check_type};
+use crate::model::{AuthorizationModel, NameError, Origin, check_relation, check_type, limits};
+use crate::schema::syntax::quote;
 
 pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
+    let mut origins = Origins::default();
     for (type_index, definition) in model.types.iter().enumerate() {
         let place = Place::Type { type_index };
         check_name("type", &definition.name, check_type(&definition.name), place, found);
@@ -25,9 +27,9 @@ pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
                     ),
                 ));
             }
-            check_module(relation.origin.module.as_deref(), place, found);
+            origins.check(&relation.origin, place, found);
         }
-        check_module(definition.origin.module.as_deref(), place, found);
+        origins.check(&definition.origin, place, found);
     }
     let mut seen = HashSet::new();
     for (condition_index, condition) in model.conditions.iter().enumerate() {
@@ -47,14 +49,43 @@ pub(super) fn check(model: &AuthorizationModel, found: &mut Vec<Violation>) {
                 found.push(Violation::new(ViolationKind::DuplicateParameter, place, message));
             }
         }
-        check_module(condition.origin.module.as_deref(), place, found);
+        origins.check(&condition.origin, place, found);
     }
 }
 
-fn check_module(module: Option<&str>, place: Place, found: &mut Vec<Violation>) {
-    if let Some(module) = module {
-        check_name("module", module, check_relation(module), place, found);
+/// The modules and files that were found wrong: each is told once, however much it defines.
+#[derive(Default)]
+struct Origins<'a> {
+    wrong: HashSet<&'a str>,
+}
+
+impl<'a> Origins<'a> {
+    fn check(&mut self, origin: &'a Origin, place: Place, found: &mut Vec<Violation>) {
+        if let Some(module) = origin.module.as_deref()
+            && let Err(error) = check_relation(module)
+            && self.wrong.insert(module)
+        {
+            let message = format!("the module name {} {error}", quote(module));
+            found.push(Violation::new(ViolationKind::InvalidOrigin, place, message));
+        }
+        if let Some(file) = origin.file.as_deref()
+            && !is_source_file(file)
+            && self.wrong.insert(file)
+        {
+            let (file, max) = (quote(file), limits::SOURCE_FILE_BYTES_MAX);
+            let message = format!(
+                "the source file {file} is not named by 1 to {max} letters, digits, `_`, `-` and `/` before `.fga`"
+            );
+            found.push(Violation::new(ViolationKind::InvalidOrigin, place, message));
+        }
     }
+}
+
+/// What OpenFGA's server takes: `^[a-zA-Z0-9_\-\/]{1,100}\.fga$`.
+fn is_source_file(path: &str) -> bool {
+    let Some(stem) = path.strip_suffix(".fga") else { return false };
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'/');
+    (1..=limits::SOURCE_FILE_BYTES_MAX).contains(&stem.len()) && stem.bytes().all(is_plain)
 }
 
 fn check_name(
@@ -65,7 +96,7 @@ fn check_name(
     found: &mut Vec<Violation>,
 ) {
     if let Err(error) = checked {
-        let message = format!("the {what} name {} {error}", crate::schema::syntax::quote(name));
+        let message = format!("the {what} name {} {error}", quote(name));
         found.push(Violation::new(ViolationKind::InvalidName, place, message));
     }
 }

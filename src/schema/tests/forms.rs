@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{ParameterType, RestrictionKind, Rewrite, limits};
+use crate::model::{
+    AuthorizationModel, Origin, ParameterType, RestrictionKind, Rewrite, SchemaVersion, TypeDefinition,
+    limits,
+};
 use crate::schema::json::{JsonErrorKind, Style, from_str, from_value, to_value};
 use crate::schema::{PrintError, parse, parse_unchecked, print, validate};
 
@@ -252,11 +255,15 @@ fn a_module_knows_its_name_and_what_it_extends() {
     let value = to_value(&read.model, Style::Compact);
     assert_eq!(value["type_definitions"][0]["metadata"]["module"], "shop");
     let printed = print(&from_value(&value).unwrap()).unwrap();
-    assert!(printed.contains("# module: shop, file: \ntype order\n"), "{printed}");
+    assert!(printed.contains("type order # module: shop, file: \n"), "{printed}");
     assert!(
-        printed.contains("    # extended by: module: shop, file: \n    define orders: [order]\n"),
+        printed.contains("    define orders: [order] # extended by: module: shop, file: \n"),
         "{printed}"
     );
+    let hostile = Origin { module: Some("m\ntype x".into()), file: None };
+    let types = vec![TypeDefinition { name: "t".into(), relations: Vec::new(), origin: hostile }];
+    let model = AuthorizationModel { schema_version: SchemaVersion::V1_2, types, conditions: Vec::new() };
+    assert_eq!(print(&model).unwrap(), "model\n  schema 1.2\n\ntype t # module: m\\ntype x, file: \n");
 }
 
 #[test]
