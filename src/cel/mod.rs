@@ -1,7 +1,8 @@
 //! STUB for compilation until the branch `cel` is merged.
 #![allow(missing_docs)]
 use thiserror::Error;
-pub type Context = serde_json::Map<String, serde_json::Value>;
+mod context;
+pub use context::{Context, canonical};
 #[derive(Debug)]
 pub struct Program {
     name: Box<str>,

@@ -21,6 +21,7 @@ use crate::store::Field;
 Examples:
   tenure check user:carl technical_manager park:p1
   tenure check user:carl viewer park:p1 --contextual-tuple 'user:carl viewer_grant park:p1'
+  tenure check user:carl viewer document:d1 --context '{\"hour\": 9}'
   tenure check user:carl viewer park:p1 >/dev/null && echo welcome")]
 pub struct CheckArgs {
     /// Who: `type:id`, `type:id#relation` or `type:*`
@@ -32,6 +33,9 @@ pub struct CheckArgs {
     /// A tuple that counts for this check only; may be repeated
     #[arg(long = "contextual-tuple", value_name = "'SUBJECT RELATION OBJECT'", value_parser = contextual_tuple)]
     contextual_tuples: Vec<TupleKey>,
+    /// Values for the parameters of conditions, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = json_object)]
+    context: Option<Map<String, Value>>,
     /// The model to answer with [default: the store's newest]
     #[arg(long, value_name = "ID", value_parser = model_id)]
     model: Option<ModelId>,
@@ -40,6 +44,12 @@ pub struct CheckArgs {
     at_least_revision: Option<u64>,
     #[command(flatten)]
     store: StoreArgs,
+}
+
+/// Reads a JSON object, for clap.
+pub fn json_object(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text)
+        .map_err(|error| format!("expected a JSON object, such as '{{\"x\": 1}}': {error}"))
 }
 
 /// Reads the id of a model, for clap.
@@ -100,6 +110,9 @@ impl CheckArgs {
             };
             let tuples: Vec<_> = self.contextual_tuples.iter().map(given).collect();
             request.insert("contextual_tuples".to_owned(), json!({ "tuple_keys": tuples }));
+        }
+        if let Some(context) = &self.context {
+            request.insert("context".to_owned(), context.clone().into());
         }
         if let Some(model) = self.model {
             request.insert("authorization_model_id".to_owned(), model.to_string().into());

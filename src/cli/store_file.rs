@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 use thiserror::Error;
 
+use crate::cel::canonical;
 use crate::model::{
     Instant, Lifetime, Object, Subject, TupleCondition, TupleKey, check_condition_name, check_relation,
 };
@@ -421,8 +422,7 @@ fn condition(raw: Spanned<RawCondition>) -> Read<TupleCondition> {
     let name = &raw.value.name;
     check_condition_name(name)
         .map_err(|reason| wrong(&raw, "condition", format_args!("the name `{name}` {reason}")))?;
-    // A map of JSON has its keys sorted and prints without white space, which is the form that is stored.
-    let context = Value::Object(raw.value.context.unwrap_or_default()).to_string();
+    let context = canonical(raw.value.context.unwrap_or_default());
     Ok(TupleCondition { name: raw.value.name.into(), context: context.into() })
 }
 

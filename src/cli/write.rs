@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::check::json_object;
 use super::client::{Client, ClientError, StoreArgs};
 use super::failure::Failure;
 use super::output;
@@ -27,6 +28,7 @@ Examples:
   tenure write user:carl viewer_grant park:p3 --renew +30d
   tenure write organization:sun partner cooperation:c1 --pause
   tenure write organization:sun partner cooperation:c1 --resume
+  tenure write user:carl viewer document:d1 --condition in_hours --condition-context '{\"from\": 8}'
   tenure write --delete user:carl viewer_grant park:p1
   tenure write --file tuples.yaml --on-duplicate ignore")]
 pub struct WriteArgs {
@@ -49,6 +51,12 @@ pub struct WriteArgs {
     /// Write new tuples as paused: they stay and count as absent
     #[arg(long)]
     paused: bool,
+    /// Write new tuples that count only while this condition of the model holds
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["file", "delete", "change"])]
+    condition: Option<String>,
+    /// Values of the condition's parameters, as a JSON object; they go before a request's
+    #[arg(long, value_name = "JSON", value_parser = json_object, requires = "condition")]
+    condition_context: Option<Map<String, Value>>,
     /// What to do about a tuple that exists [default: error]
     #[arg(long, value_name = "WHAT")]
     on_duplicate: Option<OnDuplicate>,
@@ -252,10 +260,12 @@ impl WriteArgs {
 
     fn tuples_of_arguments(&self) -> Result<Vec<GivenTuple>, Failure> {
         let (Some(subject), Some(relation)) = (&self.subject, &self.relation) else { return Ok(Vec::new()) };
+        let context = self.condition_context.clone().unwrap_or_default();
+        let condition = self.condition.as_ref().map(|name| json!({ "name": name, "context": context }));
         let tuple = |object: &String| {
             let key = TupleKey::parse(object, relation, subject)
                 .map_err(|error| Failure::Input(error.to_string()))?;
-            Ok(GivenTuple { key, expires_at: Field::Absent, paused: None, condition: None })
+            Ok(GivenTuple { key, expires_at: Field::Absent, paused: None, condition: condition.clone() })
         };
         self.objects.iter().map(tuple).collect()
     }
@@ -365,6 +375,15 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_goes_with_every_tuple() {
+        let written = request("user:a viewer park:p1 --condition c --condition-context {\"x\":[1]}");
+        let condition = &written["writes"]["tuple_keys"][0]["condition"];
+        assert_eq!(*condition, json!({ "name": "c", "context": { "x": [1] } }));
+        let written = request("user:a viewer park:p1 --condition c");
+        assert_eq!(written["writes"]["tuple_keys"][0]["condition"], json!({ "name": "c", "context": {} }));
+    }
+
+    #[test]
     fn a_change_is_an_update_of_tuples_that_must_exist() {
         for (option, field, value) in [
             ("--pause", "paused", json!(true)),
@@ -412,6 +431,9 @@ mod tests {
             "user:a viewer park:p1 --expires-at +3",
             "user:a viewer park:p1 --expires-at +-3s",
             "user:a viewer park:p1 --resume --on-duplicate ignore",
+            "user:a viewer park:p1 --condition-context {}",
+            "user:a viewer park:p1 --condition c --condition-context 1",
+            "user:a viewer park:p1 --condition c --pause",
         ] {
             assert!(parse(arguments).is_err(), "{arguments}");
         }

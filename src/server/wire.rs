@@ -3,12 +3,12 @@
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Number, Value};
 
 use super::error::{ApiError, Code};
 use super::fields::{Fields, Given, wrong_type};
-use crate::cel::Context;
+use crate::cel::{Context, canonical};
 use crate::engine::{ContextualTuple, QueryContext};
 use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX};
 use crate::model::{
@@ -118,7 +118,7 @@ fn condition(fields: &mut Fields) -> Result<Field<TupleCondition>, ApiError> {
         if let Err(error) = check_condition_name(&name) {
             return Err(ApiError::invalid(&fields.path("name"), format!("the name {error}")));
         }
-        let context = canonical(fields.map("context")?.unwrap_or_default());
+        let context = canonical(context(fields)?);
         if context.len() > CONDITION_CONTEXT_BYTES_MAX {
             let expected = format!(
                 "condition context size limit exceeded: {} bytes exceeds {CONDITION_CONTEXT_BYTES_MAX} bytes",
@@ -128,40 +128,6 @@ fn condition(fields: &mut Fields) -> Result<Field<TupleCondition>, ApiError> {
         }
         Ok(Field::Set(TupleCondition { name: name.into(), context: context.into() }))
     })
-}
-
-/// The one text of a context: sorted keys, no white space, whole numbers without a fraction. Two contexts that
-/// mean the same have the same text.
-fn canonical(map: Map<String, Value>) -> String {
-    sorted(Value::Object(map)).to_string()
-}
-
-fn sorted(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            // Sorted here, whichever order the map of this build keeps.
-            let mut entries: Vec<_> = map.into_iter().map(|(name, value)| (name, sorted(value))).collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-            Value::Object(entries.into_iter().collect())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
-        Value::Number(number) => Value::Number(whole(number)),
-        other => other,
-    }
-}
-
-/// `2.0` as `2`: in protobuf's JSON, in which a context comes, they are the same number.
-fn whole(number: Number) -> Number {
-    // Up to here a float has every whole number exactly.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    match number.as_f64() {
-        Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() <= EXACT_MAX => {
-            // In range and whole, so that nothing is cut.
-            let integer = float as i64;
-            Number::from(integer)
-        }
-        _ => number,
-    }
 }
 
 /// Reads `contextual_tuples.tuple_keys`.
@@ -319,27 +285,5 @@ impl Serialize for ShownCondition<'_> {
         map.serialize_entry("name", &self.0.name)?;
         map.serialize_entry("context", context)?;
         map.end()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn contexts_that_mean_the_same_have_one_text() {
-        let text = |json: &str| match serde_json::from_str(json).unwrap() {
-            Value::Object(map) => canonical(map),
-            other => panic!("{other}"),
-        };
-        assert_eq!(
-            text(r#"{"b": [2.0, {"z": 1, "a": null}], "a": "x"}"#),
-            r#"{"a":"x","b":[2,{"a":null,"z":1}]}"#
-        );
-        assert_eq!(
-            text(r#"{"x": 1.5, "y": -3.0, "z": 18446744073709551615}"#),
-            r#"{"x":1.5,"y":-3,"z":18446744073709551615}"#
-        );
-        assert_eq!(text("{}"), "{}");
     }
 }
