@@ -84,6 +84,10 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
         .route("/stores/{store_id}/check", post(routes::check::check))
         .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
         .route("/stores/{store_id}/expand", post(routes::expand::expand))
+        .route(
+            "/stores/{store_id}/assertions/{id}",
+            get(routes::assertions::read).put(routes::assertions::write),
+        )
         .merge(routes::unimplemented::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

@@ -23,6 +23,13 @@ pub(super) struct Reply<T> {
     revision: Option<Revision>,
 }
 
+impl Reply<()> {
+    /// Done, and nothing to say, 204.
+    pub(super) fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, ..Self::ok(()) }
+    }
+}
+
 impl<T: Serialize> Reply<T> {
     /// An answer, 200.
     pub(super) fn ok(body: T) -> Self {
@@ -52,7 +59,10 @@ impl<T: Serialize> Reply<T> {
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = match self.status {
+            StatusCode::NO_CONTENT => self.status.into_response(),
+            status => (status, Json(self.body)).into_response(),
+        };
         let headers = response.headers_mut();
         if let Some(value) = self.model.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
             headers.insert(MODEL_ID, value);

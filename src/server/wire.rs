@@ -11,8 +11,8 @@ use super::fields::{Fields, Given, wrong_type};
 use crate::engine::ContextualTuple;
 use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX};
 use crate::model::{
-    Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey, TupleRecord,
-    check_condition_name, check_relation,
+    AssertedTuple, Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey,
+    TupleRecord, check_condition_name, check_relation,
 };
 use crate::store::Field;
 
@@ -131,7 +131,7 @@ fn condition(fields: &mut Fields) -> Result<Field<TupleCondition>, ApiError> {
 
 /// The one text of a context: sorted keys, no white space, whole numbers without a fraction. Two contexts that
 /// mean the same have the same text.
-fn canonical(map: Map<String, Value>) -> String {
+pub(super) fn canonical(map: Map<String, Value>) -> String {
     sorted(Value::Object(map)).to_string()
 }
 
@@ -191,6 +191,13 @@ fn contextual_tuple(fields: &mut Fields) -> Result<ContextualTuple, ApiError> {
     // The instant of writing plays no part in a tuple that is not written.
     let record = TupleRecord { lifetime, condition: set(condition), written_at: Instant::MIN };
     Ok(ContextualTuple { key, record })
+}
+
+/// A tuple of an assertion. One that is malformed is a `validation_error`, as everything in an assertion.
+pub(super) fn asserted_tuple(fields: &mut Fields) -> Result<AssertedTuple, ApiError> {
+    let GivenTuple { key, condition, expires_at, paused } = tuple(fields)?;
+    let lifetime = Lifetime { expires_at: set(expires_at), paused: set(paused).unwrap_or(false) };
+    Ok(AssertedTuple { key, lifetime, condition: set(condition) })
 }
 
 fn set<T>(field: Field<T>) -> Option<T> {

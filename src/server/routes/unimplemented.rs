@@ -14,10 +14,6 @@ pub(in crate::server) fn of_a_store<D: Database>() -> Router<App<D>> {
         .route("/stores/{store_id}/list-objects", posted("ListObjects"))
         .route("/stores/{store_id}/streamed-list-objects", posted("StreamedListObjects"))
         .route("/stores/{store_id}/list-users", posted("ListUsers"))
-        .route(
-            "/stores/{store_id}/assertions/{id}",
-            get(|| missing("ReadAssertions")).put(|| missing("WriteAssertions")),
-        )
         .route("/stores/{store_id}/access/v1/{*operation}", posted("AuthZEN"))
         .route("/.well-known/authzen-configuration/{store_id}", get(|| missing("AuthZEN")))
 }
