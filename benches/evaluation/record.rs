@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use tenure::model::{
-    AuthorizationModel, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef, TupleRecord,
-    TupleRef,
+    Assertion, AuthorizationModel, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef,
+    TupleRecord, TupleRef,
 };
 use tenure::store::{
     LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
@@ -86,6 +86,10 @@ impl<S: Snapshot> Snapshot for Recording<S> {
         limit: usize,
     ) -> Result<Vec<(ModelId, AuthorizationModel)>, StoreError> {
         self.snapshot.models(before, limit)
+    }
+
+    fn assertions(&self, model: ModelId) -> Result<Vec<Assertion>, StoreError> {
+        self.snapshot.assertions(model)
     }
 
     fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {

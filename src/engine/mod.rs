@@ -3,6 +3,7 @@
 //! The engine wires the store, the language and the evaluator together. It must never know of HTTP, and it holds
 //! no state that a restart would lose: everything is in the database, and what it keeps besides is derived.
 
+mod assertions;
 mod changes;
 mod error;
 mod lists;
@@ -162,7 +163,7 @@ impl<D: Database> Engine<D> {
         let (_, model) = self.resolve(store, request.model)?;
         validate::write(&model.plan, &request)?;
         let WriteRequest { model: _, actor, preconditions, deletes, writes } = request;
-        let batch = Batch { actor, preconditions, deletes, writes, model: None };
+        let batch = Batch { actor, preconditions, deletes, writes, ..Batch::default() };
         let done =
             Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
         self.database.submit(store, batch, done);

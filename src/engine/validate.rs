@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::error::EngineError;
 use super::request::{ContextualTuple, WriteRequest};
 use crate::eval::{ContextualTuples, Plan};
-use crate::model::{Object, Subject, SubjectRef, TupleCondition, TupleKey};
+use crate::model::{Assertion, Object, Subject, SubjectRef, TupleCondition, TupleKey};
 use crate::store::Field;
 
 /// The object's type has the relation, and the subject's type (and relation) exists.
@@ -97,6 +97,16 @@ pub(super) fn contextual(plan: &Plan, tuples: &[ContextualTuple]) -> Result<Cont
         invalid(tuple(plan, &given.key, given.record.condition.as_ref()), &given.key, true)?;
     }
     Ok(ContextualTuples::new(tuples.iter().map(|given| (given.key.clone(), given.record.clone()))))
+}
+
+/// An assertion's question can be asked of the model, and its contextual tuples could be written under it.
+pub(super) fn assertion(plan: &Plan, assertion: &Assertion) -> Result<(), EngineError> {
+    let TupleKey { object, relation, subject } = &assertion.key;
+    query(plan, object, relation, Some(subject))?;
+    for given in &assertion.contextual_tuples {
+        invalid(tuple(plan, &given.key, given.condition.as_ref()), &given.key, false)?;
+    }
+    Ok(())
 }
 
 fn invalid(outcome: Result<(), String>, key: &TupleKey, contextual: bool) -> Result<(), EngineError> {

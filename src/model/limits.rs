@@ -24,6 +24,12 @@ pub const PRECONDITIONS_PER_WRITE_MAX: usize = 100;
 pub const CONTEXTUAL_TUPLES_MAX: usize = 100;
 /// Most checks in one BatchCheck request.
 pub const CHECKS_PER_BATCH_MAX: usize = 50;
+/// Most assertions beside one model.
+pub const ASSERTIONS_MAX: usize = 100;
+/// Most contextual tuples in one assertion.
+pub const CONTEXTUAL_TUPLES_PER_ASSERTION_MAX: usize = 20;
+/// Largest assertions beside one model, in bytes of their texts (OpenFGA's figure, of its encoding).
+pub const ASSERTIONS_BYTES_MAX: usize = 64_000;
 /// Largest page of any list, in entries.
 pub const PAGE_SIZE_MAX: usize = 100;
 /// Page size where a request names none, in entries.

@@ -4,6 +4,7 @@
 //! This is the lowest part. It does no I/O, reads no clock, and knows of no other module: everything else is
 //! written in its terms.
 
+mod assertion;
 mod authorization;
 mod id;
 pub mod limits;
@@ -11,6 +12,7 @@ mod name;
 mod time;
 mod tuple;
 
+pub use assertion::{AssertedTuple, Assertion};
 pub use authorization::{
     AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition,
     RestrictionKind, Rewrite, SchemaVersion, TypeDefinition, TypeRestriction,

@@ -97,6 +97,10 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
             post(routes::streamed_list_objects::streamed_list_objects),
         )
         .route("/stores/{store_id}/list-users", post(routes::list_users::list_users))
+        .route(
+            "/stores/{store_id}/assertions/{id}",
+            get(routes::assertions::read).put(routes::assertions::write),
+        )
         .merge(routes::unimplemented::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

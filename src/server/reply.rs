@@ -27,6 +27,13 @@ pub(super) struct Reply<T> {
     partial: bool,
 }
 
+impl Reply<()> {
+    /// Done, and nothing to say, 204.
+    pub(super) fn no_content() -> Self {
+        Self { status: StatusCode::NO_CONTENT, ..Self::ok(()) }
+    }
+}
+
 impl<T: Serialize> Reply<T> {
     /// An answer, 200.
     pub(super) fn ok(body: T) -> Self {
@@ -71,7 +78,10 @@ pub(super) fn name(headers: &mut HeaderMap, model: Option<ModelId>, revision: Op
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = match self.status {
+            StatusCode::NO_CONTENT => self.status.into_response(),
+            status => (status, Json(self.body)).into_response(),
+        };
         name(response.headers_mut(), self.model, self.revision);
         if self.partial {
             response.headers_mut().insert(PARTIAL, HeaderValue::from_static("true"));

@@ -12,8 +12,8 @@ use crate::cel::{Context, canonical};
 use crate::engine::{ContextualTuple, QueryContext};
 use crate::model::limits::{CONDITION_CONTEXT_BYTES_MAX, CONTEXTUAL_TUPLES_MAX};
 use crate::model::{
-    Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey, TupleRecord,
-    check_condition_name, check_relation,
+    AssertedTuple, Instant, Lifetime, ModelId, Object, Revision, Subject, TupleCondition, TupleKey,
+    TupleRecord, check_condition_name, check_relation,
 };
 use crate::store::Field;
 
@@ -163,6 +163,13 @@ fn contextual_tuple(fields: &mut Fields) -> Result<ContextualTuple, ApiError> {
     // The instant of writing plays no part in a tuple that is not written.
     let record = TupleRecord { lifetime, condition: set(condition), written_at: Instant::MIN };
     Ok(ContextualTuple { key, record })
+}
+
+/// A tuple of an assertion. One that is malformed is a `validation_error`, as everything in an assertion.
+pub(super) fn asserted_tuple(fields: &mut Fields) -> Result<AssertedTuple, ApiError> {
+    let GivenTuple { key, condition, expires_at, paused } = tuple(fields)?;
+    let lifetime = Lifetime { expires_at: set(expires_at), paused: set(paused).unwrap_or(false) };
+    Ok(AssertedTuple { key, lifetime, condition: set(condition) })
 }
 
 fn set<T>(field: Field<T>) -> Option<T> {

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{CommitError, StoreError};
 use crate::model::{
-    AuthorizationModel, Instant, Lifetime, ModelId, Revision, TupleCondition, TupleKey, TupleRecord, TupleRef,
+    Assertion, AuthorizationModel, Instant, Lifetime, ModelId, Revision, TupleCondition, TupleKey,
+    TupleRecord, TupleRef,
 };
 
 /// What is to be written together, or not at all.
@@ -25,6 +26,8 @@ pub struct Batch {
     pub writes: Vec<Write>,
     /// A model to add; the writer gives it an identifier larger than that of every model of the store before it.
     pub model: Option<AuthorizationModel>,
+    /// A model's assertions, which take the place of those that it had. The caller has seen to it that the model exists.
+    pub assertions: Option<(ModelId, Vec<Assertion>)>,
 }
 
 /// The outcome of a commit.

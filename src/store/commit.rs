@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Batch, Committed, TupleChange};
 use super::error::{CommitError, StoreError};
 use super::{LogPosition, LoggedChange, StoreInfo, ids};
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleRecord, TupleRef};
+use crate::model::{
+    Assertion, AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleRecord, TupleRef,
+};
 
 /// What is known of a store without reading its tuples.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,7 @@ pub(super) struct LogEntry {
     pub(super) actor: Option<Box<str>>,
     pub(super) changes: Vec<TupleChange>,
     pub(super) model: Option<(ModelId, AuthorizationModel)>,
+    pub(super) assertions: Option<(ModelId, Vec<Assertion>)>,
 }
 
 /// The last revision up to `newest` that was committed before `instant`; `at` tells when a revision was. Commits are
@@ -81,14 +84,14 @@ impl StoreState {
         lookup: impl FnMut(TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError>,
     ) -> Result<Option<LogEntry>, CommitError> {
         let changes = batch.decide(at, lookup)?;
-        if changes.is_empty() && batch.model.is_none() {
+        if changes.is_empty() && batch.model.is_none() && batch.assertions.is_none() {
             return Ok(None);
         }
         let model = match batch.model {
             Some(model) => Some((ids::fresh(at, self.newest_model)?, model)),
             None => None,
         };
-        Ok(Some(LogEntry { at, actor: batch.actor, changes, model }))
+        Ok(Some(LogEntry { at, actor: batch.actor, changes, model, assertions: batch.assertions }))
     }
 
     /// The state behind a commit.

@@ -5,7 +5,7 @@
 //! | `tuples` | store, object type `00`, object id `00`, relation `00`, class, subject |
 //! | `subjects` | store, class, subject, object type `00`, relation `00`, object id `00` |
 //! | `changelog` | store, revision (8 bytes) |
-//! | `models` | store, model id (16 bytes) |
+//! | `models`, `assertions` | store, model id (16 bytes) |
 //! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state |
 //!
 //! A store is the 16 bytes of its identifier; numbers are big-endian, so that bytes sort as numbers do. A class is one
@@ -149,7 +149,7 @@ pub(super) fn commit(store: StoreId, revision: Revision) -> Key {
     key
 }
 
-/// In `models`, the model.
+/// In `models`, the model; in `assertions`, those of the model.
 pub(super) fn model(store: StoreId, model: ModelId) -> Key {
     let mut key = self::store(store);
     key.extend_from_slice(&model.bits().to_be_bytes());
@@ -205,7 +205,7 @@ pub(super) fn decode_commit(key: &[u8]) -> Result<(StoreId, Revision), StoreErro
         .ok_or_else(|| corrupt("key of changelog", key))
 }
 
-/// The identifiers in a key of `models`.
+/// The identifiers in a key of `models` or `assertions`.
 pub(super) fn decode_model(key: &[u8]) -> Result<(StoreId, ModelId), StoreError> {
     decode_store(key)
         .zip(key.get(STORE_BYTES..).and_then(|rest| rest.try_into().ok()))

@@ -19,8 +19,8 @@ use super::{
     ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
 };
 use crate::model::{
-    AuthorizationModel, Clock, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId, SubjectClass,
-    SubjectRef, TupleKey, TupleRecord, TupleRef,
+    Assertion, AuthorizationModel, Clock, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId,
+    SubjectClass, SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
 
 /// A database of stores in memory.
@@ -62,6 +62,7 @@ struct StoreData {
     /// The commit of revision r at r − 1.
     log: VectorSync<Arc<LogEntry>>,
     models: RedBlackTreeMapSync<ModelId, Arc<AuthorizationModel>>,
+    assertions: RedBlackTreeMapSync<ModelId, Arc<[Assertion]>>,
 }
 
 impl MemoryDatabase {
@@ -183,6 +184,7 @@ impl StoreData {
             subjects: Table::new_sync(),
             log: VectorSync::new_sync(),
             models: RedBlackTreeMapSync::new_sync(),
+            assertions: RedBlackTreeMapSync::new_sync(),
         }
     }
 
@@ -216,6 +218,9 @@ impl StoreData {
         }
         if let Some((id, model)) = &entry.model {
             data.models.insert_mut(*id, Arc::new(model.clone()));
+        }
+        if let Some((id, assertions)) = &entry.assertions {
+            data.assertions.insert_mut(*id, assertions.as_slice().into());
         }
         data.state = self.state.after(&entry);
         data.log.push_back_mut(Arc::new(entry));
@@ -282,6 +287,10 @@ impl Snapshot for MemorySnapshot {
         let end = before.map_or(Bound::Unbounded, Bound::Excluded);
         let models = self.store.models.range((Bound::Unbounded, end)).rev().take(limit);
         Ok(models.map(|(id, model)| (*id, AuthorizationModel::clone(model))).collect())
+    }
+
+    fn assertions(&self, model: ModelId) -> Result<Vec<Assertion>, StoreError> {
+        Ok(self.store.assertions.get(&model).map(|assertions| assertions.to_vec()).unwrap_or_default())
     }
 
     fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {

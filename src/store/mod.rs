@@ -30,8 +30,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{
-    AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
-    TupleKey, TupleRecord, TupleRef,
+    Assertion, AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass,
+    SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
 
 /// A store (tenant) as its listing shows it.
@@ -126,6 +126,9 @@ pub trait Snapshot: Send + Sync {
         before: Option<ModelId>,
         limit: usize,
     ) -> Result<Vec<(ModelId, AuthorizationModel)>, StoreError>;
+
+    /// The assertions of a model; none where nobody has written any.
+    fn assertions(&self, model: ModelId) -> Result<Vec<Assertion>, StoreError>;
 
     /// The record of one tuple: a point read. Not filtered by lifetime.
     fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError>;

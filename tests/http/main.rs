@@ -7,6 +7,7 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod assertions;
 mod bad_input;
 mod batch_check;
 mod changes;

@@ -121,8 +121,6 @@ fn an_operation_of_openfga_that_there_is_not_yet_is_told_by_its_name() {
         ("POST", "/list-objects", "ListObjects"),
         ("POST", "/streamed-list-objects", "StreamedListObjects"),
         ("POST", "/list-users", "ListUsers"),
-        ("GET", &format!("/assertions/{}", server.model), "ReadAssertions"),
-        ("PUT", &format!("/assertions/{}", server.model), "WriteAssertions"),
         ("POST", "/access/v1/evaluation", "AuthZEN"),
         ("POST", "/access/v1/search/subject", "AuthZEN"),
         ("PATCH", "", "UpdateStore"),

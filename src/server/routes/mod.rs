@@ -1,5 +1,6 @@
 //! The operations, one file each: a request read, the engine asked, its answer written.
 
+pub(super) mod assertions;
 pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;

@@ -11,10 +11,6 @@ use crate::store::Database;
 /// The operations of a store.
 pub(in crate::server) fn of_a_store<D: Database>() -> Router<App<D>> {
     Router::new()
-        .route(
-            "/stores/{store_id}/assertions/{id}",
-            get(|| missing("ReadAssertions")).put(|| missing("WriteAssertions")),
-        )
         .route("/stores/{store_id}/access/v1/{*operation}", posted("AuthZEN"))
         .route("/.well-known/authzen-configuration/{store_id}", get(|| missing("AuthZEN")))
 }

@@ -1,5 +1,6 @@
 //! What every implementation of a store must do; each test runs on both.
 
+mod assertions;
 mod commits;
 mod log;
 pub(in crate::store) mod observers;
@@ -158,6 +159,21 @@ pub(in crate::store) fn model(type_name: &str) -> AuthorizationModel {
 
 pub(in crate::store) fn with_model(type_name: &str) -> Batch {
     Batch { model: Some(model(type_name)), ..Batch::default() }
+}
+
+/// An assertion that each of these tuples is to be allowed.
+pub(in crate::store) fn allowed(tuples: &[&str]) -> Vec<Assertion> {
+    let one = |tuple: &&str| Assertion {
+        key: key(tuple),
+        expected: true,
+        contextual_tuples: Vec::new(),
+        context: None,
+    };
+    tuples.iter().map(one).collect()
+}
+
+pub(in crate::store) fn asserting(model: ModelId, tuples: &[&str]) -> Batch {
+    Batch { assertions: Some((model, allowed(tuples))), ..Batch::default() }
 }
 
 /// What a filter finds behind a place, `limit` at most.

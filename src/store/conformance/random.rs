@@ -14,6 +14,7 @@ type BeforeAndAfter = (Option<TupleRecord>, Option<TupleRecord>);
 #[derive(Clone, Default)]
 struct Plain {
     tuples: BTreeMap<TupleKey, TupleRecord>,
+    assertions: BTreeMap<ModelId, Vec<Assertion>>,
     revision: u64,
     /// The changes of each commit, by key.
     log: Vec<BTreeMap<TupleKey, BeforeAndAfter>>,
@@ -73,7 +74,10 @@ impl Plain {
                 }
             }
         }
-        if tuples != self.tuples || batch.model.is_some() {
+        if let Some((model, assertions)) = &batch.assertions {
+            self.assertions.insert(*model, assertions.clone());
+        }
+        if tuples != self.tuples || batch.model.is_some() || batch.assertions.is_some() {
             let keys = self.tuples.keys().chain(tuples.keys());
             let changes = keys.filter_map(|key| {
                 let (before, after) = (self.tuples.get(key), tuples.get(key));
@@ -98,6 +102,7 @@ fn word(error: &CommitError) -> &'static str {
 }
 
 const OBJECTS: [&str; 4] = ["document:1", "document:10", "document:1\u{10ffff}", "doc:1"];
+const MODELS: [ModelId; 2] = [ModelId::from_bits(1), ModelId::from_bits(2)];
 const RELATIONS: [&str; 2] = ["viewer", "view"];
 const SUBJECTS: [&str; 6] = ["user:a", "user:ab", "user:*", "group:a#member", "group:a#m", "use:ra"];
 
@@ -135,6 +140,12 @@ fn any_write() -> impl Strategy<Value = Write> {
         })
 }
 
+/// Of two models that need not exist.
+fn any_assertions() -> impl Strategy<Value = (ModelId, Vec<Assertion>)> {
+    let tuples = prop::sample::subsequence(vec!["document:1#viewer@user:a", "document:1#view@user:*"], 0..=2);
+    (prop::sample::select(MODELS.to_vec()), tuples).prop_map(|(model, tuples)| (model, allowed(&tuples)))
+}
+
 fn any_batch() -> impl Strategy<Value = Batch> {
     let on_missing = prop_oneof![1 => Just(OnMissing::Error), 4 => Just(OnMissing::Ignore)];
     let delete = (any_key(), on_missing).prop_map(|(key, on_missing)| Delete { key, on_missing });
@@ -145,14 +156,16 @@ fn any_batch() -> impl Strategy<Value = Batch> {
         prop::collection::vec(any_write(), 0..6),
         prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(precondition, 1..3)],
         prop::option::weighted(0.1, prop::sample::select(vec!["one", "two"])),
+        prop::option::weighted(0.2, any_assertions()),
     )
-        .prop_map(|(mut deletes, mut writes, preconditions, model_of)| {
+        .prop_map(|(mut deletes, mut writes, preconditions, model_of, assertions)| {
             // The same key stands among the deletes once only, and among the writes.
             deletes.sort_by(|a, b| a.key.cmp(&b.key));
             deletes.dedup_by(|a, b| a.key == b.key);
             writes.sort_by(|a, b| a.key.cmp(&b.key));
             writes.dedup_by(|a, b| a.key == b.key);
-            Batch { actor: None, preconditions, deletes, writes, model: model_of.map(model) }
+            let model = model_of.map(model);
+            Batch { actor: None, preconditions, deletes, writes, model, assertions }
         })
 }
 
@@ -212,6 +225,10 @@ fn check(snapshot: &impl Snapshot, plain: &Plain) {
     assert_eq!(snapshot.revision().0, plain.revision);
     let all: Vec<(TupleKey, TupleRecord)> = plain.tuples.clone().into_iter().collect();
     assert_eq!(page(snapshot, &TupleFilter::default(), None, usize::MAX), all);
+    for model in MODELS {
+        let expected = plain.assertions.get(&model).cloned().unwrap_or_default();
+        assert_eq!(snapshot.assertions(model).unwrap(), expected);
+    }
 
     let (mut subject_cursor, mut object_cursor) = (snapshot.subject_cursor(), snapshot.object_cursor());
     for object in OBJECTS.map(|text| ObjectRef::parse(text).unwrap()) {

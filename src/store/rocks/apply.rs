@@ -14,6 +14,7 @@ pub(super) enum Derived {
     Tuples,
     Subjects,
     Models,
+    Assertions,
 }
 
 /// What takes the changes of rows.
@@ -38,6 +39,17 @@ pub(super) fn apply(entry: &LogEntry, store: StoreId, target: &mut impl Target) 
     }
     if let Some((id, model)) = &entry.model {
         target.put(Derived::Models, keys::model(store, *id), &records::encode_model(model)?);
+    }
+    match &entry.assertions {
+        None => {}
+        Some((id, none)) if none.is_empty() => target.delete(Derived::Assertions, keys::model(store, *id)),
+        Some((id, assertions)) => {
+            target.put(
+                Derived::Assertions,
+                keys::model(store, *id),
+                &records::encode_assertions(assertions)?,
+            );
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The format of a data directory: which one it has, and how an older one becomes the newest.
 //!
-//! Format 1 is the first. A change of what is stored adds one step to [`STEPS`] and leaves the others alone.
+//! Format 1 is the first; format 2 has assertions. A change of what is stored adds one step to [`STEPS`] and leaves the
+//! others alone.
 
 use std::path::Path;
 
@@ -16,7 +17,12 @@ use super::storage::{META, TABLES, failed, table};
 pub(super) type Step = fn(&DB) -> Result<(), StoreError>;
 
 /// The step at place n takes format n + 1 to n + 2.
-pub(super) const STEPS: &[Step] = &[];
+pub(super) const STEPS: &[Step] = &[add_assertions];
+
+/// Nothing is to be changed: the table is made before, as every one that is missing.
+fn add_assertions(_: &DB) -> Result<(), StoreError> {
+    Ok(())
+}
 
 /// Brings the database in `path` to the newest format, a new one too. A table that it lacks is made with what
 /// `options` gives for its name.

@@ -101,7 +101,7 @@ impl<'a> Group<'a> {
             reason: "its identifier is the last that there is".into(),
         })?;
         let RowBatch { tables, batch } = &mut self.rows;
-        for table in [tables.tuples, tables.subjects, tables.changelog, tables.models] {
+        for (_, table) in tables.of_stores() {
             batch.delete_range_cf(&table, &from, &to);
         }
         batch.delete_cf(&tables.meta, keys::state(store));

@@ -77,10 +77,11 @@ impl RocksDatabase {
     pub fn close(&self) -> Result<(), StoreError> {
         self.stop();
         let tables = self.storage.tables()?;
-        let tables = [tables.tuples, tables.subjects, tables.changelog, tables.models, tables.meta];
+        let tables: Vec<_> =
+            tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
         let mut wait = FlushOptions::default();
         wait.set_wait(true);
-        self.storage.db.flush_cfs_opt(&tables.each_ref(), &wait).map_err(failed("flushing"))
+        self.storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
     }
 
     /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.

@@ -4,16 +4,19 @@
 //! the bytes of each, so that no change of a struct changes them unnoticed.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::super::batch::TupleChange;
 use super::super::commit::{Counters, LogEntry, StoreState};
 use super::super::error::StoreError;
 use crate::model::limits::RECORD_BYTES_MAX;
-use crate::model::{AuthorizationModel, Instant, TupleRecord};
+use crate::model::{Assertion, AuthorizationModel, Instant, ModelId, TupleRecord};
 
-/// The version of every record so far.
+/// The version of every record but those that tell their own.
 const VERSION: u8 = 1;
+/// The version of a commit; version 1 had no assertions.
+const COMMIT_VERSION: u8 = 2;
 /// The limit keeps a broken length from taking all memory.
 const CONFIG: Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>> =
     bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
@@ -35,20 +38,40 @@ pub(super) fn decode_tuple(bytes: &[u8]) -> Result<TupleRecord, StoreError> {
 
 /// In `changelog`.
 pub(super) fn encode_commit(entry: &LogEntry) -> Result<Vec<u8>, StoreError> {
-    encode("commit", entry)
+    encode_version("commit", COMMIT_VERSION, entry)
 }
 
 /// See [`encode_commit`].
 pub(super) fn decode_commit(bytes: &[u8]) -> Result<LogEntry, StoreError> {
-    let entry: LogEntry = decode("commit", bytes)?;
+    let entry: LogEntry = match split_version("commit", bytes, COMMIT_VERSION)? {
+        (1, content) => decode_content::<LogEntryV1>("commit", content)?.into(),
+        (_, content) => decode_content("commit", content)?,
+    };
     check_instant("commit", entry.at)?;
     Ok(entry)
 }
 
 /// When a commit was made, without reading the rest of it.
 pub(super) fn decode_commit_instant(bytes: &[u8]) -> Result<Instant, StoreError> {
-    let (at, _) = decode_beginning("commit", bytes)?;
+    let (_, content) = split_version("commit", bytes, COMMIT_VERSION)?;
+    let (at, _) = decode_beginning("commit", content)?;
     check_instant("commit", at)
+}
+
+/// A commit in its version 1.
+#[derive(Deserialize)]
+struct LogEntryV1 {
+    at: Instant,
+    actor: Option<Box<str>>,
+    changes: Vec<TupleChange>,
+    model: Option<(ModelId, AuthorizationModel)>,
+}
+
+impl From<LogEntryV1> for LogEntry {
+    fn from(entry: LogEntryV1) -> Self {
+        let LogEntryV1 { at, actor, changes, model } = entry;
+        Self { at, actor, changes, model, assertions: None }
+    }
 }
 
 /// In `models`.
@@ -59,6 +82,22 @@ pub(super) fn encode_model(model: &AuthorizationModel) -> Result<Vec<u8>, StoreE
 /// See [`encode_model`].
 pub(super) fn decode_model(bytes: &[u8]) -> Result<AuthorizationModel, StoreError> {
     decode("model", bytes)
+}
+
+/// In `assertions`: those of one model.
+pub(super) fn encode_assertions(assertions: &[Assertion]) -> Result<Vec<u8>, StoreError> {
+    encode("assertions", &assertions)
+}
+
+/// See [`encode_assertions`].
+pub(super) fn decode_assertions(bytes: &[u8]) -> Result<Vec<Assertion>, StoreError> {
+    let assertions: Vec<Assertion> = decode("assertions", bytes)?;
+    for tuple in assertions.iter().flat_map(|assertion| &assertion.contextual_tuples) {
+        if let Some(expires_at) = tuple.lifetime.expires_at {
+            check_instant("assertions", expires_at)?;
+        }
+    }
+    Ok(assertions)
 }
 
 /// In `meta`, of one store.
@@ -105,8 +144,12 @@ pub(super) fn decode_format(bytes: &[u8]) -> Result<u32, StoreError> {
 }
 
 fn encode<T: Serialize>(what: &'static str, record: &T) -> Result<Vec<u8>, StoreError> {
+    encode_version(what, VERSION, record)
+}
+
+fn encode_version<T: Serialize>(what: &'static str, version: u8, record: &T) -> Result<Vec<u8>, StoreError> {
     let failed = |reason| StoreError::Io { doing: "encoding a record", reason: format!("{what}: {reason}") };
-    let mut bytes = vec![VERSION];
+    let mut bytes = vec![version];
     bincode::serde::encode_into_std_write(record, &mut bytes, CONFIG).map_err(|e| failed(e.to_string()))?;
     if bytes.len() > RECORD_BYTES_MAX {
         // What is written must be readable again.
@@ -116,20 +159,30 @@ fn encode<T: Serialize>(what: &'static str, record: &T) -> Result<Vec<u8>, Store
 }
 
 fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, StoreError> {
-    let (record, used) = decode_beginning(what, bytes)?;
-    // The version byte, too.
-    if used + 1 == bytes.len() { Ok(record) } else { Err(corrupt(what, "it is longer than its content")) }
+    let (_, content) = split_version(what, bytes, VERSION)?;
+    decode_content(what, content)
 }
 
-/// A record, or its first field, and the bytes that it took behind the version byte.
-fn decode_beginning<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<(T, usize), StoreError> {
+/// The version of a record, from 1 to `newest`, and what stands behind it.
+fn split_version<'a>(what: &'static str, bytes: &'a [u8], newest: u8) -> Result<(u8, &'a [u8]), StoreError> {
     match bytes.split_first() {
-        Some((&VERSION, content)) => {
-            bincode::serde::decode_from_slice(content, CONFIG).map_err(|e| corrupt(what, &e.to_string()))
-        }
+        Some((&version, content)) if (1..=newest).contains(&version) => Ok((version, content)),
         Some((version, _)) => Err(corrupt(what, &format!("its version {version} is unknown"))),
         None => Err(corrupt(what, "it is empty")),
     }
+}
+
+fn decode_content<T: DeserializeOwned>(what: &'static str, content: &[u8]) -> Result<T, StoreError> {
+    let (record, used) = decode_beginning(what, content)?;
+    if used == content.len() { Ok(record) } else { Err(corrupt(what, "it is longer than its content")) }
+}
+
+/// A record, or its first field, and the bytes that it took.
+fn decode_beginning<T: DeserializeOwned>(
+    what: &'static str,
+    content: &[u8],
+) -> Result<(T, usize), StoreError> {
+    bincode::serde::decode_from_slice(content, CONFIG).map_err(|e| corrupt(what, &e.to_string()))
 }
 
 /// Every other code relies on instants being in their bounds.

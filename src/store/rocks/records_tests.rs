@@ -4,9 +4,9 @@ use super::super::super::StoreInfo;
 use super::super::super::batch::TupleChange;
 use super::*;
 use crate::model::{
-    Condition, ConditionParameter, Lifetime, ModelId, Origin, ParameterType, RelationDefinition,
-    RestrictionKind, Revision, Rewrite, SchemaVersion, StoreId, TupleCondition, TupleKey, TypeDefinition,
-    TypeRestriction,
+    AssertedTuple, Condition, ConditionParameter, Lifetime, ModelId, Origin, ParameterType,
+    RelationDefinition, RestrictionKind, Revision, Rewrite, SchemaVersion, StoreId, TupleCondition, TupleKey,
+    TypeDefinition, TypeRestriction,
 };
 
 fn at(micros: i64) -> Instant {
@@ -27,8 +27,10 @@ fn check<T: PartialEq + std::fmt::Debug>(
     }
     let longer = [golden, &[0]].concat();
     assert!(matches!(decode(&longer), Err(StoreError::Corrupt { .. })));
-    let newer = [&[2], &golden[1..]].concat();
-    assert!(decode(&newer).unwrap_err().to_string().contains("version 2 is unknown"));
+    let newer = golden[0] + 1;
+    let unknown = format!("version {newer} is unknown");
+    let newer = [&[newer], &golden[1..]].concat();
+    assert!(decode(&newer).unwrap_err().to_string().contains(&unknown));
 }
 
 fn plain_record() -> TupleRecord {
@@ -52,9 +54,8 @@ fn the_bytes_of_a_tuple_are_these() {
     check(full_record(), b"\x01\x01\xfd\x00\x80<0H\x14\x0c\x00\x01\x01\x0coffice_hours\x07{\"a\":1}\x01");
 }
 
-#[test]
-fn the_bytes_of_a_commit_are_these() {
-    let entry = LogEntry {
+fn commit(assertions: Option<(ModelId, Vec<Assertion>)>) -> LogEntry {
+    LogEntry {
         at: at(3),
         actor: Some("anne".into()),
         changes: vec![
@@ -75,14 +76,63 @@ fn the_bytes_of_a_commit_are_these() {
             },
         ],
         model: Some((ModelId::from_bits(7), empty_model())),
+        assertions,
+    }
+}
+
+/// Everything of a commit behind its version and before its assertions.
+const COMMIT: &[u8] = b"\x06\x01\x04anne\x03\
+    \x08document\x011\x06viewer\x02\x05group\x03eng\x06member\x01\x00\x00\x00\x02\x00\
+    \x08document\x011\x06viewer\x01\x04user\x00\x01\x00\x00\x00\x02\
+    \x08document\x011\x06viewer\x00\x04user\x01a\x00\x01\x00\x00\x00\x02\
+    \x01\x07\x00\x00\x00";
+
+#[test]
+fn the_bytes_of_a_commit_are_these() {
+    let check = |entry: LogEntry, golden: &[u8]| {
+        check(&entry, encode_commit(&entry).unwrap(), decode_commit, golden);
+        assert_eq!(decode_commit_instant(golden).unwrap(), at(3));
     };
-    let golden: &[u8] = b"\x01\x06\x01\x04anne\x03\
-        \x08document\x011\x06viewer\x02\x05group\x03eng\x06member\x01\x00\x00\x00\x02\x00\
-        \x08document\x011\x06viewer\x01\x04user\x00\x01\x00\x00\x00\x02\
-        \x08document\x011\x06viewer\x00\x04user\x01a\x00\x01\x00\x00\x00\x02\
-        \x01\x07\x00\x00\x00";
-    check(&entry, encode_commit(&entry).unwrap(), decode_commit, golden);
-    assert_eq!(decode_commit_instant(golden).unwrap(), at(3));
+    check(commit(None), &[b"\x02", COMMIT, b"\x00"].concat());
+    let assertions = Some((ModelId::from_bits(7), vec![plain_assertion()]));
+    check(commit(assertions), &[b"\x02", COMMIT, b"\x01\x07\x01", PLAIN_ASSERTION].concat());
+}
+
+#[test]
+fn a_commit_of_version_1_is_read_still() {
+    let bytes = [b"\x01", COMMIT].concat();
+    assert_eq!(decode_commit(&bytes).unwrap(), commit(None));
+    assert_eq!(decode_commit_instant(&bytes).unwrap(), at(3));
+    assert!(decode_commit(&[&bytes, &b"\x00"[..]].concat()).is_err());
+}
+
+fn plain_assertion() -> Assertion {
+    let key = TupleKey::parse("document:1", "viewer", "user:a").unwrap();
+    Assertion { key, expected: true, contextual_tuples: Vec::new(), context: None }
+}
+
+const PLAIN_ASSERTION: &[u8] = b"\x08document\x011\x06viewer\x00\x04user\x01a\x01\x00\x00";
+
+#[test]
+fn the_bytes_of_assertions_are_these() {
+    let TupleRecord { lifetime, condition, .. } = full_record();
+    let key = TupleKey::parse("document:1", "viewer", "user:*").unwrap();
+    let full = Assertion {
+        expected: false,
+        contextual_tuples: vec![AssertedTuple { key, lifetime, condition }],
+        context: Some("{\"x\":1}".into()),
+        ..plain_assertion()
+    };
+    let assertions = vec![plain_assertion(), full];
+    let golden = [
+        b"\x01\x02",
+        PLAIN_ASSERTION,
+        b"\x08document\x011\x06viewer\x00\x04user\x01a\x00\
+        \x01\x08document\x011\x06viewer\x01\x04user\x01\xfd\x00\x80<0H\x14\x0c\x00\x01\x01\x0coffice_hours\x07{\"a\":1}\
+        \x01\x07{\"x\":1}",
+    ]
+    .concat();
+    check(&assertions, encode_assertions(&assertions).unwrap(), decode_assertions, &golden);
 }
 
 fn empty_model() -> AuthorizationModel {
@@ -192,6 +242,11 @@ fn an_instant_out_of_its_bounds_is_refused() {
     assert!(matches!(decode_clock(&clock), Err(StoreError::Corrupt { what: "clock", .. })));
     let expires = [&[VERSION, 1], late.as_slice(), &[0, 0, 2]].concat();
     assert!(decode_tuple(&expires).is_err());
+    let asserted = &PLAIN_ASSERTION[..PLAIN_ASSERTION.len() - 2];
+    let tuple = &PLAIN_ASSERTION[..PLAIN_ASSERTION.len() - 3];
+    let expires = [&[VERSION, 1], asserted, &[1], tuple, &[1], &late, &[0, 0, 0]].concat();
+    let error = decode_assertions(&expires).unwrap_err().to_string();
+    assert!(error.contains("an instant lies outside"), "{error}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::super::{
 use super::records;
 use super::storage::{Rows, View, Walk};
 use crate::model::{
-    AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
+    Assertion, AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
     TupleRecord, TupleRef,
 };
 
@@ -84,6 +84,12 @@ impl Snapshot for RocksSnapshot {
             }
         }
         Ok(models)
+    }
+
+    fn assertions(&self, model: ModelId) -> Result<Vec<Assertion>, StoreError> {
+        let rows = self.rows();
+        let row = rows.get(rows.tables.assertions, keys::model(self.store(), model))?;
+        Ok(row.map(|value| records::decode_assertions(&value)).transpose()?.unwrap_or_default())
     }
 
     fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {

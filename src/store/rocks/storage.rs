@@ -16,7 +16,7 @@ use super::apply::Derived;
 use crate::model::StoreId;
 
 /// The tables' names.
-pub(super) const TABLES: [&str; 5] = ["tuples", "subjects", "changelog", "models", META];
+pub(super) const TABLES: [&str; 6] = ["tuples", "subjects", "changelog", "models", "assertions", META];
 /// The table that says which format the others have.
 pub(super) const META: &str = "meta";
 
@@ -35,16 +35,29 @@ pub(super) struct Tables<'a> {
     pub(super) subjects: &'a ColumnFamily,
     pub(super) changelog: &'a ColumnFamily,
     pub(super) models: &'a ColumnFamily,
+    pub(super) assertions: &'a ColumnFamily,
     pub(super) meta: &'a ColumnFamily,
 }
 
 impl<'a> Tables<'a> {
+    /// Those whose keys begin with a store, with their names.
+    pub(super) fn of_stores(self) -> [(&'static str, &'a ColumnFamily); 5] {
+        [
+            ("tuples", self.tuples),
+            ("subjects", self.subjects),
+            ("changelog", self.changelog),
+            ("models", self.models),
+            ("assertions", self.assertions),
+        ]
+    }
+
     /// One of the tables that follow from the log.
     pub(super) fn derived(self, table: Derived) -> &'a ColumnFamily {
         match table {
             Derived::Tuples => self.tuples,
             Derived::Subjects => self.subjects,
             Derived::Models => self.models,
+            Derived::Assertions => self.assertions,
         }
     }
 }
@@ -56,6 +69,7 @@ impl Storage {
             subjects: table(&self.db, "subjects")?,
             changelog: table(&self.db, "changelog")?,
             models: table(&self.db, "models")?,
+            assertions: table(&self.db, "assertions")?,
             meta: table(&self.db, META)?,
         })
     }

@@ -6,8 +6,6 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use rocksdb::ColumnFamily;
-
 use super::super::commit::{LogEntry, StoreState};
 use super::super::error::StoreError;
 use super::super::keys::{self, Key};
@@ -80,9 +78,10 @@ impl StoreCheck<'_> {
                 }
                 newest_model = Some(*id);
             }
-            // Two rows for each tuple, one for a model.
-            rows +=
-                2 * u64::try_from(entry.changes.len()).unwrap_or(u64::MAX) + u64::from(entry.model.is_some());
+            // Two rows for each tuple, one for a model, one for a model's assertions.
+            rows += 2 * u64::try_from(entry.changes.len()).unwrap_or(u64::MAX)
+                + u64::from(entry.model.is_some())
+                + u64::from(entry.assertions.is_some());
             commits += 1;
             Ok(())
         })?;
@@ -104,7 +103,7 @@ impl StoreCheck<'_> {
             check.before(revision, &entry, &replayed)?;
             apply(&entry, store, &mut replayed)
         })?;
-        for table in [Derived::Tuples, Derived::Subjects, Derived::Models] {
+        for table in [Derived::Tuples, Derived::Subjects, Derived::Models, Derived::Assertions] {
             self.compare(table, &mut replayed)?;
         }
         for (table, key) in replayed.rows.into_keys() {
@@ -145,7 +144,7 @@ impl StoreCheck<'_> {
             match table {
                 Derived::Tuples => self.report.tuples += 1,
                 Derived::Models => self.report.models += 1,
-                Derived::Subjects => {}
+                Derived::Subjects | Derived::Assertions => {}
             }
             match replayed.rows.remove(&(table, Key::from_slice(key))) {
                 Some(logged) if *logged == *value => {}
@@ -216,13 +215,7 @@ impl Target for Replayed {
 /// Reports rows that belong to no store, one for each table and identifier. Costs one seek for each store.
 fn find_strays(view: &View, report: &mut Report) -> Result<(), StoreError> {
     let rows = view.rows();
-    let tables: [(&'static str, &ColumnFamily); 4] = [
-        ("tuples", rows.tables.tuples),
-        ("subjects", rows.tables.subjects),
-        ("changelog", rows.tables.changelog),
-        ("models", rows.tables.models),
-    ];
-    for (name, table) in tables {
+    for (name, table) in rows.tables.of_stores() {
         let mut walk = rows.walk(table);
         let mut start = Key::new();
         loop {
@@ -252,6 +245,7 @@ fn name(table: Derived) -> &'static str {
         Derived::Tuples => "tuples",
         Derived::Subjects => "subjects",
         Derived::Models => "models",
+        Derived::Assertions => "assertions",
     }
 }
 
@@ -260,7 +254,7 @@ fn row(table: Derived, key: &[u8]) -> String {
     let named = match table {
         Derived::Tuples => keys::decode_tuple(key).map(|(_, tuple)| tuple.to_string()),
         Derived::Subjects => keys::decode_reverse(key).map(|(_, tuple)| tuple.to_string()),
-        Derived::Models => keys::decode_model(key).map(|(_, model)| model.to_string()),
+        Derived::Models | Derived::Assertions => keys::decode_model(key).map(|(_, model)| model.to_string()),
     };
     named.unwrap_or_else(|_| key.escape_ascii().to_string())
 }

@@ -8,11 +8,13 @@ use std::process::{Command, Stdio};
 
 use rocksdb::{DB, IteratorMode, Options, WriteBatch};
 
-use super::super::super::conformance::writes;
+use super::super::super::Snapshot;
+use super::super::super::conformance::{asserting, with_model, writes};
 use super::super::format::Step;
 use super::super::storage::{META, TABLES};
 use super::super::writer::durably;
 use super::*;
+use crate::model::Revision;
 
 /// Tells the test below, started as a process of its own, what to open.
 const OPEN_IN_CHILD: &str = "TENURE_TEST_OPEN";
@@ -96,10 +98,10 @@ fn set_format(path: &Path, format: u32) {
 fn a_newer_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     drop(reopen(directory.path(), &ManualClock::new()));
-    set_format(directory.path(), 2);
+    set_format(directory.path(), 3);
     let error = open_error(directory.path());
-    assert!(matches!(error, StoreError::NewerFormat { found: 2, supported: 1, .. }), "{error}");
-    set_format(directory.path(), 1);
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 2, .. }), "{error}");
+    set_format(directory.path(), 2);
     drop(reopen(directory.path(), &ManualClock::new()));
     set_format(directory.path(), 0);
     let error = open_error(directory.path());
@@ -134,7 +136,7 @@ fn an_older_format_is_migrated_step_by_step_and_once() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
     let seams = |steps| Seams { steps, write: durably() };
-    let db = reopen(directory.path(), &clock);
+    let db = open_with(directory.path(), &clock, seams(&[])).unwrap();
     let store = db.create_store("first").unwrap().id;
     db.commit(store, writes(&["document:1#viewer@user:a"])).unwrap();
     assert!(marks(&db).is_empty());
@@ -148,7 +150,45 @@ fn an_older_format_is_migrated_step_by_step_and_once() {
         assert!(db.verify().unwrap().is_consistent());
     }
     let error = open_error(directory.path());
-    assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 1, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 3, supported: 2, .. }), "{error}");
+}
+
+#[test]
+fn a_directory_of_format_1_has_no_assertions_and_takes_some() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let db = reopen(directory.path(), &clock);
+    let store = db.create_store("first").unwrap().id;
+    let model = db.commit(store, with_model("document")).unwrap().model.unwrap();
+    drop(db);
+    // As the first version left it: without the table, and the commit without what is new in it.
+    let mut db = DB::open_cf(&Options::default(), directory.path(), TABLES).unwrap();
+    let changelog = db.cf_handle("changelog").unwrap();
+    let key = keys::commit(store, Revision(1));
+    let mut commit = db.get_cf(&changelog, &key).unwrap().unwrap();
+    assert_eq!((commit[0], commit.pop()), (2, Some(0)));
+    commit[0] = 1;
+    db.put_cf(&changelog, &key, commit).unwrap();
+    db.drop_cf("assertions").unwrap();
+    drop(db);
+    let db = DB::open_cf(
+        &Options::default(),
+        directory.path(),
+        DB::list_cf(&Options::default(), directory.path()).unwrap(),
+    )
+    .unwrap();
+    db.put_cf(&db.cf_handle(META).unwrap(), keys::FORMAT, records::encode_format(1)).unwrap();
+    drop(db);
+
+    let db = reopen(directory.path(), &clock);
+    let assertions = |db: &RocksDatabase| db.snapshot(store).unwrap().unwrap().assertions(model).unwrap();
+    assert!(assertions(&db).is_empty());
+    db.commit(store, asserting(model, &["document:1#viewer@user:a"])).unwrap();
+    assert_eq!(assertions(&db).len(), 1);
+    let report = db.verify().unwrap();
+    assert!(report.is_consistent(), "{report}");
+    drop(db);
+    assert_eq!(assertions(&reopen(directory.path(), &clock)).len(), 1);
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant as Elapsed};
 
-use super::super::super::conformance::{changes, delete, key, model, tuples, with_model, write, writes};
+use super::super::super::conformance::{
+    allowed, asserting, changes, delete, key, model, tuples, with_model, write, writes,
+};
 use super::super::super::{Batch, Field, LogPosition, Snapshot, Write};
 use super::*;
 use crate::model::{ModelId, Revision};
@@ -20,6 +22,7 @@ fn everything_is_there_again() {
     let paused = Write { paused: Field::Set(true), ..write("document:1#viewer@user:a") };
     db.commit(first, Batch { actor: Some("anne".into()), writes: vec![paused], ..Batch::default() }).unwrap();
     let model_id = db.commit(first, with_model("document")).unwrap().model.unwrap();
+    db.commit(first, asserting(model_id, &["document:1#viewer@user:a"])).unwrap();
     db.commit(second, writes(&["document:2#viewer@user:a", "document:3#viewer@user:a"])).unwrap();
     db.commit(second, Batch { deletes: vec![delete("document:2#viewer@user:a")], ..Batch::default() })
         .unwrap();
@@ -41,7 +44,8 @@ fn everything_is_there_again() {
     assert_eq!([log(&db, first), log(&db, second)], logs);
     assert_eq!(epochs(&db), old_epochs);
     let snapshot = db.snapshot(first).unwrap().unwrap();
-    assert_eq!(snapshot.revision(), Revision(2));
+    assert_eq!(snapshot.revision(), Revision(3));
+    assert_eq!(snapshot.assertions(model_id).unwrap(), allowed(&["document:1#viewer@user:a"]));
     assert_eq!(snapshot.newest_model(), Some(model_id));
     assert_eq!(snapshot.model(model_id).unwrap(), Some(model("document")));
     assert!(snapshot.tuple(key("document:1#viewer@user:a").as_ref()).unwrap().unwrap().lifetime.paused);
@@ -49,7 +53,7 @@ fn everything_is_there_again() {
     assert!(db.snapshot(gone).unwrap().is_none());
 
     // It goes on where it stopped.
-    assert_eq!(db.commit(first, writes(&["document:9#viewer@user:a"])).unwrap().revision, Revision(3));
+    assert_eq!(db.commit(first, writes(&["document:9#viewer@user:a"])).unwrap().revision, Revision(4));
     let next: ModelId = db.commit(first, with_model("folder")).unwrap().model.unwrap();
     assert!(next > model_id);
     let store = db.create_store("next").unwrap().id;

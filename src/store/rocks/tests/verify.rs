@@ -2,7 +2,7 @@
 
 use rocksdb::WriteBatch;
 
-use super::super::super::conformance::{delete, key, with_model, write, writes};
+use super::super::super::conformance::{asserting, delete, key, with_model, write, writes};
 use super::super::super::{Batch, OnDuplicate, Snapshot, Write};
 use super::super::storage::Tables;
 use super::super::verify::verify;
@@ -28,7 +28,9 @@ fn sample() -> Sample {
     db.commit(store, writes(&[TUPLE, "document:2#viewer@user:*", "document:3#viewer@group:a#member"]))
         .unwrap();
     clock.advance(3);
-    db.commit(store, with_model("document")).unwrap();
+    let model = db.commit(store, with_model("document")).unwrap().model.unwrap();
+    db.commit(store, asserting(model, &["document:7#viewer@user:a"])).unwrap();
+    db.commit(store, asserting(model, &[TUPLE])).unwrap();
     let update = Write {
         paused: super::super::super::Field::Set(true),
         on_duplicate: OnDuplicate::Update,
@@ -78,7 +80,7 @@ fn a_sound_database_has_no_differences() {
     assert!(found(|_, _, _| {}).is_empty());
     let sample = sample();
     let report = reopen(sample.path.path(), &sample.clock).verify().unwrap();
-    assert_eq!(report.to_string(), "stores: 2, commits: 4, tuples: 3, models: 1\ndifferences: 0\n");
+    assert_eq!(report.to_string(), "stores: 2, commits: 6, tuples: 3, models: 1\ndifferences: 0\n");
 }
 
 #[test]
@@ -100,6 +102,15 @@ fn a_row_that_is_lost_is_found() {
     });
     assert_eq!(lost.len(), 1);
     assert!(lost[0].starts_with("models: 0") && lost[0].ends_with(": is missing"), "{lost:?}");
+    let lost = found(|sample, tables, rows| {
+        rows.delete_range_cf(
+            &tables.assertions,
+            keys::store(sample.store),
+            keys::behind_store(sample.store).unwrap(),
+        );
+    });
+    assert_eq!(lost.len(), 1);
+    assert!(lost[0].starts_with("assertions: 0") && lost[0].ends_with(": is missing"), "{lost:?}");
 }
 
 #[test]
@@ -159,9 +170,9 @@ fn a_gap_in_the_log_is_found() {
         gap.iter().any(|line| line.starts_with("changelog: the record of `document:1#viewer@user:a` before"))
     );
     let end = found(|sample, tables, rows| {
-        rows.delete_cf(&tables.changelog, keys::commit(sample.store, Revision(3)));
+        rows.delete_cf(&tables.changelog, keys::commit(sample.store, Revision(5)));
     });
-    assert!(end.contains(&"meta: state at revision 3: differs from the log".to_string()), "{end:?}");
+    assert!(end.contains(&"meta: state at revision 5: differs from the log".to_string()), "{end:?}");
 }
 
 #[test]
@@ -184,11 +195,12 @@ fn rows_of_no_store_are_found() {
             rows.put_cf(&tables.tuples, keys::tuple(store, tuple_key().as_ref()), b"x");
             rows.put_cf(&tables.tuples, keys::tuple(store, key("document:2#viewer@user:b").as_ref()), b"x");
         }
+        rows.put_cf(&tables.assertions, keys::model(behind_all, StoreId::from_bits(1)), b"x");
         rows.put_cf(&tables.models, b"short", b"x");
     });
-    assert_eq!(strays.len(), 3, "{strays:?}");
+    assert_eq!(strays.len(), 4, "{strays:?}");
     assert!(strays.iter().any(|line| line.ends_with("models: short: cannot be read")));
-    assert_eq!(strays.iter().filter(|line| line.ends_with(": belongs to no store")).count(), 2);
+    assert_eq!(strays.iter().filter(|line| line.ends_with(": belongs to no store")).count(), 3);
 }
 
 #[test]
