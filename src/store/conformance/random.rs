@@ -106,7 +106,7 @@ fn any_key() -> impl Strategy<Value = TupleKey> {
         .prop_map(|(object, relation, subject)| TupleKey::parse(object, relation, subject).unwrap())
 }
 
-fn any_field<T: Clone + std::fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Field<T>> {
+fn any_field<T: Clone + fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Field<T>> {
     prop_oneof![
         3 => Just(Field::Absent),
         1 => Just(Field::Clear),
