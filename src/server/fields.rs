@@ -135,12 +135,16 @@ impl Fields {
         }
     }
 
-    /// One of an enum's values, by name or by number; the first one where unset.
-    pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, i64)]) -> Result<(), ApiError> {
+    /// One of an enum's values, by name or by number; the first one where unset. A name that is unknown is taken for
+    /// unset, as in OpenFGA, but in a strict request.
+    pub(super) fn enumeration(&mut self, name: &str, values: &[(&str, i32)]) -> Result<(), ApiError> {
         let Some(value) = self.set(name)? else { return Ok(()) };
         let known = match &value {
-            Value::String(text) => values.iter().any(|(name, _)| name == text),
-            Value::Number(number) => values.iter().any(|(_, value)| number.as_i64() == Some(*value)),
+            Value::String(text) => !self.strict || values.iter().any(|(name, _)| name == text),
+            // `100.0` is the same number.
+            Value::Number(number) => {
+                values.iter().any(|(_, value)| number.as_f64() == Some(f64::from(*value)))
+            }
             _ => false,
         };
         if known {

@@ -117,22 +117,6 @@ fn a_missing_tuple_key_and_a_missing_model_have_their_own_codes() {
 }
 
 #[test]
-fn a_revision_that_was_not_reached_is_refused() {
-    let server = Server::new();
-    let check = |revision: Value| {
-        server.post(
-            "/check",
-            json!({"tuple_key": key("document:1#viewer@user:anne"), "at_least_revision": revision}),
-        )
-    };
-    assert_eq!(check(json!(1)).status, 200);
-    assert_eq!(check(json!("1")).status, 200);
-    let message = check(json!(2)).fails(409, "revision_not_reached");
-    assert_eq!(message, "revision 2 has not been reached; the newest one is 1");
-    check(json!(-1)).fails(400, "validation_error");
-}
-
-#[test]
 fn cyclic_data_is_false_and_no_error() {
     let server = Server::new();
     server.write(&[

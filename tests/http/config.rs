@@ -35,6 +35,9 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
     refused("listen = ", "the configuration file `FILE` is wrong in line 1, `listen =`: ");
     refused("request_timeout_ms = 0\n", "`request_timeout_ms` is 0; expected at least 1 millisecond");
     refused("header_read_timeout_ms = 0\n", "`header_read_timeout_ms` is 0; expected at least 1 millisecond");
+    refused("watch_heartbeat_ms = 0\n", "`watch_heartbeat_ms` is 0; expected 1 to 3600000");
+    refused("watch_heartbeat_ms = 3600001\n", "`watch_heartbeat_ms` is 3600001; expected 1 to 3600000");
+    refused("watches_max = 0\n", "`watches_max` is 0; expected 1 to 1000000");
     refused("body_bytes_max = 0\n", "`body_bytes_max` is 0; expected at least 1 byte");
     refused("evaluation_depth_max = 0\n", "`evaluation_depth_max` is 0; expected at least 1 hop");
     refused("evaluation_reads_max = 0\n", "`evaluation_reads_max` is 0; expected at least 1 read");

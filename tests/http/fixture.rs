@@ -203,6 +203,23 @@ pub fn key(text: &str) -> Value {
     json!({"user": user, "relation": relation, "object": object})
 }
 
+/// Each query, by the path of its route and a body that is answered.
+pub fn queries() -> [(&'static str, Value); 3] {
+    let tuple = key("document:1#viewer@user:anne");
+    [
+        ("/check", json!({"tuple_key": tuple})),
+        ("/batch-check", json!({"checks": [{"tuple_key": tuple, "correlation_id": "a"}]})),
+        ("/expand", json!({"tuple_key": {"object": "document:1", "relation": "viewer"}})),
+    ]
+}
+
+/// A body with one more field.
+pub fn with(body: &Value, name: &str, value: Value) -> Value {
+    let mut body = body.clone();
+    body[name] = value;
+    body
+}
+
 /// Users, groups in groups, folders, and documents with every kind of rewrite.
 pub fn model() -> Value {
     let this = || json!({"this": {}});

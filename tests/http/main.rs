@@ -21,6 +21,7 @@ mod origins;
 mod process;
 mod program;
 mod read;
+mod revisions;
 mod stores;
 mod watch;
 mod wire_rules;

@@ -1,8 +1,8 @@
 //! The process: starting, stopping, and what it says when it cannot start.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -48,7 +48,7 @@ fn open_requests_are_finished_before_the_end_and_new_ones_refused() {
     std::thread::sleep(Duration::from_millis(200));
     program.signal("-TERM");
     let began = Instant::now();
-    while std::net::TcpStream::connect(&program.address).is_ok() {
+    while TcpStream::connect(&program.address).is_ok() {
         assert!(began.elapsed() < Duration::from_secs(10), "it goes on accepting");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -106,7 +106,7 @@ fn it_serves_although_nothing_can_be_printed() {
     let child = command.stdout(full()).stderr(full()).spawn().unwrap();
     let mut program = Program::of(child, &free);
     let began = Instant::now();
-    while std::net::TcpStream::connect(&program.address).is_err() {
+    while TcpStream::connect(&program.address).is_err() {
         assert!(began.elapsed() < Duration::from_secs(20) && program.runs(), "it does not listen");
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -269,4 +269,114 @@ fn a_directory_that_is_not_writable_is_refused() {
     assert_eq!(code, 1);
     assert!(message.starts_with("error: cannot use the data directory `/proc/tenure`: "), "{message}");
     assert_eq!(message.lines().count(), 1, "{message}");
+}
+
+/// Reads an open watch until a line begins like this, and answers it.
+fn line_of(watch: &mut impl BufRead, start: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert_ne!(watch.read_line(&mut line).unwrap(), 0, "the stream ended without {start}");
+        if line.starts_with(start) {
+            return line.trim_end().to_owned();
+        }
+    }
+}
+
+/// A store with the model.
+fn store_of(program: &Program) -> String {
+    let (_, store) = program.send("POST", "/stores", r#"{"name": "acme"}"#);
+    let id = store["id"].as_str().unwrap().to_owned();
+    let (status, _) =
+        program.send("POST", &format!("/stores/{id}/authorization-models"), &model().to_string());
+    assert_eq!(status, 201);
+    id
+}
+
+fn watch(program: &Program, store: &str, query: &str) -> BufReader<TcpStream> {
+    let mut stream = program.connect();
+    write!(stream, "GET /stores/{store}/watch{query} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut stream = BufReader::new(stream);
+    assert_eq!(line_of(&mut stream, "HTTP/1.1"), "HTTP/1.1 200 OK");
+    stream
+}
+
+#[test]
+fn a_watch_outlives_the_time_limits_of_requests_and_ends_with_the_server() {
+    let directory = tempdir().unwrap();
+    let arguments = [
+        ["--request-timeout-ms", "300"],
+        ["--header-read-timeout-ms", "200"],
+        ["--watch-heartbeat-ms", "100"],
+        ["--grace-period-ms", "60000"],
+    ];
+    let mut program = Program::start(directory.path(), arguments.as_flattened());
+    let store = store_of(&program);
+    let mut watch = watch(&program, &store, "");
+    for _ in 0..10 {
+        assert_eq!(line_of(&mut watch, "id"), "id: 1");
+    }
+    let began = Instant::now();
+    program.signal("-TERM");
+    assert_eq!(line_of(&mut watch, "event"), "event: end");
+    assert!(line_of(&mut watch, "data").contains(r#""code":"unavailable""#));
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "the grace period is not for streams");
+}
+
+#[test]
+fn a_reader_that_does_not_read_slows_no_writer_misses_nothing_and_does_not_hold_up_the_end() {
+    // Far more than the buffers of both sides hold.
+    const COMMITS: usize = 200;
+    const TUPLES: usize = 100;
+    let directory = tempdir().unwrap();
+    let mut program = Program::start(directory.path(), &["--grace-period-ms", "60000"]);
+    let store = store_of(&program);
+    let mut stuck = watch(&program, &store, "");
+    let mut slow = watch(&program, &store, "");
+    let padding = "x".repeat(200);
+    let name = |commit: usize, tuple: usize| format!("document:{commit}-{tuple}-{padding}");
+    for commit in 0..COMMITS {
+        let keys: Vec<_> =
+            (0..TUPLES).map(|tuple| key(&format!("{}#viewer@user:a", name(commit, tuple)))).collect();
+        let body = json!({"writes": {"tuple_keys": keys}}).to_string();
+        assert_eq!(program.send("POST", &format!("/stores/{store}/write"), &body).0, 200);
+    }
+    for commit in 0..COMMITS {
+        for tuple in 0..TUPLES {
+            let id = format!("id: {}.{}", commit + 2, tuple + 1);
+            while line_of(&mut slow, "id") != id {
+                // Where it began.
+                assert_eq!((commit, tuple), (0, 0), "{id}");
+            }
+            assert!(line_of(&mut slow, "data").contains(&name(commit, tuple)), "{id}");
+        }
+    }
+    let began = Instant::now();
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(10), "who does not take the end is cut off");
+    // What had been sent.
+    assert_eq!(line_of(&mut stuck, "id"), "id: 1");
+}
+
+#[test]
+fn the_place_of_a_watch_whose_client_has_gone_is_free() {
+    let directory = tempdir().unwrap();
+    let program = Program::start(directory.path(), &["--watches-max", "1"]);
+    let store = store_of(&program);
+    let began = Instant::now();
+    let turned_away = || program.send("GET", &format!("/stores/{store}/watch"), "");
+    let mut first = watch(&program, &store, "");
+    line_of(&mut first, "id");
+    assert_eq!(turned_away().0, 429);
+    drop(first);
+    loop {
+        let mut stream = program.connect();
+        write!(stream, "GET /stores/{store}/watch HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        if line_of(&mut BufReader::new(stream), "HTTP/1.1") == "HTTP/1.1 200 OK" {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "it is not noticed that the client has gone");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }

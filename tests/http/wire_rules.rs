@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Server, key, model};
+use crate::fixture::{Answer, Server, key, model, queries, with};
 
 #[test]
 fn lower_camel_names_and_nulls_are_taken() {
@@ -29,26 +29,74 @@ fn lower_camel_names_and_nulls_are_taken() {
 }
 
 #[test]
-fn enums_are_taken_by_name_and_by_number() {
+fn enums_are_taken_by_name_and_by_number_as_openfga_takes_them() {
     let server = Server::new();
-    let check = |consistency: Value| {
-        server.post(
-            "/check",
-            json!({"tuple_key": key("document:1#viewer@user:anne"), "consistency": consistency}),
-        )
-    };
-    for value in
-        [json!("UNSPECIFIED"), json!("MINIMIZE_LATENCY"), json!("HIGHER_CONSISTENCY"), json!(0), json!(200)]
-    {
-        assert_eq!(check(value).status, 200);
+    let read = ("/read", json!({}));
+    for (route, body) in queries().iter().chain([&read]) {
+        for value in [
+            json!("UNSPECIFIED"),
+            json!("MINIMIZE_LATENCY"),
+            json!("HIGHER_CONSISTENCY"),
+            json!(0),
+            json!(100),
+            json!(200),
+            json!(100.0),
+            json!(null),
+        ] {
+            assert_eq!(server.post_strictly(route, with(body, "consistency", value)).status, 200);
+        }
+        // A name of a newer version; it could not make the answer any newer.
+        for value in ["EVENTUAL", "minimize_latency", "100", ""] {
+            let body = with(body, "consistency", json!(value));
+            assert_eq!(server.post(route, body.clone()).status, 200);
+            let message = server.post_strictly(route, body).fails(400, "validation_error");
+            assert_eq!(
+                message,
+                format!(
+                    "invalid consistency: expected one of UNSPECIFIED, MINIMIZE_LATENCY, HIGHER_CONSISTENCY, found the \
+                     text {value:?}"
+                )
+            );
+        }
+        for value in [json!(1), json!(-1), json!(1.5), json!(true), json!({}), json!([])] {
+            server.post(route, with(body, "consistency", value)).fails(400, "validation_error");
+        }
     }
-    let message = check(json!("EVENTUAL")).fails(400, "validation_error");
-    assert_eq!(
-        message,
-        "invalid consistency: expected one of UNSPECIFIED, MINIMIZE_LATENCY, HIGHER_CONSISTENCY, found the text \
-         \"EVENTUAL\""
-    );
-    check(json!(1)).fails(400, "validation_error");
+}
+
+#[test]
+fn every_answer_names_what_it_was_computed_from() {
+    let server = Server::new();
+    server.write(&["document:1#viewer@user:anne"]);
+    let named = |answer: &Answer| {
+        ["Openfga-Store-Id", "Openfga-Authorization-Model-Id", "Tenure-Revision"]
+            .map(|name| answer.header(name).map(str::to_owned))
+    };
+    let request = [("X-Request-Id", "r1")];
+    let send = |method: &str, operation: &str, body: &Value| {
+        let path = format!("/stores/{}{operation}", server.store);
+        let answer = server.send(method, &path, &request, Some(&body.to_string()));
+        assert!(answer.status < 300, "{operation}: {}", answer.body);
+        assert_eq!(answer.header("X-Request-Id"), Some("r1"));
+        answer
+    };
+    let (store, model) = (Some(server.store.clone()), Some(server.model.clone()));
+    for (operation, body) in queries() {
+        let answer = send("POST", operation, &body);
+        let revision = Some(answer.body["revision"].to_string());
+        assert_eq!(revision.as_deref(), Some("2"));
+        assert_eq!(named(&answer), [store.clone(), model.clone(), revision], "{operation}");
+    }
+    let write = json!({"writes": {"tuple_keys": [key("document:2#viewer@user:anne")]}});
+    assert_eq!(named(&send("POST", "/write", &write)), [store.clone(), model.clone(), Some("3".to_owned())]);
+    for (method, operation) in
+        [("POST", "/read"), ("GET", "/changes"), ("GET", ""), ("GET", "/authorization-models")]
+    {
+        assert_eq!(named(&send(method, operation, &json!({}))), [store.clone(), None, None], "{operation}");
+    }
+    let failed = server.send("GET", "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV", &request, None);
+    assert_eq!(named(&failed), [Some("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()), None, None]);
+    assert_eq!((failed.status, failed.header("X-Request-Id")), (404, Some("r1")));
 }
 
 #[test]
