@@ -9,9 +9,8 @@ use serde_json::{Map, Value, json};
 use super::client::{Client, StoreArgs};
 use super::failure::Failure;
 use super::output;
-use super::tuple_file::GivenTuple;
-use crate::model::{ModelId, Object, Subject, TupleKey, check_relation};
-use crate::store::Field;
+use super::query::{ContextualForm, QueryArgs};
+use crate::model::{Object, Subject, check_relation};
 
 /// Does this subject hold this relation on this object, now?
 ///
@@ -30,43 +29,10 @@ pub struct CheckArgs {
     relation: String,
     /// On what, `type:id`
     object: String,
-    /// A tuple that counts for this check only; may be repeated
-    #[arg(long = "contextual-tuple", value_name = "'SUBJECT RELATION OBJECT'", value_parser = contextual_tuple)]
-    contextual_tuples: Vec<TupleKey>,
-    /// Values for the parameters of conditions, as a JSON object
-    #[arg(long, value_name = "JSON", value_parser = json_object)]
-    context: Option<Map<String, Value>>,
-    /// The model to answer with [default: the store's newest]
-    #[arg(long, value_name = "ID", value_parser = model_id)]
-    model: Option<ModelId>,
-    /// Refuse to answer from before this revision, as a write has answered it
-    #[arg(long, value_name = "N")]
-    at_least_revision: Option<u64>,
+    #[command(flatten)]
+    query: QueryArgs,
     #[command(flatten)]
     store: StoreArgs,
-}
-
-/// Reads a JSON object, for clap.
-pub fn json_object(text: &str) -> Result<Map<String, Value>, String> {
-    serde_json::from_str(text)
-        .map_err(|error| format!("expected a JSON object, such as '{{\"x\": 1}}': {error}"))
-}
-
-/// Reads the id of a model, for clap.
-pub fn model_id(text: &str) -> Result<ModelId, String> {
-    text.parse().map_err(|()| {
-        "not the id of a model: 26 upper-case characters, as `tenure model list` shows them".to_owned()
-    })
-}
-
-fn contextual_tuple(text: &str) -> Result<TupleKey, String> {
-    let mut parts = text.split_whitespace();
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(subject), Some(relation), Some(object), None) => {
-            TupleKey::parse(object, relation, subject).map_err(|error| error.to_string())
-        }
-        _ => Err("expected three words: subject, relation and object".to_owned()),
-    }
 }
 
 #[derive(Deserialize)]
@@ -103,23 +69,7 @@ impl CheckArgs {
             "tuple_key".to_owned(),
             json!({ "user": subject.to_string(), "relation": self.relation, "object": object.to_string() }),
         );
-        if !self.contextual_tuples.is_empty() {
-            let given = |key: &TupleKey| {
-                GivenTuple { key: key.clone(), expires_at: Field::Absent, paused: None, condition: None }
-                    .json()
-            };
-            let tuples: Vec<_> = self.contextual_tuples.iter().map(given).collect();
-            request.insert("contextual_tuples".to_owned(), json!({ "tuple_keys": tuples }));
-        }
-        if let Some(context) = &self.context {
-            request.insert("context".to_owned(), context.clone().into());
-        }
-        if let Some(model) = self.model {
-            request.insert("authorization_model_id".to_owned(), model.to_string().into());
-        }
-        if let Some(revision) = self.at_least_revision {
-            request.insert("at_least_revision".to_owned(), revision.into());
-        }
+        self.query.add_to(&mut request, ContextualForm::Keys);
         Ok(request.into())
     }
 }
@@ -156,15 +106,5 @@ mod tests {
         );
         // A server of OpenFGA's knows neither.
         assert_eq!(describe(r#"{"allowed":true,"resolution":""}"#), "allowed");
-    }
-
-    #[test]
-    fn a_contextual_tuple_is_three_words() {
-        assert_eq!(contextual_tuple("user:a viewer park:p1").unwrap().to_string(), "park:p1#viewer@user:a");
-        for text in
-            ["", "user:a viewer", "user:a viewer park:p1 x", "park:p1#viewer@user:a", "user:a viewer p1"]
-        {
-            assert!(contextual_tuple(text).is_err(), "{text}");
-        }
     }
 }

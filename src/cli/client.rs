@@ -148,6 +148,8 @@ impl ClientError {
 pub struct Answer {
     /// The body as it came.
     pub body: String,
+    /// Whether the server says that there may be more results.
+    pub partial: bool,
     server: String,
 }
 
@@ -244,10 +246,11 @@ impl Client {
         };
         let mut answer = answer.map_err(|error| self.failure(error))?;
         let status = answer.status();
+        let partial = answer.headers().contains_key("Tenure-Partial");
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let body = body.map_err(|error| self.failure(error))?;
         if status.is_success() {
-            Ok(Answer { body, server: self.server.clone() })
+            Ok(Answer { body, partial, server: self.server.clone() })
         } else {
             Err(self.refusal(status, &body))
         }
@@ -344,7 +347,7 @@ mod tests {
         let ask = |token: &str| {
             asked.push(token.to_owned());
             let body = pages.iter().find(|(from, _)| *from == token).unwrap().1.to_owned();
-            Ok(Answer { body, server: "test".to_owned() })
+            Ok(Answer { body, partial: false, server: "test".to_owned() })
         };
         each_page::<Numbers, ClientError>(ask, |_, page| {
             seen.extend(page.numbers);

@@ -7,15 +7,18 @@ mod check;
 mod client;
 mod expand;
 mod failure;
+mod list;
 mod listen_address;
 mod model;
 mod model_file;
 mod output;
+mod query;
 mod read;
 mod serve;
 mod serve_config;
 mod store;
 pub mod store_file;
+mod store_file_lists;
 pub mod store_test;
 mod stored_model;
 mod tuple_file;
@@ -41,7 +44,7 @@ Examples:
   tenure write user:anne admin organization:sun
   tenure check user:anne can_manage_members organization:sun
 
-Exit code: 0 done (check: allowed), 1 denied, 2 not done or not answered.")]
+Exit code: 0 done (check: allowed), 1 denied, or a list that may have more, 2 not done or not answered.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,6 +61,8 @@ enum Command {
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
     Check(check::CheckArgs),
+    ListObjects(list::ListObjectsArgs),
+    ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
 }
 
@@ -106,6 +111,8 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
         Command::Check(args) => return Ok(answer(args.run(out)?)),
+        Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
+        Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -37,7 +37,7 @@ impl ModelCommand {
         let (Self::Check(input) | Self::Print(input) | Self::ToJson(input) | Self::FromJson(input)) = self;
         let given = GivenModel::open(&input.file)?;
         match self {
-            Self::Check(_) => given.checked().map(|model| warn_of_conditions(&model)),
+            Self::Check(_) => given.checked().map(drop),
             Self::Print(_) => Ok(write!(out, "{}", in_dsl(&given.unchecked()?)?)?),
             Self::ToJson(_) => Ok(write!(out, "{}", as_json(&given.unchecked()?))?),
             Self::FromJson(_) => Ok(write!(out, "{}", in_dsl(&given.json_model()?)?)?),
@@ -47,16 +47,6 @@ impl ModelCommand {
 
 fn in_dsl(model: &AuthorizationModel) -> Result<String, Failure> {
     print(model).map_err(|error| Failure::Model { rendered: format!("error: {error}") })
-}
-
-/// A model may be right and yet be refused by a server.
-fn warn_of_conditions(model: &AuthorizationModel) {
-    if let Some(condition) = model.conditions.first() {
-        eprintln!(
-            "warning: the model is right, but has the condition `{}`: a server of this version refuses it",
-            condition.name
-        );
-    }
 }
 
 /// Indented for a terminal, on one line for another program.

@@ -11,18 +11,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 use thiserror::Error;
 
-use crate::cel::canonical;
+use super::store_file_lists::{
+    ListAssertion, RawListObjects, RawListUsers, add_list_objects, add_list_users,
+};
+use crate::cel::{Context, canonical};
 use crate::model::{
     Instant, Lifetime, Object, Subject, TupleCondition, TupleKey, check_condition_name, check_relation,
 };
 
 /// A store file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoreFile {
     /// Its name, for people.
     pub name: Option<String>,
@@ -55,7 +56,7 @@ pub struct StoreTuple {
 }
 
 /// One test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StoreTest {
     /// Its name; `test 3` where the file gives none.
     pub name: String,
@@ -67,10 +68,8 @@ pub struct StoreTest {
     pub tuples: Vec<StoreTuple>,
     /// What is asked and expected, one entry for each user, object and relation.
     pub checks: Vec<CheckAssertion>,
-    /// How many assertions about lists of objects it has.
-    pub list_objects: usize,
-    /// How many assertions about lists of users it has.
-    pub list_users: usize,
+    /// What lists are asked for and expected, one entry for each of them and each relation.
+    pub lists: Vec<ListAssertion>,
 }
 
 /// One question and the answer that is expected.
@@ -82,8 +81,8 @@ pub struct CheckAssertion {
     pub relation: Box<str>,
     /// On what.
     pub object: Object,
-    /// The request's context, as JSON; conditions alone look at it.
-    pub context: Option<Box<str>>,
+    /// The request's context; conditions alone look at it.
+    pub context: Context,
     /// Whether it is to be allowed.
     pub expected: bool,
 }
@@ -166,7 +165,7 @@ struct RawTuple {
 #[serde(deny_unknown_fields)]
 struct RawCondition {
     name: String,
-    context: Option<Map<String, Value>>,
+    context: Option<Context>,
 }
 
 #[derive(Deserialize)]
@@ -179,8 +178,8 @@ struct RawTest {
     tuple_file: Option<Spanned<String>>,
     tuple_files: Option<Vec<Spanned<String>>>,
     check: Option<Vec<Spanned<RawCheck>>>,
-    list_objects: Option<Vec<RawListObjects>>,
-    list_users: Option<Vec<RawListUsers>>,
+    list_objects: Option<Vec<Spanned<RawListObjects>>>,
+    list_users: Option<Vec<Spanned<RawListUsers>>>,
 }
 
 #[derive(Deserialize)]
@@ -190,49 +189,8 @@ struct RawCheck {
     users: Option<Vec<Spanned<String>>>,
     object: Option<Spanned<String>>,
     objects: Option<Vec<Spanned<String>>>,
-    context: Option<Map<String, Value>>,
+    context: Option<Context>,
     assertions: BTreeMap<String, bool>,
-}
-
-// What is not evaluated yet is read all the same, so that a misspelt key is found now.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawListObjects {
-    #[serde(rename = "user")]
-    _user: String,
-    #[serde(rename = "type")]
-    _type: String,
-    #[serde(rename = "context")]
-    _context: Option<IgnoredAny>,
-    assertions: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawListUsers {
-    #[serde(rename = "object")]
-    _object: String,
-    #[serde(rename = "user_filter")]
-    _user_filter: Vec<RawUserFilter>,
-    #[serde(rename = "context")]
-    _context: Option<IgnoredAny>,
-    assertions: BTreeMap<String, RawUsers>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUserFilter {
-    #[serde(rename = "type")]
-    _type: String,
-    #[serde(rename = "relation")]
-    _relation: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawUsers {
-    #[serde(rename = "users")]
-    _users: Vec<String>,
 }
 
 /// Only what tells which test a line is in.
@@ -247,18 +205,18 @@ struct OutlineTest {
 }
 
 /// What is wrong, and where; who reads a test or the file adds its name.
-struct Wrong {
-    place: Option<(u64, u64)>,
-    reason: String,
+pub(super) struct Wrong {
+    pub(super) place: Option<(u64, u64)>,
+    pub(super) reason: String,
 }
 
-type Read<T> = Result<T, Wrong>;
+pub(super) type Read<T> = Result<T, Wrong>;
 
-fn place(location: Location) -> Option<(u64, u64)> {
+pub(super) fn place(location: Location) -> Option<(u64, u64)> {
     (location != Location::UNKNOWN).then(|| (location.line(), location.column()))
 }
 
-fn wrong<T>(at: &Spanned<T>, field: &str, reason: impl fmt::Display) -> Wrong {
+pub(super) fn wrong<T>(at: &Spanned<T>, field: &str, reason: impl fmt::Display) -> Wrong {
     Wrong { place: place(at.referenced), reason: format!("`{field}`: {reason}") }
 }
 
@@ -363,14 +321,20 @@ impl Reader<'_> {
         for check in raw.check.unwrap_or_default() {
             add_checks(&mut checks, check)?;
         }
+        let mut lists = Vec::new();
+        for list in raw.list_objects.unwrap_or_default() {
+            add_list_objects(&mut lists, list)?;
+        }
+        for list in raw.list_users.unwrap_or_default() {
+            add_list_users(&mut lists, list)?;
+        }
         Ok(StoreTest {
             name: raw.name.unwrap_or_else(|| format!("test {}", index + 1)),
             description: raw.description,
             at,
             tuples,
             checks,
-            list_objects: raw.list_objects.unwrap_or_default().iter().map(|list| list.assertions.len()).sum(),
-            list_users: raw.list_users.unwrap_or_default().iter().map(|list| list.assertions.len()).sum(),
+            lists,
         })
     }
 }
@@ -442,7 +406,7 @@ fn add_checks(checks: &mut Vec<CheckAssertion>, raw: Spanned<RawCheck>) -> Read<
     let subjects = subjects.iter().map(|text| subject(text, "user")).collect::<Read<Vec<_>>>()?;
     let objects = either("object", raw.object, raw.objects)?;
     let objects = objects.iter().map(|text| object(text, "object")).collect::<Read<Vec<_>>>()?;
-    let context = raw.context.map(|context| Box::from(Value::Object(context).to_string()));
+    let context = raw.context.unwrap_or_default();
     if raw.assertions.is_empty() {
         return Err(Wrong { place: start, reason: "`assertions`: asserts nothing".to_owned() });
     }
@@ -466,15 +430,15 @@ fn add_checks(checks: &mut Vec<CheckAssertion>, raw: Spanned<RawCheck>) -> Read<
     Ok(())
 }
 
-fn object(text: &Spanned<String>, field: &str) -> Read<Object> {
+pub(super) fn object(text: &Spanned<String>, field: &str) -> Read<Object> {
     Object::parse(&text.value).map_err(|reason| wrong(text, field, reason))
 }
 
-fn subject(text: &Spanned<String>, field: &str) -> Read<Subject> {
+pub(super) fn subject(text: &Spanned<String>, field: &str) -> Read<Subject> {
     Subject::parse(&text.value).map_err(|reason| wrong(text, field, reason))
 }
 
-fn relation(name: &str) -> Result<Box<str>, String> {
+pub(super) fn relation(name: &str) -> Result<Box<str>, String> {
     check_relation(name).map_err(|reason| format!("`{name}` {reason}"))?;
     Ok(name.into())
 }

@@ -72,7 +72,7 @@ fn users_objects_and_relations_are_multiplied() {
             "user:* viewer doc:3 true",
         ]
     );
-    assert_eq!(one.checks[0].context.as_deref(), Some(r#"{"a":"x","b":[1]}"#));
+    assert_eq!(canonical(one.checks[0].context.clone()), r#"{"a":"x","b":[1]}"#);
 }
 
 #[test]
@@ -153,22 +153,49 @@ fn the_model_stands_in_one_place() {
 }
 
 #[test]
-fn lists_are_counted_and_their_keys_checked() {
+fn lists_are_read_one_for_each_relation() {
     let file = read(&format!(
         "{MODEL}tests:
   - list_objects:
-      - {{user: user:a, type: doc, assertions: {{viewer: [doc:1], editor: []}}}}
+      - {{user: user:a, type: doc, assertions: {{viewer: [doc:2, doc:1], editor: []}}}}
     list_users:
       - object: doc:1
-        user_filter: [{{type: user}}, {{type: group, relation: member}}]
-        assertions: {{viewer: {{users: [user:a]}}}}
+        user_filter: [{{type: group, relation: member}}]
+        assertions: {{viewer: {{users: ['group:x#member']}}}}
 "
     ))
     .unwrap();
-    assert_eq!((file.tests[0].list_objects, file.tests[0].list_users), (2, 1));
+    let lists = file.tests[0].lists.iter();
+    let lists: Vec<_> = lists.map(|list| format!("{}: {:?}", list.question, list.expected)).collect();
+    assert_eq!(
+        lists,
+        [
+            "list_objects user:a editor doc: {}",
+            r#"list_objects user:a viewer doc: {"doc:1", "doc:2"}"#,
+            r#"list_users doc:1 viewer group#member: {"group:x#member"}"#,
+        ]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_list_is_said_with_its_place() {
     let message = refused("tests:\n  - list_objects:\n      - {user: user:a, typ: doc, assertions: {}}\n");
     assert!(message.starts_with("schema/a.fga.yaml:7:"), "{message}");
     assert!(message.contains(": test 1: ") && message.contains("`typ`"), "{message}");
+    let objects = |text: &str| refused(&format!("tests:\n  - list_objects:\n      - {{{text}}}\n"));
+    assert_eq!(
+        objects("user: user:a, type: doc, assertions: {viewer: [folder:1]}"),
+        "schema/a.fga.yaml:7:58: test 1: `assertions`: `folder:1` is not of type `doc`"
+    );
+    assert_eq!(
+        objects("user: user:a, type: doc, assertions: {}"),
+        "schema/a.fga.yaml:7:9: test 1: `assertions`: asserts nothing"
+    );
+    let users = |text: &str| refused(&format!("tests:\n  - list_users:\n      - {{{text}}}\n"));
+    assert_eq!(
+        users("object: doc:1, user_filter: [{type: a}, {type: b}], assertions: {viewer: {users: []}}"),
+        "schema/a.fga.yaml:7:9: test 1: `user_filter`: needs exactly one filter"
+    );
 }
 
 #[test]

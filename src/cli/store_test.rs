@@ -1,23 +1,26 @@
 //! `tenure model test`: runs the tests of store files in memory and says what failed.
 //!
-//! Each test is decided by the same engine that the server runs, on a store of its own. What this version cannot
-//! evaluate is counted apart and never as passed.
+//! Each test is decided by the same engine that the server runs, on a store of its own.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::model_file::GivenModel;
 use super::store_file::{CheckAssertion, ModelSource, StoreFile, StoreTest, StoreTuple};
+use super::store_file_lists::{ListAssertion, ListQuestion};
 use super::tuple_file::{self, Format, GivenTuple};
+use crate::cel::{Context, canonical};
 use crate::engine::{CheckRequest, Engine, QueryContext, WriteRequest};
 use crate::model::limits::EvaluationLimits;
-use crate::model::{AuthorizationModel, Clock, Instant, Lifetime};
+use crate::model::{AuthorizationModel, Clock, Instant, Lifetime, StoreId, Subject, TupleCondition};
 use crate::store::memory::MemoryDatabase;
 use crate::store::{Field, OnDuplicate, Write as TupleWrite};
 
@@ -43,8 +46,6 @@ pub struct Report {
     pub passed: usize,
     /// Those that did not.
     pub failed: Vec<FailedAssertion>,
-    /// Assertions about lists, which this version does not evaluate.
-    pub not_evaluated: usize,
 }
 
 /// An assertion that did not hold.
@@ -52,14 +53,38 @@ pub struct Report {
 pub struct FailedAssertion {
     /// The test's name.
     pub test: String,
-    /// The question, as a tuple.
+    /// The question: a tuple, or a list.
     pub check: String,
     /// The answer that was expected.
-    pub expected: bool,
+    pub expected: Outcome,
     /// The answer that was given; `None` where there was none.
-    pub got: Option<bool>,
+    pub got: Option<Outcome>,
     /// Why there was none.
     pub error: Option<String>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// Whether it is allowed.
+    Decision(bool),
+    /// Everything in the list.
+    List(BTreeSet<String>),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decision(true) => f.write_str("allowed"),
+            Self::Decision(false) => f.write_str("denied"),
+            Self::List(items) if items.is_empty() => f.write_str("an empty list"),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(String::as_str).collect();
+                write!(f, "[{}]", items.join(", "))
+            }
+        }
+    }
 }
 
 impl TestArgs {
@@ -73,19 +98,11 @@ impl TestArgs {
             }
             all.passed += report.passed;
             all.failed.extend(report.failed);
-            all.not_evaluated += report.not_evaluated;
         }
         if self.json {
             serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
-            if all.not_evaluated > 0 {
-                writeln!(
-                    out,
-                    "{} assertions about lists were not evaluated: this version cannot",
-                    all.not_evaluated
-                )?;
-            }
             writeln!(out, "{} passed, {} failed", all.passed, all.failed.len())?;
         }
         Ok(all.failed.is_empty())
@@ -106,7 +123,6 @@ pub fn test_file(path: &Path) -> Result<Report, Failure> {
     let model = model(&file, path)?;
     let mut report = Report::default();
     for test in &file.tests {
-        report.not_evaluated += test.list_objects + test.list_users;
         let tuples: Vec<_> = file.tuples_of(test).collect();
         run_test(&model, test, &tuples, &mut report)
             .map_err(|reason| Failure::Input(format!("{}: {}: {reason}", path.display(), test.name)))?;
@@ -127,26 +143,37 @@ fn read_tuples(path: &Path) -> Result<Vec<StoreTuple>, String> {
 }
 
 fn stored(given: GivenTuple) -> Result<StoreTuple, String> {
-    if given.condition.is_some() {
-        return Err(format!("`{}` has a condition: conditions are not evaluated by this version", given.key));
-    }
+    let condition = given.condition.map(|condition| {
+        let GivenCondition { name, context } = serde_json::from_value(condition)
+            .map_err(|error| format!("the condition of `{}`: {error}", given.key))?;
+        Ok::<_, String>(TupleCondition { name, context: canonical(context).into() })
+    });
     let expires_at = match given.expires_at {
         Field::Set(end) => Some(end),
         Field::Absent | Field::Clear => None,
     };
     let lifetime = Lifetime { expires_at, paused: given.paused.unwrap_or(false) };
-    Ok(StoreTuple { key: given.key, lifetime, condition: None })
+    Ok(StoreTuple { key: given.key, lifetime, condition: condition.transpose()? })
+}
+
+/// A condition as files of tuples have it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GivenCondition {
+    name: Box<str>,
+    #[serde(default)]
+    context: Context,
 }
 
 fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
-    let (name, model) = match &file.model {
+    let model = match &file.model {
         // Its lines are not those of the file, so that its name must not be the file's.
         ModelSource::Inline(text) => {
-            (path, GivenModel::text(format!("the model of {}", path.display()), text.clone()))
+            GivenModel::text(format!("the model of {}", path.display()), text.clone())
         }
-        ModelSource::File(path) => (path.as_path(), GivenModel::open(path)?),
+        ModelSource::File(path) => GivenModel::open(path)?,
     };
-    let model = model.checked().map_err(|failure| match (failure, &file.model) {
+    model.checked().map_err(|failure| match (failure, &file.model) {
         (Failure::Model { rendered }, ModelSource::Inline(_)) => {
             let rendered = format!(
                 "{}\nnote: lines are counted from the first one below `model:` in {}",
@@ -156,15 +183,7 @@ fn model(file: &StoreFile, path: &Path) -> Result<AuthorizationModel, Failure> {
             Failure::Model { rendered }
         }
         (failure, _) => failure,
-    })?;
-    match model.conditions.first() {
-        Some(condition) => Err(Failure::Input(format!(
-            "{}: condition `{}`: conditions are not evaluated by this version",
-            name.display(),
-            condition.name
-        ))),
-        None => Ok(model),
-    }
+    })
 }
 
 /// The instant of a test.
@@ -197,34 +216,71 @@ fn run_test(
     };
     let request = WriteRequest { writes: tuples.iter().map(write).collect(), ..WriteRequest::default() };
     engine.write(store, request).map_err(|error| error.to_string())?;
-    for assertion in &test.checks {
-        let CheckAssertion { subject, relation, object, context: _, expected } = assertion;
+    for CheckAssertion { subject, relation, object, context, expected } in &test.checks {
         let question =
             CheckRequest { object: object.clone(), relation: relation.clone(), subject: subject.clone() };
-        let answer = engine.check(store, &QueryContext::default(), &question);
-        match answer {
-            Ok(answer) if answer.value.allowed == *expected => report.passed += 1,
-            other => report.failed.push(FailedAssertion {
-                test: test.name.clone(),
-                check: format!("{object}#{relation}@{subject}"),
-                expected: *expected,
-                got: other.as_ref().ok().map(|answer| answer.value.allowed),
-                error: other.err().map(|error| error.to_string()),
-            }),
-        }
+        let answer = engine.check(store, &query_context(context), &question);
+        let got = answer.map(|answer| Outcome::Decision(answer.value.allowed));
+        let got = got.map_err(|error| error.to_string());
+        report.add(test, format!("{object}#{relation}@{subject}"), Outcome::Decision(*expected), got);
+    }
+    for ListAssertion { question, context, expected } in &test.lists {
+        let got = list(&engine, store, &query_context(context), question).map(Outcome::List);
+        report.add(test, question.to_string(), Outcome::List(expected.clone()), got);
     }
     Ok(())
 }
 
+fn query_context(context: &Context) -> QueryContext {
+    QueryContext { context: context.clone(), ..QueryContext::default() }
+}
+
+/// Asks for a list, which must be whole.
+fn list(
+    engine: &Engine<MemoryDatabase>,
+    store: StoreId,
+    context: &QueryContext,
+    question: &ListQuestion,
+) -> Result<BTreeSet<String>, String> {
+    let (items, partial) = match question {
+        ListQuestion::Objects(request) => {
+            let (answer, _) =
+                engine.list_objects(store, context, request, &|| true).map_err(|error| error.to_string())?;
+            let name = |id: &Box<str>| format!("{}:{id}", request.object_type);
+            (answer.value.items.iter().map(name).collect(), answer.value.partial)
+        }
+        ListQuestion::Users(request) => {
+            let (answer, _) =
+                engine.list_users(store, context, request, &|| true).map_err(|error| error.to_string())?;
+            (answer.value.items.iter().map(Subject::to_string).collect(), answer.value.partial)
+        }
+    };
+    partial.map_or(Ok(items), |partial| Err(format!("the list is not whole: {partial}")))
+}
+
+impl Report {
+    /// Takes in what came of an assertion.
+    fn add(&mut self, test: &StoreTest, check: String, expected: Outcome, got: Result<Outcome, String>) {
+        if got.as_ref() == Ok(&expected) {
+            self.passed += 1;
+            return;
+        }
+        let (got, error) = match got {
+            Ok(got) => (Some(got), None),
+            Err(error) => (None, Some(error)),
+        };
+        self.failed.push(FailedAssertion { test: test.name.clone(), check, expected, got, error });
+    }
+}
+
 fn print(out: &mut impl Write, path: &Path, report: &Report) -> io::Result<()> {
-    let word = |allowed: bool| if allowed { "allowed" } else { "denied" };
     for failed in &report.failed {
-        let got = match (failed.got, &failed.error) {
-            (Some(got), _) => word(got).to_owned(),
+        let got = match (&failed.got, &failed.error) {
+            (Some(got), _) => got.to_string(),
             (None, error) => format!("the error: {}", error.as_deref().unwrap_or("none")),
         };
         let FailedAssertion { test, check, expected, .. } = failed;
-        writeln!(out, "FAIL {}: {test}: {check}: expected {}, got {got}", path.display(), word(*expected))?;
+        writeln!(out, "FAIL {}: {test}: {check}: expected {expected}, got {got}", path.display())?;
     }
     Ok(())
 }

@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::check::model_id;
 use super::client::{Answer, Client, ClientError, Page, StoreArgs, each_page};
 use super::failure::Failure;
 use super::model_file::GivenModel;
 use super::output::{self, Table};
+use super::query::model_id;
 use crate::model::ModelId;
 use crate::model::limits::PAGE_SIZE_MAX;
 use crate::schema::{self, json};

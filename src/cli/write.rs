@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::check::json_object;
 use super::client::{Client, ClientError, StoreArgs};
 use super::failure::Failure;
 use super::output;
+use super::query::json_object;
 use super::tuple_file::{self, Format, GivenTuple};
 use crate::model::limits::TUPLES_PER_WRITE_MAX;
 use crate::model::{Clock, Instant, SystemClock, TupleKey};
