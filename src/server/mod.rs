@@ -7,9 +7,10 @@
 //! - `routes/`: one file per operation.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `error`: writing answers.
 //! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
-//! - `listen`: connections, and stopping gracefully.
+//! - `listen`: connections, and stopping gracefully; `base_url`: where clients reach the server.
 
 mod app;
+mod base_url;
 mod config;
 mod error;
 mod extract;
@@ -24,6 +25,7 @@ mod routes;
 mod token;
 mod wire;
 
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
 pub use origins::{CorsOrigin, CorsOrigins};
@@ -88,12 +90,14 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
             "/stores/{store_id}/assertions/{id}",
             get(routes::assertions::read).put(routes::assertions::write),
         )
+        .merge(routes::authzen::of_a_store())
         .merge(routes::unimplemented::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     Router::new()
         .route("/stores", get(routes::stores::list).post(routes::stores::create))
         .merge(of_a_store)
+        .merge(routes::authzen::of_the_configured_store(app))
         .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
         .route_layer(from_fn_with_state(permits, middleware::shed))
 }

@@ -121,16 +121,12 @@ fn an_operation_of_openfga_that_there_is_not_yet_is_told_by_its_name() {
         ("POST", "/list-objects", "ListObjects"),
         ("POST", "/streamed-list-objects", "StreamedListObjects"),
         ("POST", "/list-users", "ListUsers"),
-        ("POST", "/access/v1/evaluation", "AuthZEN"),
-        ("POST", "/access/v1/search/subject", "AuthZEN"),
         ("PATCH", "", "UpdateStore"),
     ] {
         let answer = server.send(method, &format!("{store}{operation}"), &[], Some("{}"));
         let expected = format!("{name} is not implemented by this version of Tenure");
         assert_eq!(answer.fails(404, "unimplemented"), expected);
     }
-    let path = format!("/.well-known/authzen-configuration/{}", server.store);
-    server.send("GET", &path, &[], None).fails(404, "unimplemented");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The operations, one file each: a request read, the engine asked, its answer written.
 
 pub(super) mod assertions;
+pub(super) mod authzen;
 pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;

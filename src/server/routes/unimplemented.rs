@@ -2,7 +2,7 @@
 //! which of its operations is missing.
 
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, post};
 
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
@@ -14,8 +14,6 @@ pub(in crate::server) fn of_a_store<D: Database>() -> Router<App<D>> {
         .route("/stores/{store_id}/list-objects", posted("ListObjects"))
         .route("/stores/{store_id}/streamed-list-objects", posted("StreamedListObjects"))
         .route("/stores/{store_id}/list-users", posted("ListUsers"))
-        .route("/stores/{store_id}/access/v1/{*operation}", posted("AuthZEN"))
-        .route("/.well-known/authzen-configuration/{store_id}", get(|| missing("AuthZEN")))
 }
 
 fn posted<D: Database>(name: &'static str) -> MethodRouter<App<D>> {
