@@ -12,8 +12,9 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::listen_address;
+use crate::model::StoreId;
 use crate::model::limits::{EvaluationLimits, ListLimits};
-use crate::server::{CorsOrigins, ServerConfig};
+use crate::server::{BaseUrl, CorsOrigins, ServerConfig};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -93,6 +94,15 @@ pub struct Overrides {
     /// Longest time for open requests when the server stops, in milliseconds [default: 10000]
     #[arg(long, value_name = "MS", env = "TENURE_GRACE_PERIOD_MS", value_parser = milliseconds)]
     grace_period_ms: Option<u64>,
+
+    /// Store that the AuthZEN paths without one, such as /access/v1/evaluation, ask [default: none]
+    #[arg(long, value_name = "ID", env = "TENURE_AUTHZEN_STORE")]
+    authzen_store: Option<String>,
+
+    /// Where clients reach the server, such as https://tenure.example, for AuthZEN's configuration document [default: the
+    /// host that a client names]
+    #[arg(long, value_name = "URL", env = "TENURE_AUTHZEN_BASE_URL")]
+    authzen_base_url: Option<String>,
 
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
     #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
@@ -196,6 +206,8 @@ impl Settings {
                 watches_max: count("watches_max", watches)?,
                 watch_heartbeat: heartbeat(set.watch_heartbeat_ms)?.unwrap_or(server.watch_heartbeat),
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
+                authzen_store: set.authzen_store.map(store_id).transpose()?,
+                authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
             },
             evaluation: EvaluationLimits {
                 depth_max: positive("evaluation_depth_max", depth, "hop")?,
@@ -217,6 +229,16 @@ fn positive<N: Default + PartialEq + Display>(name: &str, value: N, unit: &str) 
         return Err(format!("`{name}` is {value}; expected at least 1 {unit}"));
     }
     Ok(value)
+}
+
+fn store_id(text: String) -> Result<StoreId, String> {
+    text.parse().map_err(|()| {
+        format!("`authzen_store` is `{text}`; expected the id of a store, as `tenure store list` shows it")
+    })
+}
+
+fn base_url(text: String) -> Result<BaseUrl, String> {
+    text.parse().map_err(|error| format!("`authzen_base_url`: {error}"))
 }
 
 /// A number of requests, watches, connections or results.
@@ -264,6 +286,8 @@ impl Overrides {
             watches_max: self.watches_max.or(other.watches_max),
             watch_heartbeat_ms: self.watch_heartbeat_ms.or(other.watch_heartbeat_ms),
             grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
+            authzen_store: self.authzen_store.or(other.authzen_store),
+            authzen_base_url: self.authzen_base_url.or(other.authzen_base_url),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),

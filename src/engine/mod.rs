@@ -3,6 +3,7 @@
 //! The engine wires the store, the language and the evaluator together. It must never know of HTTP, and it holds
 //! no state that a restart would lose: everything is in the database, and what it keeps besides is derived.
 
+mod actions;
 mod assertions;
 mod changes;
 mod error;
@@ -11,6 +12,7 @@ mod models;
 mod request;
 mod validate;
 
+pub use actions::HeldRelations;
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use request::{
@@ -244,6 +246,18 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         checks: &[BatchCheckItem],
     ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
+        self.batch_check_until(store, context, checks, None)
+    }
+
+    /// [`batch_check`](Self::batch_check), in their order up to the first check with this decision, which is the last one of
+    /// the outcomes. A check that fails is no allowance.
+    pub fn batch_check_until(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        checks: &[BatchCheckItem],
+        until: Option<bool>,
+    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
         let mut counts = ReadCounts::default();
@@ -263,7 +277,15 @@ impl<D: Database> Engine<D> {
             let decision = decision?;
             Ok(CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until })
         };
-        let value = checks.iter().map(&mut one).collect();
+        let mut value = BatchOutcomes::new();
+        for check in checks {
+            let outcome = one(check);
+            let allowed = outcome.as_ref().is_ok_and(|answer| answer.allowed);
+            value.push(outcome);
+            if until == Some(allowed) {
+                break;
+            }
+        }
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 

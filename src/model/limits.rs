@@ -34,6 +34,8 @@ pub const ASSERTIONS_BYTES_MAX: usize = 64_000;
 pub const PAGE_SIZE_MAX: usize = 100;
 /// Page size where a request names none, in entries.
 pub const PAGE_SIZE_DEFAULT: usize = 50;
+/// Largest page of an AuthZEN search, in entries; it is the size where a request names none, too.
+pub const SEARCH_PAGE_MAX: usize = 1000;
 /// Longest continuation token, in bytes.
 pub const CONTINUATION_TOKEN_BYTES_MAX: usize = 5120;
 

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use super::base_url::BaseUrl;
 use super::origins::CorsOrigins;
+use crate::model::StoreId;
 use crate::model::limits::BODY_BYTES_MAX;
 
 /// The server's limits. What one evaluation may cost is the engine's.
@@ -31,6 +33,10 @@ pub struct ServerConfig {
     pub watch_heartbeat: Duration,
     /// Longest time that open requests are given when the server stops.
     pub grace_period: Duration,
+    /// The store that AuthZEN's paths ask where they name none.
+    pub authzen_store: Option<StoreId>,
+    /// Where clients reach the server, for AuthZEN's configuration document.
+    pub authzen_base_url: Option<BaseUrl>,
 }
 
 impl Default for ServerConfig {
@@ -47,6 +53,8 @@ impl Default for ServerConfig {
             watches_max: 1_000,
             watch_heartbeat: Duration::from_millis(15_000),
             grace_period: Duration::from_millis(10_000),
+            authzen_store: None,
+            authzen_base_url: None,
         }
     }
 }

@@ -8,8 +8,10 @@
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
+//! - `base_url`: where clients reach the server.
 
 mod app;
+mod base_url;
 mod config;
 mod error;
 mod extract;
@@ -27,6 +29,7 @@ mod token;
 mod watches;
 mod wire;
 
+pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
 pub use origins::{CorsOrigin, CorsOrigins};
@@ -101,12 +104,13 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
             "/stores/{store_id}/assertions/{id}",
             get(routes::assertions::read).put(routes::assertions::write),
         )
-        .merge(routes::unimplemented::of_a_store())
+        .merge(routes::authzen::of_a_store())
         .route_layer(from_fn(middleware::name_store));
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     Router::new()
         .route("/stores", get(routes::stores::list).post(routes::stores::create))
         .merge(of_a_store)
+        .merge(routes::authzen::of_the_configured_store(app))
         .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
         .route_layer(from_fn_with_state(permits, middleware::shed))
 }

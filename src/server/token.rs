@@ -75,6 +75,31 @@ pub(super) fn to_changes(
     }
 }
 
+/// A place in the results of a search.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SearchPlace {
+    /// Which search.
+    pub(super) search: u64,
+    /// The size of its pages.
+    pub(super) limit: usize,
+    /// The last result before the place.
+    pub(super) after: String,
+}
+
+/// At this place begins the next page of a search.
+pub(super) fn of_search(store: StoreId, place: &SearchPlace) -> String {
+    let SearchPlace { search, limit, after } = place;
+    encode(&["search", &store.to_string(), &search.to_string(), &limit.to_string(), after])
+}
+
+/// Reads [`of_search`].
+pub(super) fn to_search(store: StoreId, token: &str) -> Result<Option<SearchPlace>, ApiError> {
+    decode(token, &["search", &store.to_string()], |parts| {
+        let (search, limit) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(SearchPlace { search, limit, after: parts.next()?.to_owned() })
+    })
+}
+
 fn encode(parts: &[&str]) -> String {
     let mut text = VERSION.to_owned();
     for part in parts {
@@ -121,6 +146,8 @@ mod tests {
         assert_eq!(to_models(STORE, &of_models(STORE, OTHER)).unwrap(), Some(OTHER));
         let position = LogPosition { revision: Revision(u64::MAX), index: u32::MAX };
         assert_eq!(to_changes(STORE, "", &of_changes(STORE, "", position)).unwrap(), Some(position));
+        let place = SearchPlace { search: u64::MAX, limit: 7, after: "größe".to_owned() };
+        assert_eq!(to_search(STORE, &of_search(STORE, &place)).unwrap(), Some(place));
         assert_eq!(to_tuples(STORE, "").unwrap(), None);
     }
 

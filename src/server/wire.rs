@@ -48,10 +48,15 @@ pub(super) fn relation(fields: &mut Fields) -> Result<Box<str>, ApiError> {
 
 /// Takes the text of the field `relation`.
 pub(super) fn relation_of(fields: &Fields, text: String) -> Result<Box<str>, ApiError> {
+    relation_named(fields, "relation", text)
+}
+
+/// Takes the text of a field that names a relation.
+pub(super) fn relation_named(fields: &Fields, name: &str, text: String) -> Result<Box<str>, ApiError> {
     match check_relation(&text) {
         Ok(()) => Ok(text.into()),
         Err(error) => Err(ApiError::invalid(
-            &fields.path("relation"),
+            &fields.path(name),
             format!("the name {error}; expected 1 to 50 bytes without `:`, `#`, `@` and white space"),
         )),
     }

@@ -50,6 +50,14 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
         "cors_origins = [\"app.example\"]\n",
         "`cors_origins`: `app.example` is no origin such as `https://",
     );
+    refused(
+        "authzen_store = \"x\"\n",
+        "`authzen_store` is `x`; expected the id of a store, as `tenure store list` shows it",
+    );
+    refused(
+        "authzen_base_url = \"api.example\"\n",
+        "`authzen_base_url`: `api.example` is no base URL such as `https://tenure.example`",
+    );
     refused("connections_max = 0\n", "`connections_max` is 0; expected 1 to 1000000");
     refused("log = \"a=b=c\"\n", "`log` is no filter such as `info`");
 }

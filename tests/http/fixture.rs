@@ -59,6 +59,7 @@ impl Answer {
 /// A server with one store that has [`model`].
 pub struct Server {
     runtime: Runtime,
+    engine: Arc<Engine<MemoryDatabase>>,
     router: Router,
     clock: Arc<TestClock>,
     pub store: String,
@@ -74,9 +75,10 @@ impl Server {
         let now: Instant = NOW.parse().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(now.unix_micros())));
         let engine = Arc::new(Engine::new(MemoryDatabase::new(clock.clone()), limits));
-        let router = server::router(engine, config);
+        let router = server::router(Arc::clone(&engine), config);
         let mut server = Self {
             runtime: Runtime::new().unwrap(),
+            engine,
             router,
             clock,
             store: String::new(),
@@ -87,6 +89,12 @@ impl Server {
         assert_eq!(written.status, 201, "{}", written.body);
         server.model = written.body["authorization_model_id"].as_str().unwrap().to_owned();
         server
+    }
+
+    /// The same, with a configuration that may name its store.
+    pub fn configured(mut self, config: impl FnOnce(&str) -> ServerConfig) -> Self {
+        self.router = server::router(Arc::clone(&self.engine), &config(&self.store));
+        self
     }
 
     /// Another store, without a model.

@@ -8,6 +8,7 @@
 )]
 
 mod assertions;
+mod authzen;
 mod bad_input;
 mod batch_check;
 mod changes;

@@ -1,6 +1,7 @@
 //! The operations, one file each: a request read, the engine asked, its answer written.
 
 pub(super) mod assertions;
+pub(super) mod authzen;
 pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;
@@ -12,6 +13,5 @@ pub(super) mod models;
 pub(super) mod read;
 pub(super) mod stores;
 pub(super) mod streamed_list_objects;
-pub(super) mod unimplemented;
 pub(super) mod watch;
 pub(super) mod write;

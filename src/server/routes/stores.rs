@@ -4,9 +4,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use super::unimplemented;
 use crate::server::app::App;
-use crate::server::error::ApiError;
+use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, Parameters, StorePath};
 use crate::server::fields::Fields;
 use crate::server::paging::PageRequest;
@@ -112,7 +111,7 @@ pub(in crate::server) async fn delete<D: Database>(
 
 /// `PATCH /stores/{store_id}`, which OpenFGA names and does not have either.
 pub(in crate::server) async fn update() -> ApiError {
-    unimplemented::missing("UpdateStore").await
+    ApiError::new(Code::Unimplemented, "UpdateStore is not implemented by this version of Tenure")
 }
 
 fn check_name(fields: &Fields, name: &str) -> Result<(), ApiError> {

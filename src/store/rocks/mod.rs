@@ -175,7 +175,7 @@ impl Database for RocksDatabase {
     }
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
-        self.hand_over(Request::Commit { store, batch, done: Pending::new(done) });
+        self.hand_over(Request::Commit { store, batch: Box::new(batch), done: Pending::new(done) });
     }
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {

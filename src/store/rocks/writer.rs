@@ -33,7 +33,7 @@ pub(super) enum Message {
 
 /// What the writer is asked for.
 pub(super) enum Request {
-    Commit { store: StoreId, batch: Batch, done: Pending<Committed> },
+    Commit { store: StoreId, batch: Box<Batch>, done: Pending<Committed> },
     Create { name: Box<str>, done: Pending<StoreInfo> },
     Delete { store: StoreId, done: Pending<bool> },
 }
@@ -163,7 +163,7 @@ impl Writer {
         let at = self.clock.now();
         match request {
             Request::Commit { store, batch, done } => {
-                let outcome = self.accepting().and_then(|()| group.commit(store, batch, at));
+                let outcome = self.accepting().and_then(|()| group.commit(store, *batch, at));
                 answer(done, outcome)
             }
             Request::Create { name, done } => {

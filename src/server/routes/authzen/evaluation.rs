@@ -1,0 +1,172 @@
+//! Evaluation and evaluations: one question, or several in one request.
+
+use axum::extract::State;
+use serde::Serialize;
+
+use super::entities::{Entities, Question};
+use super::{AskedModel, AskedStore, query};
+use crate::engine::{Answer, BatchCheckItem, CheckAnswer, Engine, EngineError, QueryContext};
+use crate::model::limits::CHECKS_PER_BATCH_MAX;
+use crate::model::{ModelId, StoreId};
+use crate::server::app::App;
+use crate::server::error::ApiError;
+use crate::server::extract::Input;
+use crate::server::fields::Fields;
+use crate::server::reply::Reply;
+use crate::server::wire;
+use crate::store::Database;
+
+/// The answer to one question.
+#[derive(Serialize)]
+pub(super) struct Decision {
+    decision: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+}
+
+/// What there is to say beside the decision.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Context {
+    /// Time alone may change the decision from this instant on.
+    Ends { stable_until: String },
+    /// There is no decision; it counts as a denial.
+    Failed { error: Failed },
+}
+
+#[derive(Serialize)]
+pub(super) struct Failed {
+    status: u16,
+    message: String,
+}
+
+/// The answer to several questions.
+#[derive(Serialize)]
+pub(super) struct Decisions {
+    /// The answer where the request was one question, as the specification has it.
+    #[serde(flatten)]
+    single: Option<Decision>,
+    evaluations: Vec<Decision>,
+}
+
+/// Of which decision the first one ends the evaluations.
+struct Semantic(Option<bool>);
+
+/// What evaluations ask.
+enum Asked {
+    One(Question),
+    Many(Vec<Question>, Semantic),
+}
+
+/// `POST /access/v1/evaluation`
+pub(super) async fn evaluation<D: Database>(
+    State(app): State<App<D>>,
+    store: AskedStore,
+    AskedModel(model): AskedModel,
+    input: Input,
+) -> Result<Reply<Decision>, ApiError> {
+    let question = input.read(|fields| {
+        let entities = Entities::read(fields)?;
+        entities.question(|name| fields.path(name))
+    })?;
+    let answer = ask(&app, store.id, model, question).await?;
+    Ok(Reply::computed(&answer, Decision::new(&answer.value)))
+}
+
+/// `POST /access/v1/evaluations`
+pub(super) async fn evaluations<D: Database>(
+    State(app): State<App<D>>,
+    store: AskedStore,
+    AskedModel(model): AskedModel,
+    input: Input,
+) -> Result<Reply<Decisions>, ApiError> {
+    let (questions, Semantic(until)) = match input.read(asked)? {
+        Asked::Many(questions, semantic) => (questions, semantic),
+        Asked::One(question) => {
+            let answer = ask(&app, store.id, model, question).await?;
+            let decision = || Decision::new(&answer.value);
+            let body = Decisions { single: Some(decision()), evaluations: vec![decision()] };
+            return Ok(Reply::computed(&answer, body));
+        }
+    };
+    let context = QueryContext { model, ..QueryContext::default() };
+    let checks: Vec<_> = questions.into_iter().map(item).collect();
+    let ask = move |engine: &Engine<D>| engine.batch_check_until(store.id, &context, &checks, until);
+    let (answer, counts) = app.run_query(ask).await?;
+    app.metrics.evaluated(counts.total());
+    let decision = |outcome: &Result<CheckAnswer, EngineError>| {
+        app.metrics.checked(outcome.as_ref());
+        outcome.as_ref().map_or_else(|error| Decision::failed(error.clone().into()), Decision::new)
+    };
+    let evaluations = answer.value.iter().map(decision).collect();
+    Ok(Reply::computed(&answer, Decisions { single: None, evaluations }))
+}
+
+/// Reads everything that evaluations ask. What cannot be read, or lacks a part, concerns the whole request.
+fn asked(fields: &mut Fields) -> Result<Asked, ApiError> {
+    let defaults = Entities::read(fields)?;
+    let semantic = fields.object("options", semantic)?.unwrap_or(Semantic(None));
+    let questions = fields.objects("evaluations", |fields| {
+        let entities = Entities::read(fields)?.or(&defaults);
+        entities.question(|name| fields.path(name))
+    })?;
+    if questions.is_empty() {
+        return Ok(Asked::One(defaults.question(|name| fields.path(name))?));
+    }
+    if questions.len() > CHECKS_PER_BATCH_MAX {
+        let found = questions.len();
+        let expected = format!("received {found} evaluations, the maximum allowed is {CHECKS_PER_BATCH_MAX}");
+        return Err(ApiError::invalid(&fields.path("evaluations"), expected));
+    }
+    Ok(Asked::Many(questions, semantic))
+}
+
+/// Reads `evaluations_semantic`.
+fn semantic(fields: &mut Fields) -> Result<Semantic, ApiError> {
+    match fields.string("evaluations_semantic")?.as_str() {
+        "" | "execute_all" => Ok(Semantic(None)),
+        "deny_on_first_deny" => Ok(Semantic(Some(false))),
+        "permit_on_first_permit" => Ok(Semantic(Some(true))),
+        _ => Err(ApiError::invalid(
+            &fields.path("evaluations_semantic"),
+            "expected one of `execute_all`, `deny_on_first_deny` and `permit_on_first_permit`",
+        )),
+    }
+}
+
+async fn ask<D: Database>(
+    app: &App<D>,
+    store: StoreId,
+    model: Option<ModelId>,
+    question: Question,
+) -> Result<Answer<CheckAnswer>, ApiError> {
+    let Question { check, context } = question;
+    let context = query(model, context);
+    let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &check)).await;
+    app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
+    let (answer, counts) = outcome?;
+    app.metrics.evaluated(counts.total());
+    Ok(answer)
+}
+
+fn item(Question { check, context }: Question) -> BatchCheckItem {
+    BatchCheckItem { check, contextual_tuples: Vec::new(), context }
+}
+
+impl Decision {
+    fn new(answer: &CheckAnswer) -> Self {
+        let ends = |until| Context::Ends { stable_until: wire::instant(until) };
+        Self { decision: answer.allowed, context: answer.stable_until.map(ends) }
+    }
+
+    /// A question that has no answer is denied.
+    fn failed(error: ApiError) -> Self {
+        Self { decision: false, context: Some(Context::Failed { error: Failed::new(error) }) }
+    }
+}
+
+impl Failed {
+    pub(super) fn new(error: ApiError) -> Self {
+        Self { status: error.code.status().as_u16(), message: error.message }
+    }
+}
