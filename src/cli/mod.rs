@@ -5,6 +5,7 @@
 
 mod check;
 mod client;
+mod event_stream;
 mod expand;
 mod failure;
 mod listen_address;
@@ -20,6 +21,7 @@ pub mod store_test;
 mod stored_model;
 mod tuple_file;
 mod verify;
+mod watch;
 pub mod workload;
 mod write;
 
@@ -57,6 +59,7 @@ enum Command {
     Write(write::WriteArgs),
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
+    Watch(watch::WatchArgs),
     Check(check::CheckArgs),
     Expand(expand::ExpandArgs),
 }
@@ -105,6 +108,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
+        Command::Watch(args) => args.run(out)?,
         Command::Check(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
     }
