@@ -19,7 +19,7 @@ test: deps ## Run all tests
 	$(CARGO) test --release --locked
 	@python3 -c 'import openfga_sdk' 2>/dev/null || echo "NOT RUN: the Python of the README, as python3 has no openfga_sdk (make sdk)"
 
-sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR where it can
+sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR
 	@scripts/sdk install
 	@scripts/sdk run "$(TARGET_DIR)/release/tenure"
 

@@ -3,6 +3,7 @@
 //! Blocking, one request at a time, each with a time limit. It knows paths, headers and errors; what an answer means
 //! stands with the command that asked. It must never print.
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 use ureq::Agent;
+use ureq::http::request::Builder;
 use ureq::http::{Request, StatusCode, Uri};
 
 use crate::model::StoreId;
@@ -208,16 +210,33 @@ impl Client {
 
     /// Asks for `path`, which begins with `/`. Entries of `query` without a value are left out.
     pub fn get(&self, path: &str, query: &[(&str, Option<&str>)]) -> Result<Answer, ClientError> {
-        let mut target = path.to_owned();
-        let mut separator = '?';
-        for (name, value) in query.iter().filter_map(|(name, value)| value.map(|value| (name, value))) {
-            target.push(separator);
-            target.push_str(name);
-            target.push('=');
-            percent_encode(value, &mut target);
-            separator = '&';
+        self.send("GET", &target(path, query), None)
+    }
+
+    /// Asks for a stream of events, behind the one of the id `after` where that is given. It may be silent for as long as
+    /// one request may take; longer, and it is taken for broken.
+    pub fn stream(
+        &self,
+        path: &str,
+        query: &[(&str, Option<&str>)],
+        after: Option<&str>,
+    ) -> Result<impl io::Read + use<>, ClientError> {
+        let mut request = self.request("GET", &target(path, query)).header("Accept", "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after);
         }
-        self.send("GET", &target, None)
+        let request = request.body(()).map_err(|error| self.failure(error.into()))?;
+        let silence = Some(Duration::from_secs(self.timeout_s));
+        let request = self.agent.configure_request(request);
+        let request = request.timeout_global(None).timeout_connect(silence);
+        let request = request.timeout_recv_response(silence).timeout_per_read(silence);
+        let mut answer = self.agent.run(request.build()).map_err(|error| self.failure(error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.body_mut().read_to_string().map_err(|error| self.failure(error))?;
+            return Err(self.refusal(status, &body));
+        }
+        Ok(answer.into_body().into_reader())
     }
 
     /// Posts `body` as JSON to `path`.
@@ -230,13 +249,17 @@ impl Client {
         self.send("DELETE", path, None)
     }
 
-    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+    fn request(&self, method: &str, target: &str) -> Builder {
         let address = format!("{}{target}", self.server);
-        let mut request =
-            Request::builder().method(method).uri(address.as_str()).header("Tenure-Strict", "true");
-        if let Some(authorization) = &self.authorization {
-            request = request.header("Authorization", authorization);
+        let request = Request::builder().method(method).uri(address.as_str()).header("Tenure-Strict", "true");
+        match &self.authorization {
+            Some(authorization) => request.header("Authorization", authorization),
+            None => request,
         }
+    }
+
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Answer, ClientError> {
+        let request = self.request(method, target);
         let answer = match body {
             Some(body) => {
                 let request = request.header("Content-Type", "application/json").body(body.to_string());
@@ -292,6 +315,20 @@ pub fn each_page<P: Page, E: From<ClientError>>(
         }
         token = next;
     }
+}
+
+/// A path with the entries of its query that have a value.
+fn target(path: &str, query: &[(&str, Option<&str>)]) -> String {
+    let mut target = path.to_owned();
+    let mut separator = '?';
+    for (name, value) in query.iter().filter_map(|(name, value)| value.map(|value| (name, value))) {
+        target.push(separator);
+        target.push_str(name);
+        target.push('=');
+        percent_encode(value, &mut target);
+        separator = '&';
+    }
+    target
 }
 
 /// Appends `text` as the value of a query parameter: everything but unreserved characters is escaped (RFC 3986).

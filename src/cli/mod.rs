@@ -5,6 +5,7 @@
 
 mod check;
 mod client;
+mod event_stream;
 mod expand;
 mod failure;
 mod list;
@@ -23,6 +24,7 @@ pub mod store_test;
 mod stored_model;
 mod tuple_file;
 mod verify;
+mod watch;
 pub mod workload;
 mod write;
 
@@ -60,6 +62,7 @@ enum Command {
     Write(write::WriteArgs),
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
+    Watch(watch::WatchArgs),
     Check(check::CheckArgs),
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
@@ -110,6 +113,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Write(args) => args.run(out)?,
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
+        Command::Watch(args) => args.run(out)?,
         Command::Check(args) => return Ok(answer(args.run(out)?)),
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),

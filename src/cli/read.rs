@@ -74,8 +74,9 @@ struct ChangePage {
     continuation_token: String,
 }
 
+/// A change, as `tenure watch` shows it too.
 #[derive(Deserialize)]
-struct Change {
+pub struct Change {
     tuple_key: ShownTuple,
     operation: String,
     timestamp: String,
@@ -90,6 +91,20 @@ impl Page for TuplePage {
 impl Page for ChangePage {
     fn continuation_token(&self) -> &str {
         &self.continuation_token
+    }
+}
+
+impl Change {
+    /// An empty table of changes.
+    pub fn table() -> Table<6> {
+        Table::new(["TIME", "CHANGE", "SUBJECT", "RELATION", "OBJECT", "STATE"])
+    }
+
+    /// Its row.
+    pub fn row(&self) -> [String; 6] {
+        let [subject, relation, object, terms] = self.tuple_key.columns();
+        let operation = self.operation.strip_prefix("TUPLE_OPERATION_").unwrap_or(&self.operation);
+        [self.timestamp.clone(), operation.to_lowercase(), subject, relation, object, terms]
     }
 }
 
@@ -142,7 +157,7 @@ impl ChangesArgs {
         let path = format!("/stores/{}/changes", self.store.store);
         let start = self.start_time.map(|instant| instant.to_string());
         let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = Table::new(["TIME", "CHANGE", "SUBJECT", "RELATION", "OBJECT", "STATE"]);
+        let mut table = Change::table();
         let ask = |token: &str| {
             let token = Some(token).filter(|token| !token.is_empty());
             client.get(
@@ -159,13 +174,7 @@ impl ChangesArgs {
             if self.store.server.json {
                 return Ok(output::raw(out, answer)?);
             }
-            let row = |change: &Change| {
-                let [subject, relation, object, terms] = change.tuple_key.columns();
-                let operation =
-                    change.operation.strip_prefix("TUPLE_OPERATION_").unwrap_or(&change.operation);
-                [change.timestamp.clone(), operation.to_lowercase(), subject, relation, object, terms]
-            };
-            Ok::<_, Failure>(table.print(out, &page.changes.iter().map(row).collect::<Vec<_>>())?)
+            Ok::<_, Failure>(table.print(out, &page.changes.iter().map(Change::row).collect::<Vec<_>>())?)
         })?;
         if !self.store.server.json && table.is_empty() {
             writeln!(out, "no changes")?;

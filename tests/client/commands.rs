@@ -24,16 +24,16 @@ type park
 ";
 
 /// A server with a store that has the model.
-struct Fixture {
-    directory: TempDir,
-    server: Program,
-    store: String,
+pub struct Fixture {
+    pub directory: TempDir,
+    pub server: Program,
+    pub store: String,
 }
 
-struct Ended {
-    code: i32,
-    out: String,
-    error: String,
+pub struct Ended {
+    pub code: i32,
+    pub out: String,
+    pub error: String,
 }
 
 impl From<Output> for Ended {
@@ -47,7 +47,7 @@ impl From<Output> for Ended {
 }
 
 impl Fixture {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let directory = TempDir::new().unwrap();
         let server = Program::start(&directory.path().join("data"), &[]);
         let mut fixture = Self { directory, server, store: String::new() };
@@ -63,16 +63,21 @@ impl Fixture {
         path.to_str().unwrap().to_owned()
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    /// The program with these arguments, for the store on the server.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = clean(BINARY);
         command.args(arguments).env("TENURE_SERVER", format!("http://{}", self.server.address));
         if !self.store.is_empty() {
             command.env("TENURE_STORE", &self.store);
         }
-        command.output().unwrap().into()
+        command
     }
 
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    pub fn ok(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!((ended.code, ended.error.as_str()), (0, ""), "{arguments:?}");
         ended.out

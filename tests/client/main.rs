@@ -14,6 +14,7 @@ mod commands;
 #[path = "../http/program.rs"]
 mod program;
 mod readme;
+mod watch;
 
 use std::process::Command;
 
