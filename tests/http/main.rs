@@ -14,6 +14,7 @@ mod check;
 mod config;
 mod expand;
 mod fixture;
+mod lists;
 mod middleware;
 mod models;
 mod origins;
