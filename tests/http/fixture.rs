@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tenure::engine::Engine;
-use tenure::model::limits::EvaluationLimits;
+use tenure::model::limits::{EvaluationLimits, ListLimits};
 use tenure::model::{Clock, Instant};
 use tenure::server::{self, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
@@ -72,9 +72,18 @@ impl Server {
     }
 
     pub fn with(config: &ServerConfig, limits: EvaluationLimits) -> Self {
+        Self::made(config, limits, ListLimits::default())
+    }
+
+    pub fn with_lists(limits: EvaluationLimits, lists: ListLimits) -> Self {
+        Self::made(&ServerConfig::default(), limits, lists)
+    }
+
+    fn made(config: &ServerConfig, limits: EvaluationLimits, lists: ListLimits) -> Self {
         let now: Instant = NOW.parse().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(now.unix_micros())));
-        let engine = Arc::new(Engine::new(MemoryDatabase::new(clock.clone()), limits));
+        let engine = Engine::new(MemoryDatabase::new(clock.clone()), limits).with_list_limits(lists);
+        let engine = Arc::new(engine);
         let router = server::router(Arc::clone(&engine), config);
         let mut server = Self {
             runtime: Runtime::new().unwrap(),

@@ -16,6 +16,7 @@ mod check;
 mod config;
 mod expand;
 mod fixture;
+mod lists;
 mod middleware;
 mod models;
 mod origins;
