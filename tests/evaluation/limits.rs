@@ -127,6 +127,36 @@ fn a_chain_of_25_hops_is_walked_and_one_of_26_is_an_error() {
 }
 
 #[test]
+fn what_is_false_by_a_circle_only_does_not_hide_that_the_rest_is_not_known() {
+    const CIRCLE: &str = "
+model
+  schema 1.1
+type user
+type group
+  relations
+    define parent: [group]
+    define deep: [user, group#deep]
+    define same: [user, group#allowed]
+    define allowed: [user] but not (same and deep from parent)
+";
+    // Who is allowed is in `same`; whether that takes anything away depends on `deep` alone, which nobody is.
+    let tuples = "
+group:1 allowed user:ann
+group:1 same group:1#allowed
+group:1 parent group:2
+group:2 deep group:3#deep
+group:3 deep group:4#deep
+group:4 deep user:bob
+";
+    let allowed = |depth_max| {
+        let limits = EvaluationLimits { depth_max, ..EvaluationLimits::default() };
+        World::new(limits, CIRCLE, tuples).allowed("group:1 allowed user:ann")
+    };
+    assert!(allowed(25).unwrap());
+    assert!(matches!(allowed(2), Err(EngineError::TooComplex { .. })), "not known to be a denial");
+}
+
+#[test]
 fn a_path_that_decides_wins_over_one_that_is_too_long() {
     let world = World::new(EvaluationLimits::default(), GROUPS, &chain(26));
     assert!(world.allowed("document:1 viewer user:ann").unwrap(), "true wins in a union");
