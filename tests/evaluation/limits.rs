@@ -24,9 +24,9 @@ impl Clock for Noon {
 }
 
 /// A store with a model and tuples, each `object relation subject`, an end in seconds behind it if it has one.
-struct World {
-    engine: Engine<MemoryDatabase>,
-    store: StoreId,
+pub struct World {
+    pub engine: Engine<MemoryDatabase>,
+    pub store: StoreId,
 }
 
 fn parse(line: &str) -> (TupleKey, Option<Instant>) {
@@ -37,7 +37,7 @@ fn parse(line: &str) -> (TupleKey, Option<Instant>) {
 }
 
 impl World {
-    fn new(limits: EvaluationLimits, model: &str, tuples: &str) -> Self {
+    pub fn new(limits: EvaluationLimits, model: &str, tuples: &str) -> Self {
         let engine = Engine::new(MemoryDatabase::new(Arc::new(Noon)), limits);
         let store = engine.create_store("limits").unwrap().id;
         engine
