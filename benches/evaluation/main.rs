@@ -1,4 +1,4 @@
-//! What checks and writes cost on a real RocksDB, beside what the same reads and writes cost without Tenure.
+//! What checks, lists and writes cost on a real RocksDB, beside what the same reads and writes cost without Tenure.
 //!
 //! Each case is measured three times in one run, one after the other:
 //!
@@ -15,6 +15,7 @@
 
 mod alternate;
 mod bare;
+mod lists;
 mod loaded;
 mod record;
 mod table;
@@ -57,6 +58,7 @@ fn main() {
         few_questions(&mut criterion, &mut table, &prefix, workload::partners(count))
     });
     large(&mut criterion, &mut table);
+    lists::lists(&mut criterion, &mut table);
 
     table.print();
     let [few, .., many] = partners;

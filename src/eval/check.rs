@@ -285,7 +285,8 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(outcome)
     }
 
-    /// False wins over everything, a failure over what is unknown.
+    /// False wins over everything, a failure over what is unknown and over what is false by a cut: that is false only if
+    /// the operator above is, which what could not be known may well decide.
     fn intersection(
         &mut self,
         operands: &[ExprId],
@@ -302,15 +303,15 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             }
             until = until.min(outcome.until);
             (weakest, cut) = match (weakest, outcome.value) {
+                (Value::Failed(failure), _) | (_, Value::Failed(failure)) => {
+                    (Value::Failed(failure), cut.min(outcome.cut))
+                }
                 // Each operand that is false by a cut is enough by itself: the one with the innermost cut says most. One
                 // that is false as a fact may still come.
                 (Value::False, Value::False) => (Value::False, cut.max(outcome.cut)),
                 (Value::False, _) => (Value::False, cut),
                 (_, Value::False) => (Value::False, outcome.cut),
                 (weakest, Value::True) => (weakest, cut.min(outcome.cut)),
-                (Value::Failed(failure), _) | (_, Value::Failed(failure)) => {
-                    (Value::Failed(failure), cut.min(outcome.cut))
-                }
                 (_, Value::Unknown) => (Value::Unknown, cut.min(outcome.cut)),
             };
         }
@@ -334,9 +335,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let cut = base.cut.min(subtract.cut);
         let (value, cut) = match (base.value, subtract.value) {
             (_, Value::True) => return Ok(Outcome::new(Value::False, subtract.until)),
+            (Value::Failed(failure), _) | (_, Value::Failed(failure)) => (Value::Failed(failure), cut),
             // The base alone is enough.
             (Value::False, _) => (Value::False, base.cut),
-            (Value::Failed(failure), _) | (_, Value::Failed(failure)) => (Value::Failed(failure), cut),
             (_, Value::Unknown) => (Value::Unknown, cut),
             (_, Value::False) if subtract.cut != UNCUT => (Value::Unknown, cut),
             (value, Value::False) => (value, cut),
