@@ -4,7 +4,7 @@
 
 use super::ast::{Expr, Fold, FoldStep, Kind, Literal};
 use super::error::Problem;
-use super::library::{CostClass, Declaration, Function, Slot, declaration};
+use super::library::{Declaration, Function, Overload, Slot, declaration};
 use super::types::{TooComplex, Type, Unifier};
 use super::value::TypeName;
 
@@ -12,7 +12,7 @@ use super::value::TypeName;
 pub(super) type Parameter = (Box<str>, Type);
 
 /// What the checker found out about a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) enum Resolution {
     /// Nothing that the evaluation needs.
     #[default]
@@ -23,8 +23,8 @@ pub(super) enum Resolution {
     Parameter(usize),
     /// A type's name.
     Type(TypeName),
-    /// A call: the function, and the cost of the only overload that is possible, `Constant` if several are.
-    Call(Function, CostClass),
+    /// A call: the function, and its overload if only one is possible.
+    Call(Function, Option<&'static Overload>),
 }
 
 /// Checks an expression against the parameters; gives its type and a resolution for each node.
@@ -36,11 +36,13 @@ pub(super) fn check(
     let mut checker = Checker {
         parameters,
         locals: Vec::new(),
+        uses: Vec::new(),
         unifier: Unifier::default(),
         resolutions: vec![Resolution::None; nodes],
         mixed_comparisons: false,
     };
     let found = checker.check(root)?;
+    checker.refuse_types_as_values()?;
     let found = checker.substitute(root, &found)?;
     Ok((found, checker.resolutions))
 }
@@ -48,6 +50,8 @@ pub(super) fn check(
 struct Checker<'a> {
     parameters: &'a [Parameter],
     locals: Vec<(&'a str, Type)>,
+    /// Where macros' variables are used: the place, the name and the type.
+    uses: Vec<(&'a Expr, &'a str, Type)>,
     unifier: Unifier,
     resolutions: Vec<Resolution>,
     /// Whether numbers of different types may be compared. cel-go means to forbid it and forgets to once a macro was
@@ -79,15 +83,15 @@ impl<'a> Checker<'a> {
         match &expr.kind {
             Kind::Literal(literal) => Ok(literal_type(literal)),
             Kind::Ident { name, global } => self.ident(expr, name, *global),
-            Kind::Select { operand, field } => match self.qualified(expr) {
+            Kind::Select { operand, .. } => match self.qualified(expr) {
                 Some((resolution, found)) => {
                     self.resolve(expr, resolution);
                     Ok(found)
                 }
-                None => self.select(expr, operand, field),
+                None => self.select(expr, operand),
             },
-            Kind::Has { operand, field } => {
-                self.select(expr, operand, field)?;
+            Kind::Has { operand, .. } => {
+                self.select(expr, operand)?;
                 Ok(Type::Bool)
             }
             Kind::Call { function, target, args } => self.call(expr, function, target.as_deref(), args),
@@ -137,7 +141,17 @@ impl<'a> Checker<'a> {
         Ok(Type::Dyn)
     }
 
-    fn ident(&mut self, expr: &Expr, name: &str, global: bool) -> Result<Type, Problem> {
+    /// A macro's variable cannot stand for a type: cel-go takes the variable's name for the type's.
+    fn refuse_types_as_values(&mut self) -> Result<(), Problem> {
+        for (expr, name, found) in std::mem::take(&mut self.uses) {
+            if let Type::Type(_) = self.substitute(expr, &found)? {
+                return Err(Problem::new(expr.at, format!("reference to undefined type: {name}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn ident(&mut self, expr: &'a Expr, name: &'a str, global: bool) -> Result<Type, Problem> {
         let local = self.locals.iter().enumerate().rev().find(|(_, (local, _))| *local == name);
         let (resolution, found) = match local {
             Some((index, (_, found))) if !global => (Resolution::Local(index), found.clone()),
@@ -146,6 +160,9 @@ impl<'a> Checker<'a> {
                 undeclared(expr, &format!("{dot}{name}"))
             })?,
         };
+        if let Resolution::Local(_) = resolution {
+            self.uses.push((expr, name, found.clone()));
+        }
         self.resolve(expr, resolution);
         Ok(found)
     }
@@ -177,7 +194,7 @@ impl<'a> Checker<'a> {
         self.global(&parts.join("."))
     }
 
-    fn select(&mut self, expr: &Expr, operand: &'a Expr, _field: &str) -> Result<Type, Problem> {
+    fn select(&mut self, expr: &Expr, operand: &'a Expr) -> Result<Type, Problem> {
         let found = self.check(operand)?;
         let found = self.substitute(expr, &found)?;
         match &found {
@@ -200,9 +217,10 @@ impl<'a> Checker<'a> {
         target: Option<&'a Expr>,
         args: &'a [Expr],
     ) -> Result<Type, Problem> {
-        let mut types = Vec::with_capacity(args.len() + 1);
-        for arg in target.into_iter().chain(args) {
-            types.push(self.check(arg)?);
+        // The target comes last: a macro among the arguments allows mixed comparisons in it.
+        let mut types = args.iter().map(|arg| self.check(arg)).collect::<Result<Vec<_>, _>>()?;
+        if let Some(target) = target {
+            types.insert(0, self.check(target)?);
         }
         let declaration = declaration(name).ok_or_else(|| undeclared(expr, name))?;
         self.overload(expr, declaration, target.is_some(), &types)
@@ -212,12 +230,12 @@ impl<'a> Checker<'a> {
     fn overload(
         &mut self,
         expr: &Expr,
-        declaration: &Declaration,
+        declaration: &'static Declaration,
         is_method: bool,
         args: &[Type],
     ) -> Result<Type, Problem> {
         let mut result: Option<Type> = None;
-        let mut fitting = Vec::new();
+        let mut fitting = Vec::with_capacity(declaration.overloads.len());
         for overload in declaration.overloads {
             if overload.is_method != is_method
                 || overload.args.len() != args.len()
@@ -231,7 +249,7 @@ impl<'a> Checker<'a> {
             if !self.unifier.assignable(&pairs).map_err(too_complex(expr))? {
                 continue;
             }
-            fitting.push(overload.cost);
+            fitting.push(overload);
             let found = self.substitute(expr, &slot_type(overload.result, &variables))?;
             result = Some(match result {
                 None => found,
@@ -248,8 +266,8 @@ impl<'a> Checker<'a> {
         let Some(result) = result else {
             return Err(self.no_overload(expr, declaration.name, is_method, args));
         };
-        let cost = if let [only] = *fitting { only } else { CostClass::Constant };
-        self.resolve(expr, Resolution::Call(declaration.function, cost));
+        let only = if let [only] = *fitting { Some(only) } else { None };
+        self.resolve(expr, Resolution::Call(declaration.function, only));
         Ok(result)
     }
 
@@ -296,7 +314,8 @@ impl<'a> Checker<'a> {
                 self.assignable(&fold.range, &Type::Dyn, &range)?;
                 Type::Dyn
             }
-            Type::Dyn | Type::Any | Type::Error => Type::Dyn,
+            // A parameter declared as `any` is none: it must be made one with `dyn(…)`.
+            Type::Dyn | Type::Error => Type::Dyn,
             other => {
                 return Err(Problem::new(
                     fold.range.at,
@@ -321,6 +340,7 @@ impl<'a> Checker<'a> {
             }
             FoldStep::Filter(predicate) => {
                 let found = self.check(predicate)?;
+                self.uses.push((predicate, &fold.variable, element.clone()));
                 let result = Type::list(element);
                 self.conditional(expr, &[found, result.clone(), result])?
             }

@@ -98,13 +98,13 @@ impl Evaluator<'_> {
         if let [only] = &*call.args {
             let value = match self.node(only) {
                 Err(Failure::Error(message)) => {
-                    self.meter.charge(call_cost(call.cost, &[]))?;
+                    self.meter.charge(call_cost(call.cost(), &[]))?;
                     return Err(Failure::Error(message));
                 }
                 other => other?,
             };
-            self.meter.charge(call_cost(call.cost, &[&value]))?;
-            return functions::call(call.function, &call.name, &[value], self.meter);
+            self.meter.charge(call_cost(call.cost(), &[&value]))?;
+            return functions::call(call, &[value], self.meter);
         }
         let [left, right] = &*call.args else {
             return Err(Failure::error(format!("no such overload: {}", call.name)));
@@ -113,13 +113,13 @@ impl Evaluator<'_> {
         let left = self.node(left)?;
         let right = match self.node(right) {
             Err(Failure::Error(message)) => {
-                self.meter.charge(call_cost(call.cost, &[&left]))?;
+                self.meter.charge(call_cost(call.cost(), &[&left]))?;
                 return Err(Failure::Error(message));
             }
             other => other?,
         };
-        self.meter.charge(call_cost(call.cost, &[&left, &right]))?;
-        functions::call(call.function, &call.name, &[left, right], self.meter)
+        self.meter.charge(call_cost(call.cost(), &[&left, &right]))?;
+        functions::call(call, &[left, right], self.meter)
     }
 
     /// Selects, without charging for the attribute as a whole.

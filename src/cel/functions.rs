@@ -3,21 +3,24 @@
 use std::sync::Arc;
 
 use super::ip::IpAddress;
-use super::library::Function;
+use super::library::{Function, Slot};
 use super::meter::{Failure, Meter};
 use super::number::{format_double, parse_bool, parse_double, parse_int, parse_uint};
 use super::operators as op;
 use super::pattern;
+use super::plan::Call;
 use super::time::{Field, Timestamp, duration_field, format_duration, parse_duration};
 use super::value::{Value, truncate_to_int, truncate_to_uint};
 
-/// Applies a function. The name is for messages.
-pub(super) fn call(
-    function: Function,
-    name: &str,
-    args: &[Value],
-    meter: &mut Meter,
-) -> Result<Value, Failure> {
+/// Applies a function.
+pub(super) fn call(call: &Call, args: &[Value], meter: &mut Meter) -> Result<Value, Failure> {
+    let (function, name) = (call.function, &*call.name);
+    if let Some(overload) = call.overload
+        && function.is_bound_by_types()
+        && !overload.args.iter().zip(args).all(|(slot, arg)| is_of(*slot, arg))
+    {
+        return Err(undefined(name, args));
+    }
     match (function, args) {
         (Function::Not, [value]) => op::not(value),
         (Function::Negate, [value]) => op::negate(value),
@@ -62,6 +65,22 @@ pub(super) fn call(
             }
             _ => Err(undefined(name, args)),
         },
+    }
+}
+
+/// Whether a value is of the type that an overload declares.
+fn is_of(slot: Slot, value: &Value) -> bool {
+    match slot {
+        Slot::Bool => matches!(value, Value::Bool(_)),
+        Slot::Bytes => matches!(value, Value::Bytes(_)),
+        Slot::Double => matches!(value, Value::Double(_)),
+        Slot::Duration => matches!(value, Value::Duration(_)),
+        Slot::Int => matches!(value, Value::Int(_)),
+        Slot::IpAddress => matches!(value, Value::IpAddress(_)),
+        Slot::String => matches!(value, Value::String(_)),
+        Slot::Timestamp => matches!(value, Value::Timestamp(_)),
+        Slot::Uint => matches!(value, Value::Uint(_)),
+        Slot::Dyn | Slot::A | Slot::B | Slot::ListOfA | Slot::MapOfAB | Slot::TypeOfA => true,
     }
 }
 

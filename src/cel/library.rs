@@ -49,6 +49,25 @@ pub(super) enum Function {
 }
 
 impl Function {
+    /// Whether the one overload that fits an expression's types is the one that is used, whatever the values turn out
+    /// to be. Else they decide.
+    pub(super) fn is_bound_by_types(self) -> bool {
+        (self.is_conversion() && !matches!(self, Self::ToDyn | Self::ToType))
+            || matches!(
+                self,
+                Self::FullYear
+                    | Self::Month
+                    | Self::DayOfYear
+                    | Self::DayOfMonth
+                    | Self::Date
+                    | Self::DayOfWeek
+                    | Self::Hours
+                    | Self::Minutes
+                    | Self::Seconds
+                    | Self::Milliseconds
+            )
+    }
+
     /// Whether it converts a value. Of a constant, that is done when the condition is compiled.
     pub(super) fn is_conversion(self) -> bool {
         matches!(

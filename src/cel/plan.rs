@@ -11,7 +11,7 @@ use super::ast::{Expr, FoldStep as AstStep, Kind};
 use super::check::Resolution;
 use super::error::Problem;
 use super::functions;
-use super::library::{CostClass, Function};
+use super::library::{CostClass, Function, Overload};
 use super::meter::{Failure, Meter};
 use super::pattern;
 use super::value::{Key, Map, Value, same_numbers};
@@ -66,8 +66,16 @@ pub(super) struct Call {
     pub(super) function: Function,
     /// The function's name, for messages.
     pub(super) name: Box<str>,
-    pub(super) cost: CostClass,
+    /// The only overload that fits the types of the arguments, if there is only one.
+    pub(super) overload: Option<&'static Overload>,
     pub(super) args: Vec<Node>,
+}
+
+impl Call {
+    /// The class of its cost. Where the values decide what is called, it is `Constant`.
+    pub(super) fn cost(&self) -> CostClass {
+        self.overload.map_or(CostClass::Constant, |overload| overload.cost)
+    }
 }
 
 /// A macro over a list or a map's keys.
@@ -165,7 +173,7 @@ impl Planner<'_> {
     }
 
     fn call(&self, expr: &Expr, name: &str, target: Option<&Expr>, args: &[Expr]) -> Result<Node, Problem> {
-        let Resolution::Call(function, cost) = self.resolution(expr) else {
+        let Resolution::Call(function, overload) = self.resolution(expr) else {
             return Err(Problem::new(expr.at, format!("undeclared reference to '{name}' (in container '')")));
         };
         if let (Function::Index, [operand, index]) = (function, args) {
@@ -179,7 +187,7 @@ impl Planner<'_> {
             return self.qualified(operand, qualifier);
         }
         let args = self.nodes(target.into_iter().chain(args))?;
-        let call = Call { function, name: name.into(), cost, args };
+        let call = Call { function, name: name.into(), overload, args };
         match (function, &*call.args) {
             (Function::Matches, [_, Node::Constant(Value::String(text))]) => {
                 let pattern = pattern::compile(text).map_err(|message| Problem::new(expr.at, message))?;
@@ -189,17 +197,17 @@ impl Planner<'_> {
                     None => Node::Constant(Value::Null),
                 })
             }
-            (Function::In, [_, Node::Constant(Value::List(elements))]) if cost == CostClass::Elements => {
+            (Function::In, [_, Node::Constant(Value::List(elements))]) if call.cost() == CostClass::Elements => {
                 if elements.is_empty() {
                     return Ok(Node::Constant(Value::Bool(false)));
                 }
                 match (set(elements), call.args) {
                     (Some(set), args) => Ok(membership(args, set)),
-                    (None, args) => Ok(Node::Call(Call { args, function, name: name.into(), cost })),
+                    (None, args) => Ok(Node::Call(Call { args, function, name: name.into(), overload })),
                 }
             }
             (converts, [Node::Constant(value)]) if converts.is_conversion() => {
-                functions::call(function, name, std::slice::from_ref(value), &mut Meter::default())
+                functions::call(&call, std::slice::from_ref(value), &mut Meter::default())
                     .map(Node::Constant)
                     .map_err(|failure| refuse(expr, failure))
             }
