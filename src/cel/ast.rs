@@ -17,13 +17,26 @@ pub(super) struct Expr {
 pub(super) enum Kind {
     Literal(Literal),
     /// A name. With a leading dot it is looked up among the parameters only.
-    Ident { name: Box<str>, global: bool },
+    Ident {
+        name: Box<str>,
+        global: bool,
+    },
     /// `operand.field`
-    Select { operand: Box<Expr>, field: Box<str> },
+    Select {
+        operand: Box<Expr>,
+        field: Box<str>,
+    },
     /// `has(operand.field)`
-    Has { operand: Box<Expr>, field: Box<str> },
+    Has {
+        operand: Box<Expr>,
+        field: Box<str>,
+    },
     /// `function(args)`, `target.function(args)`, and all operators but those below.
-    Call { function: Box<str>, target: Option<Box<Expr>>, args: Vec<Expr> },
+    Call {
+        function: Box<str>,
+        target: Option<Box<Expr>>,
+        args: Vec<Expr>,
+    },
     /// `a && b && c`
     And(Vec<Expr>),
     /// `a || b || c`
@@ -67,5 +80,8 @@ pub(super) enum FoldStep {
     /// `filter`: the elements for which it holds.
     Filter(Expr),
     /// `map`, with the predicate of its longer form.
-    Map { predicate: Option<Expr>, transform: Expr },
+    Map {
+        predicate: Option<Expr>,
+        transform: Expr,
+    },
 }

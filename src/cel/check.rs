@@ -144,7 +144,7 @@ impl<'a> Checker<'a> {
     /// A macro's variable cannot stand for a type: cel-go takes the variable's name for the type's.
     fn refuse_types_as_values(&mut self) -> Result<(), Problem> {
         for (expr, name, found) in std::mem::take(&mut self.uses) {
-            if let Type::Type(_) = self.substitute(expr, &found)? {
+            if let Type::Meta(_) = self.substitute(expr, &found)? {
                 return Err(Problem::new(expr.at, format!("reference to undefined type: {name}")));
             }
         }
@@ -170,11 +170,13 @@ impl<'a> Checker<'a> {
     /// A parameter, or else a type, of this name.
     fn global(&self, name: &str) -> Option<(Resolution, Type)> {
         let parameter = self.parameters.iter().position(|(parameter, _)| **parameter == *name);
-        if let Some((index, (_, found))) = parameter.and_then(|index| Some((index, self.parameters.get(index)?))) {
+        if let Some((index, (_, found))) =
+            parameter.and_then(|index| Some((index, self.parameters.get(index)?)))
+        {
             return Some((Resolution::Parameter(index), found.clone()));
         }
         let name = TypeName::of_identifier(name)?;
-        Some((Resolution::Type(name), Type::Type(Type::Dyn.into())))
+        Some((Resolution::Type(name), Type::Meta(Type::Dyn.into())))
     }
 
     /// `a.b.c` where that whole name is declared. Parameters given in JSON may have dots in their names.
@@ -203,10 +205,8 @@ impl<'a> Checker<'a> {
                 self.assignable(expr, &Type::Dyn, &found)?;
                 Ok(Type::Dyn)
             }
-            Type::Dyn | Type::Any | Type::Error => Ok(Type::Dyn),
-            other => {
-                Err(Problem::new(expr.at, format!("type '{other}' does not support field selection")))
-            }
+            Type::Dyn | Type::Any => Ok(Type::Dyn),
+            other => Err(Problem::new(expr.at, format!("type '{other}' does not support field selection"))),
         }
     }
 
@@ -227,6 +227,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The result of a call, from all overloads that fit: if they differ in it, it is not known.
+    #[inline(never)]
     fn overload(
         &mut self,
         expr: &Expr,
@@ -244,7 +245,8 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let variables = [self.unifier.variable(), self.unifier.variable()];
-            let candidates: Vec<Type> = overload.args.iter().map(|slot| slot_type(*slot, &variables)).collect();
+            let candidates: Vec<Type> =
+                overload.args.iter().map(|slot| slot_type(*slot, &variables)).collect();
             let pairs: Vec<(&Type, &Type)> = args.iter().zip(&candidates).collect();
             if !self.unifier.assignable(&pairs).map_err(too_complex(expr))? {
                 continue;
@@ -271,6 +273,7 @@ impl<'a> Checker<'a> {
         Ok(result)
     }
 
+    #[inline(never)]
     fn no_overload(&mut self, expr: &Expr, name: &str, is_method: bool, args: &[Type]) -> Problem {
         let mut names = Vec::with_capacity(args.len());
         for arg in args {
@@ -286,6 +289,7 @@ impl<'a> Checker<'a> {
         Problem::new(expr.at, format!("found no matching overload for '{name}' applied to '{applied}'"))
     }
 
+    #[inline(never)]
     fn conditional(&mut self, expr: &Expr, types: &[Type; 3]) -> Result<Type, Problem> {
         let [condition, yes, no] = types;
         let result = self.unifier.variable();
@@ -296,6 +300,7 @@ impl<'a> Checker<'a> {
         self.substitute(expr, &result)
     }
 
+    #[inline(never)]
     fn expect_bool(&mut self, expr: &Expr, found: &Type) -> Result<(), Problem> {
         if self.assignable(expr, found, &Type::Bool)? {
             return Ok(());
@@ -315,7 +320,7 @@ impl<'a> Checker<'a> {
                 Type::Dyn
             }
             // A parameter declared as `any` is none: it must be made one with `dyn(…)`.
-            Type::Dyn | Type::Error => Type::Dyn,
+            Type::Dyn => Type::Dyn,
             other => {
                 return Err(Problem::new(
                     fold.range.at,
@@ -388,6 +393,6 @@ fn slot_type(slot: Slot, [a, b]: &[Type; 2]) -> Type {
         Slot::B => b.clone(),
         Slot::ListOfA => Type::list(a.clone()),
         Slot::MapOfAB => Type::map(a.clone(), b.clone()),
-        Slot::TypeOfA => Type::Type(a.clone().into()),
+        Slot::TypeOfA => Type::Meta(a.clone().into()),
     }
 }

@@ -6,7 +6,9 @@ use thiserror::Error;
 
 /// Why a condition cannot be used: its expression does not parse, does not type-check, or is not a boolean.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("failed to compile expression on condition '{condition}' - ERROR: {condition}:{line}:{column}: {message}")]
+#[error(
+    "failed to compile expression on condition '{condition}' - ERROR: {condition}:{line}:{column}: {message}"
+)]
 pub struct CompileError {
     /// The condition's name.
     pub condition: Box<str>,

@@ -4,13 +4,13 @@
 
 use std::mem::size_of;
 
+use super::functions;
 use super::library::CostClass;
 use super::meter::{Failure, LIST_COST, MAP_COST, Meter, call_cost, pattern_cost};
+use super::number::format_double;
 use super::operators::no_overload;
 use super::plan::{Attribute, Base, Call, Fold, FoldStep, Node, Qualifier, build_map};
 use super::value::{Key, Value, double_as_int, find};
-use super::functions;
-use super::number::format_double;
 
 type Outcome = Result<Value, Failure>;
 
@@ -159,9 +159,7 @@ impl Evaluator<'_> {
         };
         match index.key() {
             Some(key) => select(value, &key, false),
-            None => {
-                Err(Failure::error(format!("invalid qualifier type: {}", index.type_name().as_str())))
-            }
+            None => Err(Failure::error(format!("invalid qualifier type: {}", index.type_name().as_str()))),
         }
     }
 

@@ -12,7 +12,8 @@ use super::plan::Call;
 use super::time::{Field, Timestamp, duration_field, format_duration, parse_duration};
 use super::value::{Value, truncate_to_int, truncate_to_uint};
 
-/// Applies a function.
+/// Applies a function. It is no part of the evaluator's recursion, whose frames are to stay small.
+#[inline(never)]
 pub(super) fn call(call: &Call, args: &[Value], meter: &mut Meter) -> Result<Value, Failure> {
     let (function, name) = (call.function, &*call.name);
     if let Some(overload) = call.overload
@@ -90,7 +91,9 @@ fn undefined(name: &str, args: &[Value]) -> Failure {
 }
 
 fn matches(text: &Value, pattern: &Value) -> Result<Value, Failure> {
-    let (Value::String(text), Value::String(pattern)) = (text, pattern) else { return Err(op::no_overload()) };
+    let (Value::String(text), Value::String(pattern)) = (text, pattern) else {
+        return Err(op::no_overload());
+    };
     let compiled = pattern::compile(pattern).map_err(Failure::error)?;
     Ok(Value::Bool(compiled.is_match(text)))
 }

@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_told() {
-        for network in ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0/8", "/8"] {
+        for network in
+            ["", "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0/8", "/8"]
+        {
             check("10.1.1.1", network, None);
         }
         check("::1", "fe80::1%eth0/10", None);
@@ -102,7 +104,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told() {
-        for address in ["", "1.2.3", "1.2.3.04", "1.2.3.256", "::1%", "1.2.3.4%eth0", "%eth0", "::1::", " ::1"] {
+        for address in
+            ["", "1.2.3", "1.2.3.04", "1.2.3.256", "::1%", "1.2.3.4%eth0", "%eth0", "::1::", " ::1"]
+        {
             assert_eq!(IpAddress::parse(address), None, "{address}");
         }
     }

@@ -203,7 +203,10 @@ mod tests {
         use Token::{Double, Ident, Int, Symbol, Uint};
         check("1 1u 0x1F 0x1Fu", &[Int("1"), Uint("1"), Int("0x1F"), Uint("0x1F")]);
         check("1.5 .5 1e3 1.5e-3", &[Double("1.5"), Double(".5"), Double("1e3"), Double("1.5e-3")]);
-        check("1.a 1e 0xg", &[Int("1"), Symbol("."), Ident("a"), Int("1"), Ident("e"), Int("0"), Ident("xg")]);
+        check(
+            "1.a 1e 0xg",
+            &[Int("1"), Symbol("."), Ident("a"), Int("1"), Ident("e"), Int("0"), Ident("xg")],
+        );
         check("a<=b", &[Ident("a"), Symbol("<="), Ident("b")]);
         check("inn in", &[Ident("inn"), Token::In]);
     }
@@ -217,13 +220,10 @@ mod tests {
     #[test]
     fn texts_have_four_quotes_and_two_prefixes() {
         use Token::{Bytes, String};
-        check(r#"'a\'b' "a" r'\' b'a' bR"\""#, &[
-            String(r"'a\'b'"),
-            String("\"a\""),
-            String(r"r'\'"),
-            Bytes("'a'"),
-            Bytes("R\"\\\""),
-        ]);
+        check(
+            r#"'a\'b' "a" r'\' b'a' bR"\""#,
+            &[String(r"'a\'b'"), String("\"a\""), String(r"r'\'"), Bytes("'a'"), Bytes("R\"\\\"")],
+        );
         check("'''a\n'b'''  \"\"\"\"\"\"", &[String("'''a\n'b'''"), String("\"\"\"\"\"\"")]);
     }
 

@@ -13,9 +13,9 @@ pub(super) fn literal(token: Token<'_>, negative: bool) -> Option<Result<Literal
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .map(|text| Literal::String(text.into()))
             .ok_or("invalid unicode code point"),
-        Token::Bytes(text) => unescape(text, true)
-            .map(|bytes| Literal::Bytes(bytes.into()))
-            .ok_or("unable to unescape string"),
+        Token::Bytes(text) => {
+            unescape(text, true).map(|bytes| Literal::Bytes(bytes.into())).ok_or("unable to unescape string")
+        }
         Token::True => Ok(Literal::Bool(true)),
         Token::False => Ok(Literal::Bool(false)),
         Token::Null => Ok(Literal::Null),

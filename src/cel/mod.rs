@@ -33,8 +33,8 @@ mod value;
 
 use serde_json::Value as Json;
 
-pub use self::error::{CompileError, ContextError, EvaluateError};
 use self::error::Problem;
+pub use self::error::{CompileError, ContextError, EvaluateError};
 use self::meter::{Failure, Meter};
 use self::types::Type;
 use self::value::Value;
@@ -68,7 +68,8 @@ impl Program {
     /// What is wrong with the expression, and where: its syntax, a name that is not declared, an operation that its
     /// operands' types do not have, a constant that has no value, a result that is not a boolean.
     pub fn compile(condition: &Condition) -> Result<Self, CompileError> {
-        let plan = compile(condition).map_err(|problem| problem.locate(&condition.name, &condition.expression))?;
+        let plan =
+            compile(condition).map_err(|problem| problem.locate(&condition.name, &condition.expression))?;
         Ok(Self { name: condition.name.clone(), parameters: condition.parameters.clone(), plan })
     }
 

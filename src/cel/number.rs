@@ -3,9 +3,15 @@
 /// A decimal number, exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decimal {
-    Infinite { negative: bool },
+    Infinite {
+        negative: bool,
+    },
     /// `digits × 10^exponent`, the digits without zeros at either end; zero has none.
-    Finite { negative: bool, digits: String, exponent: i64 },
+    Finite {
+        negative: bool,
+        digits: String,
+        exponent: i64,
+    },
 }
 
 impl Decimal {
@@ -166,7 +172,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_told() {
-        for text in ["", " 1", "1 ", "1e", "e1", ".", "0x1", "1_0", "nan", "infinity", "--1", "１", "1e+-1"] {
+        for text in ["", " 1", "1 ", "1e", "e1", ".", "0x1", "1_0", "nan", "infinity", "--1", "１", "1e+-1"]
+        {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         for text in ["", "+nan", "infin", "1__0", "_1", "1_", "1e400", "0x1p3"] {
@@ -179,8 +186,14 @@ mod tests {
 
     #[test]
     fn doubles_are_written_as_go_does() {
-        let cases =
-            [(1.0, "1"), (-0.0, "-0"), (1e5, "100000"), (123456789.0, "1.23456789e+08"), (0.0001, "0.0001"), (0.00001, "1e-05")];
+        let cases = [
+            (1.0, "1"),
+            (-0.0, "-0"),
+            (1e5, "100000"),
+            (123456789.0, "1.23456789e+08"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+        ];
         for (number, expected) in cases {
             assert_eq!(format_double(number), expected);
         }

@@ -11,16 +11,48 @@ use crate::model::limits::CONDITION_NESTING_MAX;
 
 /// Names that cannot stand alone, though they may be fields.
 const RESERVED: [&str; 17] = [
-    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop", "package",
-    "namespace", "return", "var", "void", "while",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
 ];
 
-/// How strongly operators bind, from weak to strong; those of one row from left to right.
-const BINARY: [&[(&str, &str)]; 3] = [
-    &[("<", "_<_"), ("<=", "_<=_"), (">=", "_>=_"), (">", "_>_"), ("==", "_==_"), ("!=", "_!=_")],
-    &[("+", "_+_"), ("-", "_-_")],
-    &[("*", "_*_"), ("/", "_/_"), ("%", "_%_")],
-];
+/// How strongly an operator binds, and its function; `None` for what is no binary operator.
+fn binary_operator(token: Token<'_>) -> Option<(u8, &'static str)> {
+    Some(match token {
+        Token::Symbol("||") => (0, OR),
+        Token::Symbol("&&") => (1, AND),
+        Token::Symbol("<") => (2, "_<_"),
+        Token::Symbol("<=") => (2, "_<=_"),
+        Token::Symbol(">") => (2, "_>_"),
+        Token::Symbol(">=") => (2, "_>=_"),
+        Token::Symbol("==") => (2, "_==_"),
+        Token::Symbol("!=") => (2, "_!=_"),
+        Token::In => (2, "@in"),
+        Token::Symbol("+") => (3, "_+_"),
+        Token::Symbol("-") => (3, "_-_"),
+        Token::Symbol("*") => (4, "_*_"),
+        Token::Symbol("/") => (4, "_/_"),
+        Token::Symbol("%") => (4, "_%_"),
+        _ => return None,
+    })
+}
+
+const OR: &str = "_||_";
+const AND: &str = "_&&_";
 
 /// The tree of an expression.
 pub(super) fn parse(text: &str) -> Result<Tree, Problem> {
@@ -105,9 +137,9 @@ impl<'a> Parser<'a> {
             return Err(too_deep(self.at()));
         }
         self.depth += 1;
-        let mut expr = self.or()?;
+        let mut expr = self.binary(0)?;
         if let Some(at) = self.take("?") {
-            let yes = self.or()?;
+            let yes = self.binary(0)?;
             self.expect(":")?;
             let no = self.ternary()?;
             expr = self.node(at, Kind::Conditional(Box::new([expr, yes, no])))?;
@@ -116,45 +148,40 @@ impl<'a> Parser<'a> {
         Ok(expr)
     }
 
-    fn or(&mut self) -> Result<Expr, Problem> {
-        self.logic("||", Self::and, Kind::Or)
-    }
-
-    fn and(&mut self) -> Result<Expr, Problem> {
-        self.logic("&&", |parser| parser.binary(0), Kind::And)
-    }
-
-    /// Terms with one operator between them; one term is itself.
-    fn logic(
-        &mut self,
-        operator: &str,
-        term: fn(&mut Self) -> Result<Expr, Problem>,
-        kind: fn(Vec<Expr>) -> Kind,
-    ) -> Result<Expr, Problem> {
-        let first = term(self)?;
-        let Some(at) = self.take(operator) else { return Ok(first) };
-        let mut terms = vec![first, term(self)?];
-        while self.take(operator).is_some() {
-            terms.push(term(self)?);
-        }
-        self.node(at, kind(terms))
-    }
-
-    fn binary(&mut self, row: usize) -> Result<Expr, Problem> {
-        let Some(operators) = BINARY.get(row) else { return self.unary() };
-        let mut left = self.binary(row + 1)?;
-        loop {
+    /// Operands with operators between them that bind at least so strongly; all of them from left to right.
+    fn binary(&mut self, binding_min: u8) -> Result<Expr, Problem> {
+        let mut left = self.unary()?;
+        while let Some((binding, function)) = binary_operator(self.peek()).filter(|(b, _)| *b >= binding_min)
+        {
             let at = self.at();
-            let function = match self.peek() {
-                Token::Symbol(symbol) => operators.iter().find(|(found, _)| *found == symbol).map(|(_, f)| *f),
-                Token::In if row == 0 => Some("@in"),
-                _ => None,
-            };
-            let Some(function) = function else { return Ok(left) };
             self.next += 1;
-            let right = self.binary(row + 1)?;
-            left = self.call(at, function, vec![left, right])?;
+            let right = self.binary(binding + 1)?;
+            left = self.apply(at, function, left, right)?;
         }
+        Ok(left)
+    }
+
+    /// Applies a binary operator. Terms of one logical operator are one node.
+    fn apply(&mut self, at: usize, function: &str, left: Expr, right: Expr) -> Result<Expr, Problem> {
+        let kind = match (function, left.kind) {
+            (OR, Kind::Or(mut terms)) => {
+                terms.push(right);
+                Kind::Or(terms)
+            }
+            (AND, Kind::And(mut terms)) => {
+                terms.push(right);
+                Kind::And(terms)
+            }
+            (function, kind) => {
+                let left = Expr { kind, ..left };
+                match function {
+                    OR => Kind::Or(vec![left, right]),
+                    AND => Kind::And(vec![left, right]),
+                    _ => return self.call(at, function, vec![left, right]),
+                }
+            }
+        };
+        self.node(at, kind)
     }
 
     /// Signs, of which two are none.
@@ -321,10 +348,8 @@ impl<'a> Parser<'a> {
 
     /// A call of a method, or a macro.
     fn method(&mut self, at: usize, name: &str, target: Expr, args: Vec<Expr>) -> Result<Expr, Problem> {
-        if !matches!(
-            (name, args.len()),
-            ("all" | "exists" | "exists_one" | "filter" | "map", 2) | ("map", 3)
-        ) {
+        if !matches!((name, args.len()), ("all" | "exists" | "exists_one" | "filter" | "map", 2) | ("map", 3))
+        {
             let target = Some(Box::new(target));
             return self.node(at, Kind::Call { function: name.into(), target, args });
         }
@@ -377,7 +402,10 @@ fn for_each_child<'a>(kind: &'a Kind, mut each: impl FnMut(&'a Expr)) {
         Kind::Fold(fold) => {
             each(&fold.range);
             match &fold.step {
-                FoldStep::All(one) | FoldStep::Exists(one) | FoldStep::ExistsOne(one) | FoldStep::Filter(one) => {
+                FoldStep::All(one)
+                | FoldStep::Exists(one)
+                | FoldStep::ExistsOne(one)
+                | FoldStep::Filter(one) => {
                     each(one);
                 }
                 FoldStep::Map { predicate, transform } => {

@@ -575,9 +575,38 @@ mod tests {
     #[test]
     fn what_go_refuses_is_refused() {
         for pattern in [
-            "[", "(", ")", "a**", "a+*", "*", "|*", "(?P<a>x)(?P<a>y)", "(?P<>x)", "(?x)a", "(?i", "(?-)a", r"\8", r"\1",
-            r"\C", r"\Z", r"\pX", r"\p{Foo}", r"\x{110000}", r"\xg", r"\", "[b-a]", "[[:foo:]]", "a{1001}", "a{2,1}",
-            "(?:a{100}){100}", "[a", r"[\", r"\B", "(?:a{2}){501}", "(?=a)", "(?<!a)b",
+            "[",
+            "(",
+            ")",
+            "a**",
+            "a+*",
+            "*",
+            "|*",
+            "(?P<a>x)(?P<a>y)",
+            "(?P<>x)",
+            "(?x)a",
+            "(?i",
+            "(?-)a",
+            r"\8",
+            r"\1",
+            r"\C",
+            r"\Z",
+            r"\pX",
+            r"\p{Foo}",
+            r"\x{110000}",
+            r"\xg",
+            r"\",
+            "[b-a]",
+            "[[:foo:]]",
+            "a{1001}",
+            "a{2,1}",
+            "(?:a{100}){100}",
+            "[a",
+            r"[\",
+            r"\B",
+            "(?:a{2}){501}",
+            "(?=a)",
+            "(?<!a)b",
         ] {
             assert!(compile(pattern).is_err(), "{pattern}");
         }
@@ -586,9 +615,6 @@ mod tests {
 
     #[test]
     fn a_pattern_that_would_take_much_memory_is_refused() {
-        assert_eq!(
-            compile(r"\p{L}{1000}").unwrap_err(),
-            "error parsing regexp: expression too large"
-        );
+        assert_eq!(compile(r"\p{L}{1000}").unwrap_err(), "error parsing regexp: expression too large");
     }
 }

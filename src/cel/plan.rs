@@ -25,9 +25,16 @@ pub(super) enum Node {
     Or(Vec<Node>),
     Call(Call),
     /// `text.matches('pattern')`: the text, and the characters of the pattern.
-    Matches { text: Box<Node>, pattern: Regex, pattern_size: usize },
+    Matches {
+        text: Box<Node>,
+        pattern: Regex,
+        pattern_size: usize,
+    },
     /// Whether a value is among constants.
-    Member { element: Box<Node>, set: HashSet<Key> },
+    Member {
+        element: Box<Node>,
+        set: HashSet<Key>,
+    },
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
     Fold(Box<Fold>),
@@ -46,7 +53,11 @@ pub(super) enum Base {
     Parameter(usize),
     /// A macro's variable, counted from the outermost.
     Local(usize),
-    Conditional { condition: Box<Node>, yes: Box<Attribute>, no: Box<Attribute> },
+    Conditional {
+        condition: Box<Node>,
+        yes: Box<Attribute>,
+        no: Box<Attribute>,
+    },
     Computed(Box<Node>),
 }
 
@@ -187,33 +198,39 @@ impl Planner<'_> {
             return self.qualified(operand, qualifier);
         }
         let args = self.nodes(target.into_iter().chain(args))?;
-        let call = Call { function, name: name.into(), overload, args };
-        match (function, &*call.args) {
-            (Function::Matches, [_, Node::Constant(Value::String(text))]) => {
-                let pattern = pattern::compile(text).map_err(|message| Problem::new(expr.at, message))?;
-                let pattern_size = text.chars().count();
-                Ok(match call.args.into_iter().next() {
-                    Some(text) => Node::Matches { text: Box::new(text), pattern, pattern_size },
-                    None => Node::Constant(Value::Null),
-                })
-            }
-            (Function::In, [_, Node::Constant(Value::List(elements))]) if call.cost() == CostClass::Elements => {
-                if elements.is_empty() {
-                    return Ok(Node::Constant(Value::Bool(false)));
-                }
-                match (set(elements), call.args) {
-                    (Some(set), args) => Ok(membership(args, set)),
-                    (None, args) => Ok(Node::Call(Call { args, function, name: name.into(), overload })),
-                }
-            }
-            (converts, [Node::Constant(value)]) if converts.is_conversion() => {
-                functions::call(&call, std::slice::from_ref(value), &mut Meter::default())
-                    .map(Node::Constant)
-                    .map_err(|failure| refuse(expr, failure))
-            }
-            _ => Ok(Node::Call(call)),
-        }
+        finish(expr, Call { function, name: name.into(), overload, args })
     }
+}
+
+/// A call as it is evaluated: some are computed here.
+#[inline(never)]
+fn finish(expr: &Expr, call: Call) -> Result<Node, Problem> {
+    match (call.function, &*call.args) {
+        (Function::Matches, [_, Node::Constant(Value::String(text))]) => {
+            let pattern = pattern::compile(text).map_err(|message| Problem::new(expr.at, message))?;
+            let pattern_size = text.chars().count();
+            Ok(Node::Matches { text: Box::new(first(call.args)), pattern, pattern_size })
+        }
+        (Function::In, [_, Node::Constant(Value::List(elements))]) if call.cost() == CostClass::Elements => {
+            if elements.is_empty() {
+                return Ok(Node::Constant(Value::Bool(false)));
+            }
+            match set(elements) {
+                Some(set) => Ok(Node::Member { element: Box::new(first(call.args)), set }),
+                None => Ok(Node::Call(call)),
+            }
+        }
+        (converts, [Node::Constant(value)]) if converts.is_conversion() => {
+            functions::call(&call, std::slice::from_ref(value), &mut Meter::default())
+                .map(Node::Constant)
+                .map_err(|failure| refuse(expr, failure))
+        }
+        _ => Ok(Node::Call(call)),
+    }
+}
+
+fn first(args: Vec<Node>) -> Node {
+    args.into_iter().next().unwrap_or(Node::Constant(Value::Null))
 }
 
 fn refuse(expr: &Expr, failure: Failure) -> Problem {
@@ -257,9 +274,9 @@ pub(super) fn build_map(
     let mut map = Map::new();
     for entry in entries {
         let (key, value) = entry?;
-        let key = key.key().ok_or_else(|| {
-            Failure::error(format!("unsupported key type: {}", key.type_name().as_str()))
-        })?;
+        let key = key
+            .key()
+            .ok_or_else(|| Failure::error(format!("unsupported key type: {}", key.type_name().as_str())))?;
         map.insert(key, value);
     }
     Ok(Value::Map(Arc::new(map)))
@@ -291,9 +308,4 @@ fn as_double(value: &Value) -> Option<Value> {
         Value::Uint(number) => Some(Value::Double(*number as f64)),
         _ => None,
     }
-}
-
-fn membership(args: Vec<Node>, set: HashSet<Key>) -> Node {
-    let element = args.into_iter().next().map_or(Node::Constant(Value::Null), |element| element);
-    Node::Member { element: Box::new(element), set }
 }

@@ -221,7 +221,8 @@ fn duration_part(text: &str) -> Option<(u64, &str)> {
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let (unit, after) = rest.split_at_checked(rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len()))?;
+    let (unit, after) =
+        rest.split_at_checked(rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len()))?;
     let unit: u64 = match unit {
         "ns" => 1,
         "us" | "\u{b5}s" | "\u{3bc}s" => 1_000,
@@ -361,18 +362,33 @@ mod tests {
 
     #[test]
     fn timestamps_keep_their_offset_and_their_fraction() {
-        for text in ["2023-07-14T10:30:45Z", "2024-02-29T23:59:59.000000001+05:30", "0001-01-01T00:00:00-08:00"] {
+        for text in
+            ["2023-07-14T10:30:45Z", "2024-02-29T23:59:59.000000001+05:30", "0001-01-01T00:00:00-08:00"]
+        {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Timestamp::parse("2023-07-14T10:30:45.120+00:00").unwrap().to_string(), "2023-07-14T10:30:45.12Z");
+        assert_eq!(
+            Timestamp::parse("2023-07-14T10:30:45.120+00:00").unwrap().to_string(),
+            "2023-07-14T10:30:45.12Z"
+        );
     }
 
     #[test]
     fn what_is_no_timestamp_is_told() {
         for text in [
-            "", "2023-07-14", "2023-07-14T10:30:45", "2023-02-29T00:00:00Z", "2023-13-01T00:00:00Z",
-            "2023-07-14t10:30:45Z", "2023-07-14T24:00:00Z", "2023-07-14T10:30:60Z", "2023-07-14T10:30:45Zz",
-            "2023-07-14T10:30:45.Z", "2023-07-14T10:30:45+0100", "+023-07-14T10:30:45Z", "２023-07-14T10:30:45Z",
+            "",
+            "2023-07-14",
+            "2023-07-14T10:30:45",
+            "2023-02-29T00:00:00Z",
+            "2023-13-01T00:00:00Z",
+            "2023-07-14t10:30:45Z",
+            "2023-07-14T24:00:00Z",
+            "2023-07-14T10:30:60Z",
+            "2023-07-14T10:30:45Zz",
+            "2023-07-14T10:30:45.Z",
+            "2023-07-14T10:30:45+0100",
+            "+023-07-14T10:30:45Z",
+            "２023-07-14T10:30:45Z",
         ] {
             assert!(Timestamp::parse(text).is_none(), "{text}");
         }
@@ -385,11 +401,26 @@ mod tests {
     #[test]
     fn durations_are_read_as_go_does() {
         let cases = [
-            ("0", Some(0)), ("1h30m", Some(5_400 * SECOND)), ("-1.5s", Some(-1_500_000_000)), ("1us", Some(1_000)),
-            ("1µs", Some(1_000)), (".5s", Some(SECOND / 2)), ("5.s", Some(5 * SECOND)), ("1m1m", Some(120 * SECOND)),
-            ("9223372036854775807ns", Some(i64::MAX)), ("-9223372036854775808ns", Some(i64::MIN)),
-            ("9223372036854775808ns", None), ("", None), ("-", None), ("1", None), ("s", None), (".s", None),
-            ("1d", None), ("1h ", None), ("1 h", None), ("3000000h", None),
+            ("0", Some(0)),
+            ("1h30m", Some(5_400 * SECOND)),
+            ("-1.5s", Some(-1_500_000_000)),
+            ("1us", Some(1_000)),
+            ("1µs", Some(1_000)),
+            (".5s", Some(SECOND / 2)),
+            ("5.s", Some(5 * SECOND)),
+            ("1m1m", Some(120 * SECOND)),
+            ("9223372036854775807ns", Some(i64::MAX)),
+            ("-9223372036854775808ns", Some(i64::MIN)),
+            ("9223372036854775808ns", None),
+            ("", None),
+            ("-", None),
+            ("1", None),
+            ("s", None),
+            (".s", None),
+            ("1d", None),
+            ("1h ", None),
+            ("1 h", None),
+            ("3000000h", None),
         ];
         for (text, expected) in cases {
             assert_eq!(parse_duration(text), expected, "{text}");

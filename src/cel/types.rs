@@ -15,8 +15,6 @@ pub(super) enum Type {
     Dyn,
     /// The same, as a parameter declares it.
     Any,
-    /// Of an expression in which an error was found.
-    Error,
     Null,
     Bool,
     Bytes,
@@ -30,7 +28,7 @@ pub(super) enum Type {
     List(Rc<Type>),
     Map(Rc<(Type, Type)>),
     /// The type of a type.
-    Type(Rc<Type>),
+    Meta(Rc<Type>),
     /// One that is not known yet.
     Variable(usize),
 }
@@ -76,10 +74,6 @@ impl Type {
         matches!(self, Self::Dyn | Self::Any)
     }
 
-    fn is_dyn_or_error(&self) -> bool {
-        matches!(self, Self::Dyn | Self::Any | Self::Error)
-    }
-
     fn accepts_null(&self) -> bool {
         matches!(self, Self::Duration | Self::Timestamp | Self::IpAddress | Self::Any | Self::Null)
     }
@@ -90,7 +84,6 @@ impl fmt::Display for Type {
         match self {
             Self::Dyn | Self::Variable(_) => f.write_str("dyn"),
             Self::Any => f.write_str("any"),
-            Self::Error => f.write_str("!error!"),
             Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),
             Self::Bytes => f.write_str("bytes"),
@@ -103,7 +96,7 @@ impl fmt::Display for Type {
             Self::IpAddress => f.write_str("IPAddress"),
             Self::List(element) => write!(f, "list({element})"),
             Self::Map(entry) => write!(f, "map({}, {})", entry.0, entry.1),
-            Self::Type(inner) => write!(f, "type({inner})"),
+            Self::Meta(inner) => write!(f, "type({inner})"),
         }
     }
 }
@@ -152,7 +145,7 @@ impl Unifier {
             },
             Type::List(element) => Type::list(self.substitute(element)?),
             Type::Map(entry) => Type::map(self.substitute(&entry.0)?, self.substitute(&entry.1)?),
-            Type::Type(inner) => Type::Type(Rc::new(self.substitute(inner)?)),
+            Type::Meta(inner) => Type::Meta(Rc::new(self.substitute(inner)?)),
             _ => of.clone(),
         })
     }
@@ -184,14 +177,14 @@ impl Unifier {
         if let Type::Variable(variable) = from {
             return Ok(self.stands_for(to, *variable)?.0);
         }
-        if from.is_dyn_or_error() || to.is_dyn_or_error() {
+        if from.is_dyn() || to.is_dyn() {
             return Ok(true);
         }
         match (from, to) {
             (Type::Null, other) | (other, Type::Null) => Ok(other.accepts_null()),
             (Type::List(from), Type::List(to)) => self.fits(from, to),
             (Type::Map(from), Type::Map(to)) => Ok(self.fits(&from.0, &to.0)? && self.fits(&from.1, &to.1)?),
-            (Type::Type(_), Type::Type(_)) => Ok(true),
+            (Type::Meta(_), Type::Meta(_)) => Ok(true),
             _ => Ok(from == to),
         }
     }
@@ -225,7 +218,7 @@ impl Unifier {
     pub(super) fn is_same(&mut self, a: &Type, b: &Type) -> Result<bool, TooComplex> {
         self.step()?;
         match (a, b) {
-            (Type::List(a), Type::List(b)) | (Type::Type(a), Type::Type(b)) => self.is_same(a, b),
+            (Type::List(a), Type::List(b)) | (Type::Meta(a), Type::Meta(b)) => self.is_same(a, b),
             (Type::Map(a), Type::Map(b)) => Ok(self.is_same(&a.0, &b.0)? && self.is_same(&a.1, &b.1)?),
             _ => Ok(a == b),
         }
@@ -241,7 +234,7 @@ impl Unifier {
             },
             Type::List(element) => self.occurs(variable, element)?,
             Type::Map(entry) => self.occurs(variable, &entry.0)? || self.occurs(variable, &entry.1)?,
-            Type::Type(inner) => self.occurs(variable, inner)?,
+            Type::Meta(inner) => self.occurs(variable, inner)?,
             _ => false,
         })
     }
@@ -264,7 +257,7 @@ impl Unifier {
             (Type::Map(a), Type::Map(b)) => {
                 Ok(self.is_no_more_specific(&a.0, &b.0)? && self.is_no_more_specific(&a.1, &b.1)?)
             }
-            (Type::Type(_), Type::Type(_)) => Ok(true),
+            (Type::Meta(_), Type::Meta(_)) => Ok(true),
             _ => Ok(a == b),
         }
     }

@@ -146,9 +146,10 @@ impl Value {
         Ok(match (self, other) {
             (Self::Null, _) | (_, Self::Null) => matches!((self, other), (Self::Null, Self::Null)),
             (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Int(_) | Self::Uint(_) | Self::Double(_), Self::Int(_) | Self::Uint(_) | Self::Double(_)) => {
-                self.compare(other) == Ok(Ordering::Equal)
-            }
+            (
+                Self::Int(_) | Self::Uint(_) | Self::Double(_),
+                Self::Int(_) | Self::Uint(_) | Self::Double(_),
+            ) => self.compare(other) == Ok(Ordering::Equal),
             (Self::String(a), Self::String(b)) => a == b,
             (Self::Bytes(a), Self::Bytes(b)) => a == b,
             (Self::Duration(a), Self::Duration(b)) => a == b,
@@ -258,7 +259,7 @@ pub(super) fn truncate_to_int(number: f64) -> Option<i64> {
 
 /// The whole part of a number, if it is a `uint`.
 pub(super) fn truncate_to_uint(number: f64) -> Option<u64> {
-    (number >= 0.0 && number < UINT_END).then_some(number as u64)
+    (0.0..UINT_END).contains(&number).then_some(number as u64)
 }
 
 /// The number, if it is an `int` exactly.

@@ -5,7 +5,7 @@
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::rules::{LeafPart, Place, RestrictionPart, Violation, validate_language};
 use super::source::{Location, Source};
-use super::syntax::{Extent, Header, Lowered, Span, Spans, read};
+use super::syntax::{Extent, Header, Lowered, Span, read};
 use crate::model::{AuthorizationModel, limits};
 
 /// Reads a model and checks everything that OpenFGA's tools check in a text, and what its server would refuse.
@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> Result<AuthorizationModel, Diagnostics> {
         return Ok(lowered.model);
     }
     let place = |v: Violation| {
-        let span = locate(&lowered.spans, v.place);
+        let span = locate(&source, &lowered, v.place);
         let location = span.map(|s| source.locate(s)).unwrap_or_default();
         Diagnostic::new(location, v.message, v.help)
     };
@@ -113,7 +113,8 @@ fn read_text(text: &str) -> Result<(Source<'_>, Lowered), Diagnostics> {
 }
 
 /// Where in the text a place of the model is.
-fn locate(spans: &Spans, place: Place) -> Option<Span> {
+fn locate(source: &Source<'_>, lowered: &Lowered, place: Place) -> Option<Span> {
+    let spans = &lowered.spans;
     let relation = |type_index: usize, index: usize| spans.types.get(type_index)?.relations.get(index);
     match place {
         Place::Model => None,
@@ -143,5 +144,24 @@ fn locate(spans: &Spans, place: Place) -> Option<Span> {
         Place::Expression { condition_index } => {
             spans.conditions.get(condition_index).map(|c| c.expression.clone())
         }
+        Place::InExpression { condition_index, offset } => {
+            let span = spans.conditions.get(condition_index)?.expression.clone();
+            let expression = &lowered.model.conditions.get(condition_index)?.expression;
+            Some(locate_in_expression(source, &span, expression, offset).unwrap_or(span))
+        }
     }
+}
+
+/// Where in the text an offset of an expression is: the word there, or the character. `None` if the text has comments in
+/// the expression, which are not in the model.
+fn locate_in_expression(source: &Source<'_>, span: &Span, expression: &str, offset: usize) -> Option<Span> {
+    let text = source.slice(span.clone());
+    let rest = expression.get(offset..)?;
+    if text.trim() != expression || rest.is_empty() {
+        return None;
+    }
+    let word: usize = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum();
+    let length = if word == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { word };
+    let start = span.start + (text.len() - text.trim_start().len()) + offset;
+    Some(start..start + length)
 }

@@ -15,7 +15,7 @@ mod token;
 use std::collections::BTreeSet;
 
 pub(super) use lower::{Header, Lowered};
-pub(super) use spans::{Span, Spans};
+pub(super) use spans::Span;
 
 use self::parser::SyntaxError;
 use self::token::{Kind, KindSet, Token};
