@@ -100,6 +100,15 @@ pub enum EvaluateError {
     },
 }
 
+/// A text for a message: its beginning, if it is long.
+pub(super) fn shorten(text: &str) -> Box<str> {
+    const BYTES_MAX: usize = 500;
+    match text.char_indices().find(|(at, _)| *at >= BYTES_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()).into(),
+        None => text.into(),
+    }
+}
+
 /// Something wrong at a place of an expression, in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {

@@ -33,8 +33,8 @@ mod value;
 
 use serde_json::Value as Json;
 
-use self::error::Problem;
 pub use self::error::{CompileError, ContextError, EvaluateError};
+use self::error::{Problem, shorten};
 use self::meter::{Failure, Meter};
 use self::types::Type;
 use self::value::Value;
@@ -94,14 +94,14 @@ impl Program {
                     ContextError::Parameter {
                         condition: self.name.clone(),
                         parameter: parameter.name.clone(),
-                        message: message.into(),
+                        message: shorten(&message),
                     }
                 })?;
             }
         }
         let is_parameter = |key: &str| self.parameters.iter().any(|parameter| &*parameter.name == key);
         match context.keys().find(|key| !is_parameter(key)) {
-            Some(key) => Err(ContextError::Unknown { parameter: key.as_str().into() }),
+            Some(key) => Err(ContextError::Unknown { parameter: shorten(key) }),
             None => Ok(()),
         }
     }
@@ -125,11 +125,13 @@ impl Program {
         let mut meter = Meter::default();
         let message = match evaluate::evaluate(&self.plan, &parameters, &mut meter) {
             Ok(Value::Bool(met)) => return Ok(Evaluation { met, cost: meter.cost() }),
-            Ok(other) => format!("expected a bool, but got '{}'", other.type_name().as_str()).into(),
+            Ok(other) => {
+                format!("expected a bool, but got '{}'", other.type_name().as_str()).into_boxed_str()
+            }
             Err(Failure::Cost) => return Err(EvaluateError::Cost { cost_max: CONDITION_COST_MAX }),
             Err(error) => error.into_message(),
         };
-        Err(EvaluateError::Failed { message })
+        Err(EvaluateError::Failed { message: shorten(&message) })
     }
 
     /// The parameters' values, in the order of declaration.
@@ -143,7 +145,7 @@ impl Program {
                 continue;
             };
             let value = convert::convert(json, &parameter.parameter_type).map_err(|message| {
-                EvaluateError::Parameter { parameter: parameter.name.clone(), message: message.into() }
+                EvaluateError::Parameter { parameter: parameter.name.clone(), message: shorten(&message) }
             })?;
             values.push(value);
         }
@@ -179,7 +181,7 @@ fn compile(condition: &Condition) -> Result<plan::Node, Problem> {
 fn check_text(context: &Context) -> Result<(), ContextError> {
     let has_control = |text: &str| text.chars().any(char::is_control);
     let check_key = |key: &String| {
-        if has_control(key) { Err(ContextError::ForbiddenKey { key: key.as_str().into() }) } else { Ok(()) }
+        if has_control(key) { Err(ContextError::ForbiddenKey { key: shorten(key) }) } else { Ok(()) }
     };
     let mut open: Vec<(&Json, usize)> = Vec::new();
     for (key, value) in context {
@@ -192,7 +194,7 @@ fn check_text(context: &Context) -> Result<(), ContextError> {
         }
         match json {
             Json::String(text) if has_control(text) => {
-                return Err(ContextError::ForbiddenValue { value: text.as_str().into() });
+                return Err(ContextError::ForbiddenValue { value: shorten(text) });
             }
             Json::Array(items) => open.extend(items.iter().map(|item| (item, depth + 1))),
             Json::Object(entries) => {
