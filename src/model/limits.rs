@@ -47,6 +47,20 @@ pub const CONDITIONS_PER_MODEL_MAX: usize = 25;
 pub const PARAMETERS_PER_CONDITION_MAX: usize = 25;
 /// Longest expression of a condition, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 512;
+/// Deepest nesting of an expression, in levels of its tree.
+pub const CONDITION_NESTING_MAX: usize = 250;
+/// Most steps of unification that the type check of an expression takes.
+pub const CONDITION_CHECK_STEPS_MAX: usize = 50_000;
+/// Largest compiled regular expression of a condition, in bytes.
+pub const CONDITION_PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// Most that the evaluation of one condition may cost, in units of CEL's runtime cost model.
+pub const CONDITION_COST_MAX: u64 = 100;
+/// Most elements that the macros of one condition look at in an evaluation; the cost model lets some pass for nothing.
+pub const CONDITION_ITERATIONS_MAX: usize = 1_000_000;
+/// Most memory for values that one evaluation of a condition builds, in bytes.
+pub const CONDITION_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Deepest nesting of a context's lists and maps, in levels.
+pub const CONTEXT_DEPTH_MAX: usize = 128;
 /// Largest authorization model, in bytes of its protobuf encoding (which is how OpenFGA measures it).
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of operators inside one relation's definition, in levels.
