@@ -6,6 +6,8 @@
 mod check;
 mod client;
 mod expand;
+mod explain;
+mod explain_tree;
 mod failure;
 mod list;
 mod listen_address;
@@ -61,6 +63,7 @@ enum Command {
     Read(read::ReadArgs),
     Changes(read::ChangesArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
@@ -111,6 +114,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Read(args) => args.run(out)?,
         Command::Changes(args) => args.run(out)?,
         Command::Check(args) => return Ok(answer(args.run(out)?)),
+        Command::Explain(args) => return Ok(answer(args.run(out)?)),
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,

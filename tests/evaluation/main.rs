@@ -7,6 +7,7 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod explain;
 mod generate;
 mod limits;
 mod lists;
