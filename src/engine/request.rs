@@ -152,6 +152,15 @@ pub struct CheckAnswer {
     pub stable_until: Option<Instant>,
 }
 
+/// Why does this subject hold this relation on this object, or why not, and until when?
+#[derive(Debug, Clone)]
+pub struct ExplainRequest {
+    /// The question.
+    pub check: CheckRequest,
+    /// The instant to decide for, before now or after it, the data being as it is now; `None`: now.
+    pub at: Option<Instant>,
+}
+
 /// An answer with what it was computed from.
 #[derive(Debug, Clone)]
 pub struct Answer<T> {

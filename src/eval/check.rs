@@ -72,17 +72,46 @@ impl Question<'_, '_> {
         expr: ExprId,
         depth: u32,
     ) -> Result<(Decision, u32), EvalError> {
+        let (outcome, deepest) = self.outcome(facts, of, id, expr, depth)?;
+        let allowed = match outcome.value {
+            Value::True => true,
+            Value::False | Value::Unknown => false,
+            Value::Failed(failure) => return Err(facts.error(failure)),
+        };
+        Ok((Decision { allowed, stable_until: outcome.until.instant() }, deepest))
+    }
+
+    /// What a relation of an object comes to.
+    pub(super) fn of_relation<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        object: ObjectRef<'_>,
+        rel: Rel,
+    ) -> Result<Outcome, EvalError> {
+        let plan = self.plan;
+        self.outcome(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(outcome, _)| outcome)
+    }
+
+    /// [`decide`](Self::decide), before what is unknown is denied and what failed becomes an error.
+    fn outcome<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        of: TypeId,
+        id: &str,
+        expr: ExprId,
+        depth: u32,
+    ) -> Result<(Outcome, u32), EvalError> {
         let Self { plan, regions, limits, subject } = *self;
-        let nobody = Decision { allowed: false, stable_until: None };
-        let Some(region) = regions.region(plan, expr) else { return Ok((nobody, depth)) };
+        let now = |value, until| Ok((Outcome::new(value, until), depth));
+        let Some(region) = regions.region(plan, expr) else { return now(Value::False, Until::NEVER) };
         let object = ObjectRef { type_name: plan.type_name(of), id };
         // Most that is allowed is so by a tuple of the object itself, which needs no walk.
         let start_failed = match direct(plan, regions, facts, subject, region, object)? {
-            Standing::Counts(until) => {
-                return Ok((Decision { allowed: true, stable_until: until.instant() }, depth));
+            Standing::Counts(until) => return now(Value::True, until),
+            Standing::Failed(failure) if !region.leads_on() => {
+                return now(Value::Failed(failure), Until::NEVER);
             }
-            Standing::Failed(failure) if !region.leads_on() => return Err(facts.error(failure)),
-            Standing::Absent if !region.leads_on() => return Ok((nobody, depth)),
+            Standing::Absent if !region.leads_on() => return now(Value::False, Until::NEVER),
             Standing::Failed(failure) => Some(failure),
             Standing::Absent => None,
         };
@@ -104,12 +133,7 @@ impl Question<'_, '_> {
             deepest: depth,
         };
         let outcome = search.walk(start, depth)?;
-        let stable_until = outcome.until.instant();
-        match outcome.value {
-            Value::True => Ok((Decision { allowed: true, stable_until }, search.deepest)),
-            Value::False | Value::Unknown => Ok((Decision { allowed: false, stable_until }, search.deepest)),
-            Value::Failed(failure) => Err(search.facts.error(failure)),
-        }
+        Ok((outcome, search.deepest))
     }
 }
 

@@ -102,6 +102,27 @@ pub const DIFFERENCES_LISTED_MAX: usize = 100;
 /// Most rows that a consistency check replays in memory at once.
 pub const ROWS_REPLAYED_MAX: u64 = 1_000_000;
 
+/// Most relations of objects that one explanation looks into.
+pub const EXPLAINED_RELATIONS_MAX: usize = 4096;
+/// Most tuples of one relation of one object that an explanation reads.
+pub const EXPLAINED_TUPLES_PER_RELATION_MAX: usize = 1024;
+/// Most tuples of one relation of one object that an explanation shows; those that say most come first.
+pub const SHOWN_TUPLES_PER_RELATION_MAX: usize = 20;
+/// Most nodes of an explanation's tree.
+pub const SHOWN_NODES_MAX: usize = 1000;
+/// Deepest nesting of an explanation's tree, in nodes: as JSON, it stays within the 128 levels that common readers take.
+pub const SHOWN_DEPTH_MAX: usize = 56;
+/// Most instants that are asked for to find out when a decision changes.
+pub const INSTANTS_ASKED_MAX: usize = 1000;
+/// Most reasons of a denial.
+pub const REASONS_MAX: usize = 10;
+/// Most changes of tuples in one reason of a denial.
+pub const CHANGES_PER_REASON_MAX: usize = 4;
+/// Most ways to change one relation of one object that the search for reasons keeps, the nearest ones.
+pub const WAYS_PER_RELATION_MAX: usize = 24;
+/// Most evaluations that verify reasons of one denial.
+pub const TRIALS_MAX: usize = 1000;
+
 /// What one evaluation may cost before it ends with an error. An evaluation that meets a limit never answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluationLimits {

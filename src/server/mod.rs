@@ -94,6 +94,7 @@ fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
         .route("/stores/{store_id}/check", post(routes::check::check))
         .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
         .route("/stores/{store_id}/expand", post(routes::expand::expand))
+        .route("/stores/{store_id}/explain", post(routes::explain::explain))
         .route("/stores/{store_id}/list-objects", post(routes::list_objects::list_objects))
         .route(
             "/stores/{store_id}/streamed-list-objects",

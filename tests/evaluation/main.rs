@@ -8,6 +8,7 @@
 )]
 
 mod examples;
+mod explain;
 mod generate;
 mod limits;
 mod lists;

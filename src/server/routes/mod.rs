@@ -6,6 +6,7 @@ pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;
 pub(super) mod expand;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod list_objects;
 pub(super) mod list_users;
