@@ -113,7 +113,7 @@ pub const SHOWN_NODES_MAX: usize = 1000;
 /// Deepest nesting of an explanation's tree, in nodes: as JSON, it stays within the 128 levels that common readers take.
 pub const SHOWN_DEPTH_MAX: usize = 56;
 /// Most instants that are asked for to find out when a decision changes.
-pub const INSTANTS_ASKED_MAX: usize = 1000;
+pub const INSTANTS_ASKED_MAX: usize = 256;
 /// Most reasons of a denial.
 pub const REASONS_MAX: usize = 10;
 /// Most changes of tuples in one reason of a denial.

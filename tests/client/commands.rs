@@ -334,9 +334,11 @@ fn a_model_that_is_no_store_file_or_stands_in_one_is_said() {
     assert!(refused.error.contains("note: lines are counted from the first one below"), "{}", refused.error);
     let condition = format!("{MODEL}\ncondition inside(x: int) {{\n  x < 3\n}}\n")
         .replace("[user]", "[user with inside]");
-    let warned = fixture.run(&["model", "check", &fixture.file("condition.fga", &condition)]);
-    assert_eq!(warned.code, 0, "{}", warned.error);
-    assert!(warned.error.starts_with("warning: ") && warned.error.contains("`inside`"), "{}", warned.error);
+    fixture.ok(&["model", "check", &fixture.file("condition.fga", &condition)]);
+    let refused = fixture.file("refused.fga", &condition.replace("x < 3", "x < y"));
+    let refused = fixture.run(&["model", "check", &refused]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.error.contains("`y`") || refused.error.contains("'y'"), "{}", refused.error);
 }
 
 #[test]
