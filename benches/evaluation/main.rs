@@ -18,6 +18,7 @@ mod bare;
 mod lists;
 mod loaded;
 mod record;
+mod requests;
 mod table;
 
 use std::cell::Cell;
@@ -59,6 +60,8 @@ fn main() {
     });
     large(&mut criterion, &mut table);
     lists::lists(&mut criterion, &mut table);
+    requests::condition(&mut criterion);
+    requests::batch(&mut criterion);
 
     table.print();
     let [few, .., many] = partners;
