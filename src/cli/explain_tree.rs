@@ -66,12 +66,15 @@ pub struct Drawing {
 impl Drawing {
     /// Draws the tree.
     pub fn draw(self, tree: &Node, out: &mut impl Write) -> io::Result<()> {
-        self.branch(tree, "").draw(out)
+        // Where nothing says why, it is that nothing is there, on the object itself at the least.
+        let bare = (!tree.tells()).then(|| tree.object());
+        self.branch(tree, "", bare).draw(out)
     }
 
-    /// A node as a branch; `above` is the object that the branch above it speaks of.
-    fn branch(self, node: &Node, above: &str) -> Branch {
-        let (mut text, object) = node.describe(above);
+    /// A node as a branch; `above` is the object that the branch above it speaks of, `bare` the one whose relations are all
+    /// drawn.
+    fn branch(self, node: &Node, above: &str, bare: Option<&str>) -> Branch {
+        let (mut text, mut object) = node.describe(above);
         let mut parts: Vec<&Node> = node.children.iter().collect();
         // What a node consists of alone is said in its own line.
         let mut shown = node;
@@ -80,44 +83,45 @@ impl Drawing {
                 // The alternatives of a relation stand right below it, and so do its own tuples.
                 (Kind::Relation, Kind::Union) | (Kind::Relation, Kind::Tuples) => String::new(),
                 (Kind::Relation, Kind::Intersection) => ": all of".to_owned(),
-                (Kind::Relation, Kind::Difference) => ": one but not the other".to_owned(),
-                (Kind::Relation, Kind::From) => format!(": {}", only.describe(object).0),
+                (Kind::Relation, Kind::Difference | Kind::From) => format!(": {}", only.words(object)),
                 (Kind::Tuples, Kind::Tuple) if only.children.is_empty() => {
-                    format!(": {}", only.describe(object).0)
+                    format!(": {}", only.words(object))
                 }
                 // A live tuple is said along with what it names.
                 (Kind::Tuple, Kind::Relation) if shown.state == "live" && shown.outcome == only.outcome => {
-                    let terms = shown.terms();
-                    text = format!("{}{terms}", only.describe("").0);
+                    text = only.words("") + &shown.terms();
                     String::new()
                 }
                 _ => break,
             };
             text.push_str(&joined);
             text.push_str(&only.remark());
+            if !only.name.is_empty() {
+                object = only.object();
+            }
             shown = only;
             parts = only.children.iter().collect();
         }
-        let object = if shown.kind == Kind::Relation { shown.object() } else { object };
-        if !self.is_drawn_below(node) {
+        let is_bare = node.kind == Kind::Relation && bare == Some(node.object());
+        if !is_bare && !self.is_drawn_below(node) {
             return Branch::leaf(self.label(node, &(node.words(above) + &node.remark())));
         }
         let label = self.label(node, &text);
         let children = match shown.kind {
-            Kind::Difference => self.difference(&parts, object),
+            Kind::Difference => self.difference(&parts, object, bare),
             _ => {
                 let kept = parts.into_iter().filter(|part| self.is_drawn(node, part));
-                kept.map(|part| self.branch(part, object)).collect()
+                kept.map(|part| self.branch(part, object, bare)).collect()
             }
         };
         Branch { label, children }
     }
 
     /// The two sides of a difference: the second one is in the way where it holds.
-    fn difference(self, sides: &[&Node], object: &str) -> Vec<Branch> {
+    fn difference(self, sides: &[&Node], object: &str, bare: Option<&str>) -> Vec<Branch> {
         let mut branches = Vec::new();
         if let Some(base) = sides.first() {
-            branches.push(self.branch(base, object));
+            branches.push(self.branch(base, object, bare));
         }
         if let Some(subtract) = sides.get(1) {
             let outcome = match subtract.outcome {
@@ -128,7 +132,7 @@ impl Drawing {
             let label = self.marked(outcome, subtract.decides, "but not");
             let below = subtract.outcome != Outcome::False || self.full || !self.allowed && subtract.tells();
             branches.push(match below {
-                true => Branch { label, children: vec![self.branch(subtract, object)] },
+                true => Branch { label, children: vec![self.branch(subtract, object, bare)] },
                 false => Branch::leaf(format!("{label} {}", subtract.words(object))),
             });
         }
@@ -182,7 +186,6 @@ impl Node {
         let text = match self.kind {
             Kind::Union => "any of".to_owned(),
             Kind::Intersection => "all of".to_owned(),
-            Kind::Difference => "one but not the other".to_owned(),
             _ => self.words(above),
         };
         let object = if self.name.is_empty() { above } else { self.object() };
@@ -263,5 +266,138 @@ impl Node {
     fn tells(&self) -> bool {
         let own = self.kind == Kind::Tuple && self.children.is_empty();
         own || self.outcome != Outcome::False || self.children.iter().any(Self::tells)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn drawn(tree: Value, allowed: bool, full: bool) -> String {
+        let node: Node = serde_json::from_value(tree).unwrap();
+        let mut out = Vec::new();
+        Drawing { allowed, full, paint: Paint { colored: false } }.draw(&node, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn node(kind: &str, name: &str, outcome: &str, children: Vec<Value>) -> Value {
+        let decides = outcome == "true";
+        json!({ "kind": kind, "name": name, "outcome": outcome, "decides": decides, "children": children })
+    }
+
+    fn tuple(user: &str, state: &str, outcome: &str, children: Vec<Value>) -> Value {
+        let key = json!({ "user": user, "relation": "r", "object": "park:p1",
+                          "expires_at": "2027-01-31T12:00:00Z", "paused": state.starts_with("paused"),
+                          "condition": { "name": "c", "context": {} } });
+        json!({ "kind": "tuple", "tuple_key": key, "state": state, "outcome": outcome, "decides": outcome == "true",
+                "children": children })
+    }
+
+    #[test]
+    fn every_kind_of_node_is_drawn_in_full() {
+        let member = node(
+            "relation",
+            "group:g#member",
+            "false",
+            vec![node("tuples", "group:g#member", "false", vec![])],
+        );
+        let mut repeated = node("relation", "park:p1#owner", "unknown", vec![]);
+        repeated["note"] = json!("repeated");
+        let mut failed = node("relation", "park:p1#guest", "error", vec![]);
+        failed["error"] = json!("no x");
+        let mut cut = node("from", "park:p1#parent", "not_evaluated", vec![]);
+        (cut["note"], cut["computed"]) = (json!("limit"), json!("viewer"));
+        let tree = node(
+            "relation",
+            "park:p1#viewer",
+            "false",
+            vec![node(
+                "union",
+                "",
+                "false",
+                vec![
+                    node(
+                        "tuples",
+                        "park:p1#viewer",
+                        "false",
+                        vec![
+                            tuple("user:anne", "paused_and_expired", "false", vec![]),
+                            tuple("group:g#member", "live", "false", vec![member]),
+                            tuple("user:*", "condition_false", "false", vec![]),
+                        ],
+                    ),
+                    node("difference", "", "false", vec![repeated, failed]),
+                    node("intersection", "", "not_evaluated", vec![cut]),
+                ],
+            )],
+        );
+        assert_eq!(
+            drawn(tree, false, true),
+            "\
+✗ park:p1#viewer
+├─ ✗ directly
+│  ├─ ✗ user:anne, paused, expired 2027-01-31T12:00:00Z
+│  ├─ ✗ group:g#member, until 2027-01-31T12:00:00Z (no tuple)
+│  └─ ✗ user:*, condition `c` is false
+├─ ✗ owner but not guest
+│  ├─ ? owner (shown elsewhere)
+│  └─ ! but not
+│     └─ ! guest (no x)
+└─ … all of
+   └─ … viewer from parent (not all is shown)
+"
+        );
+    }
+
+    #[test]
+    fn of_what_holds_only_what_holds_is_drawn_and_what_decides_is_marked() {
+        let holds = |name: &str| {
+            let tuples = vec![tuple("user:anne", "live", "true", vec![])];
+            node("relation", name, "true", vec![node("tuples", name, "true", tuples)])
+        };
+        let mut other = holds("park:p1#owner");
+        other["decides"] = json!(false);
+        let parts = vec![holds("park:p1#member"), other, node("relation", "park:p1#guest", "false", vec![])];
+        let tree = node("relation", "park:p1#viewer", "true", vec![node("union", "", "true", parts)]);
+        assert_eq!(
+            drawn(tree, true, false),
+            "\
+✓ park:p1#viewer ◂
+├─ ✓ member: user:anne, until 2027-01-31T12:00:00Z ◂
+└─ ✓ owner: user:anne, until 2027-01-31T12:00:00Z
+"
+        );
+    }
+
+    #[test]
+    fn what_does_not_hold_and_says_nothing_is_one_line() {
+        let nothing =
+            |name: &str| node("relation", name, "false", vec![node("tuples", name, "false", vec![])]);
+        let both = node("intersection", "", "false", vec![nothing("park:p1#a"), nothing("park:p1#b")]);
+        let one = node("difference", "", "false", vec![nothing("park:p1#c"), nothing("park:p1#d")]);
+        let tree =
+            node("relation", "park:p1#viewer", "false", vec![node("union", "", "false", vec![both, one])]);
+        assert_eq!(drawn(tree, false, false), "✗ park:p1#viewer\n├─ ✗ a and b\n└─ ✗ c but not d\n");
+    }
+
+    #[test]
+    fn what_is_excluded_is_said_to_be_in_the_way() {
+        let holds = |name: &str| {
+            let tuples = vec![tuple("user:anne", "live", "true", vec![])];
+            node("relation", name, "true", vec![node("tuples", name, "true", tuples)])
+        };
+        let sides = vec![holds("park:p1#viewer"), holds("park:p1#blocked")];
+        let tree = node("relation", "park:p1#reader", "false", vec![node("difference", "", "false", sides)]);
+        assert_eq!(
+            drawn(tree, false, false),
+            "\
+✗ park:p1#reader: viewer but not blocked
+├─ ✓ viewer: user:anne, until 2027-01-31T12:00:00Z
+└─ ✗ but not
+   └─ ✓ blocked: user:anne, until 2027-01-31T12:00:00Z
+"
+        );
     }
 }

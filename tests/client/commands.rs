@@ -66,11 +66,17 @@ impl Fixture {
     /// The program with these arguments, for the store on the server.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = clean(BINARY);
-        command.args(arguments).env("TENURE_SERVER", format!("http://{}", self.server.address));
+        command.args(arguments);
+        self.lead_home(&mut command);
+        command
+    }
+
+    /// Tells a command where the server and the store are.
+    pub fn lead_home(&self, command: &mut Command) {
+        command.env("TENURE_SERVER", format!("http://{}", self.server.address));
         if !self.store.is_empty() {
             command.env("TENURE_STORE", &self.store);
         }
-        command
     }
 
     pub fn run(&self, arguments: &[&str]) -> Ended {

@@ -15,6 +15,7 @@ mod changes;
 mod check;
 mod config;
 mod expand;
+mod explain;
 mod fixture;
 mod lists;
 mod middleware;

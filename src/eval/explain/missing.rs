@@ -15,11 +15,15 @@ use super::super::list::{Kept, ListEnd, Recipient};
 use super::super::plan::{Rel, fits};
 use super::super::{EvalError, list_objects};
 use super::graph::{Explorer, Found, Missing};
-use crate::model::{Object, RestrictionKind, Subject, SubjectClass, TupleKey, TupleRef, TypeRestriction};
+use crate::model::{
+    Object, RestrictionKind, Subject, SubjectClass, SubjectRef, TupleKey, TupleRef, TypeRestriction,
+};
 use crate::store::Snapshot;
 
 /// Distance of the objects that a tuple may be added to with nothing but the question to speak for it, in tuples.
 const UNTIED_DISTANCE_MAX: u32 = 1;
+/// The distance of what only a tuple leads to that is not there: it is farther than everything that is.
+const FAR: u32 = u32::MAX;
 /// Tuples looked at for ties of one relation of an object at the most.
 const TIES_MAX: usize = 8;
 /// Objects on which the subject holds what is asked there at the most; where there are more, none speaks for itself.
@@ -39,14 +43,14 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
         distance: u32,
     ) -> Result<(), EvalError> {
         let subject = self.question.subject.to_owned();
-        if self.may_be_added(found, object, rel, &subject) {
+        if self.may_be_added(found, object, rel, &subject)? {
             let ceiling = self.tie(object, rel)?;
             if ceiling.is_some() || distance <= UNTIED_DISTANCE_MAX {
                 let key = key(object, &found.relation, subject);
                 found.missing.push(Missing { key, ceiling, leads_to: None });
             }
         }
-        self.miss_tied(found, object, rel, None, distance)
+        self.miss_tied(found, object, rel, None)
     }
 
     /// Notes what is missing among the tuples of a tupleset, of whose objects `computed` is asked.
@@ -58,7 +62,7 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
         computed: &str,
         distance: u32,
     ) -> Result<(), EvalError> {
-        self.miss_tied(found, object, over, Some(computed), distance)?;
+        self.miss_tied(found, object, over, Some(computed))?;
         if distance > UNTIED_DISTANCE_MAX {
             return Ok(());
         }
@@ -70,10 +74,10 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
         }
         for (next, target) in self.held(targets)? {
             let subject = Subject::Object(next.clone());
-            if !self.may_be_added(found, object, over, &subject) {
+            if !self.may_be_added(found, object, over, &subject)? {
                 continue;
             }
-            if let Some(id) = self.node(next, target, distance.saturating_add(1))? {
+            if let Some(id) = self.node(next, target, FAR)? {
                 let key = key(object, &found.relation, subject);
                 found.missing.push(Missing { key, ceiling: None, leads_to: Some(id) });
             }
@@ -88,7 +92,6 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
         object: &Object,
         over: Rel,
         computed: Option<&str>,
-        distance: u32,
     ) -> Result<(), EvalError> {
         let class = if computed.is_some() { SubjectClass::Object } else { SubjectClass::Userset };
         for other in self.others(over) {
@@ -101,10 +104,10 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
                 let Some((next, target)) = self.target(&tuple.subject, computed) else { continue };
                 let tie = TupleRef { object: object.as_ref(), relation, subject: tuple.subject.as_ref() };
                 let live = self.state(other, tie, &tuple.record).counts();
-                if !live || !self.may_be_added(found, object, over, &tuple.subject) {
+                if !live || !self.may_be_added(found, object, over, &tuple.subject)? {
                     continue;
                 }
-                if let Some(id) = self.node(next, target, distance.saturating_add(1))? {
+                if let Some(id) = self.node(next, target, FAR)? {
                     let ceiling = Some(key(object, relation, tuple.subject.clone()));
                     let key = key(object, &found.relation, tuple.subject);
                     found.missing.push(Missing { key, ceiling, leads_to: Some(id) });
@@ -156,16 +159,23 @@ impl<S: Snapshot> Explorer<'_, '_, S> {
     }
 
     /// Whether a tuple of this relation and subject may be written and is not there.
-    fn may_be_added(&self, found: &Found, object: &Object, rel: Rel, subject: &Subject) -> bool {
-        let key = TupleRef {
-            object: object.as_ref(),
-            relation: self.question.plan.relation_name(rel),
-            subject: subject.as_ref(),
-        };
-        let implicit = *subject == Subject::Userset(object.clone(), key.relation.into());
+    fn may_be_added(
+        &mut self,
+        found: &Found,
+        object: &Object,
+        rel: Rel,
+        subject: &Subject,
+    ) -> Result<bool, EvalError> {
+        let plan = self.question.plan;
+        let (relation, subject_ref) = (plan.relation_name(rel), subject.as_ref());
+        let key = TupleRef { object: object.as_ref(), relation, subject: subject_ref };
+        let implicit = subject_ref == SubjectRef::Userset(key.object, relation);
         let known = found.entries.iter().map(|entry| &entry.key.subject);
         let mut known = known.chain(found.missing.iter().map(|missing| &missing.key.subject));
-        !implicit && !known.any(|known| known == subject) && self.question.plan.admits(key, None).is_ok()
+        if implicit || known.any(|known| known == subject) || plan.admits(key, None).is_err() {
+            return Ok(false);
+        }
+        Ok(!found.unread || self.facts.found(key)?.is_none())
     }
 
     /// The objects on which the subject holds one of `targets`, none where they are more than a few.

@@ -49,11 +49,13 @@ pub enum ChangeKind {
     /// It is not there, and would be the role that another one caps. Precisely: a live tuple of another relation ties the
     /// same subject to the same object (the `ceiling`), and the missing one is asked for in a conjunction: it is a
     /// tupleset's (`a from b`: the tuple and what it leads to) or names a userset, or it stands anywhere within an operand
-    /// of an intersection, the other operands of which hold (by the reason's other changes, if it has any).
+    /// of an intersection, the other operands of which hold (by the reason's other changes, if it has any, none of which is
+    /// an [`Add`](Self::Add)).
     RaiseCeiling,
     /// It stands in the way, as what is subtracted: take it away.
     Remove,
-    /// It is not there, on the object that is asked about or on one a single tuple away from it.
+    /// It is not there, on the object that is asked about or on one a single tuple away from it. A reason has one at most,
+    /// and then no [`RaiseCeiling`](Self::RaiseCeiling).
     Add,
 }
 

@@ -174,10 +174,6 @@ impl<'g> Search<'g> {
         way.iter().filter_map(|id| self.changes.get(*id))
     }
 
-    fn kind(&self, id: ChangeId) -> Option<ChangeKind> {
-        self.changes.get(id).map(|far| far.change.kind)
-    }
-
     /// Goes through all relations until nothing new comes of it: in turns those that are to not hold, and those that are to
     /// hold, each from the beginning. In a circle nothing holds by itself, so that something is believed to not hold until
     /// shown otherwise, and to hold only when shown. What was believed in one turn must not outlive it.
@@ -260,16 +256,18 @@ impl<'g> Search<'g> {
         self.nearest(lists.concat())
     }
 
-    /// What makes each operand of an intersection hold together, or each of a union not hold.
+    /// What makes each operand of an intersection hold together, or each of a union not hold. A tuple that an operand lacks,
+    /// where the subject is tied to the object by another relation, is what caps the role: the other operands hold, by
+    /// changes that add nothing if not by themselves.
     fn all<'p>(&mut self, parts: impl IntoIterator<Item = (&'p Part, bool)>) -> Vec<Way> {
-        let lists: Vec<_> = parts.into_iter().map(|(part, holds)| self.of_part(part, holds)).collect();
-        let ways = self.together(lists);
-        let raised = ways.into_iter().map(|way| self.raised(way)).collect();
-        self.nearest(raised)
+        let mut lists = Vec::new();
+        for (part, holds) in parts {
+            let ways = self.of_part(part, holds);
+            lists.push(ways.into_iter().map(|way| self.raised(way)).collect());
+        }
+        self.together(lists)
     }
 
-    /// A way with the tuple that it adds taken for one that caps the role, where the subject is tied to the object by another
-    /// relation. It is the only one that the operands together lack: no way adds two.
     fn raised(&self, way: Way) -> Way {
         let raise = |id: ChangeId| {
             let far = self.changes.get(id)?;
@@ -296,18 +294,19 @@ impl<'g> Search<'g> {
         all
     }
 
-    /// Two ways together, unless they are too much: more changes than a reason may have, or more than one tuple that was
-    /// never there.
+    /// Two ways together, unless they are too much: more changes than a reason may have, or a tuple that was never there
+    /// beside another that is not there.
     fn joined(&mut self, first: &Way, second: &Way) -> Option<Way> {
         let mut way = [&first[..], &second[..]].concat();
         way.sort_unstable();
         way.dedup();
-        let added = way.iter().filter(|id| self.kind(**id) == Some(ChangeKind::Add)).count();
         if way.len() > CHANGES_PER_REASON_MAX {
             self.let_go = true;
             return None;
         }
-        (added <= 1).then_some(way)
+        let of_kind = |kind| self.changes(&way).filter(|far| far.change.kind == kind).count();
+        let added = of_kind(ChangeKind::Add);
+        (added == 0 || added + of_kind(ChangeKind::RaiseCeiling) == 1).then_some(way)
     }
 
     /// Ways to let one of some tuples hold that do not.
