@@ -75,7 +75,11 @@ pub fn batch(criterion: &mut Criterion) {
             assert_eq!(outcome.as_ref().unwrap().allowed, question.allowed, "{:?}", question.check);
         }
     };
-    let one_by_one = || questions.iter().for_each(|question| drop(loaded.ask(question)));
+    let one_by_one = || {
+        for question in &questions {
+            loaded.ask(question);
+        }
+    };
     let [batch, single] = alternate::measure(1, [&|_| ask(), &|_| one_by_one()]);
     println!(
         "a batch of {}: {:.2} times as long as its checks one by one",

@@ -16,7 +16,7 @@ pub use actions::HeldRelations;
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use request::{
-    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest,
+    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
     ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
     WatchRequest, Watched, WriteRequest,
 };
@@ -229,7 +229,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         request: &CheckRequest,
-    ) -> Result<(Answer<CheckAnswer>, ReadCounts), EngineError> {
+    ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         validate::query(&model.plan, &request.object, &request.relation, Some(&request.subject))?;
         let mut evaluation = self.evaluation(&snapshot, &model, context)?;
@@ -247,7 +247,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
-    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
+    ) -> Result<Counted<BatchOutcomes>, EngineError> {
         self.batch_check_until(store, context, checks, None)
     }
 
@@ -259,7 +259,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         checks: &[BatchCheckItem],
         until: Option<bool>,
-    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
+    ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
         let mut counts = ReadCounts::default();
@@ -312,7 +312,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         request: &ExplainRequest,
-    ) -> Result<(Answer<Explanation>, ReadCounts), EngineError> {
+    ) -> Result<Counted<Explanation>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let CheckRequest { object, relation, subject } = &request.check;
         validate::query(&model.plan, object, relation, Some(subject))?;

@@ -1,6 +1,7 @@
 //! What each operation is asked and what it answers, free of any wire format.
 
 use crate::cel::Context;
+use crate::eval::ReadCounts;
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
@@ -181,6 +182,9 @@ impl<T> Answer<T> {
         Answer { value: change(value), model, revision, at }
     }
 }
+
+/// An answer with what was read for it.
+pub type Counted<T> = (Answer<T>, ReadCounts);
 
 /// Show how a relation of an object is made up.
 #[derive(Debug, Clone)]

@@ -90,7 +90,7 @@ fn telling(graph: &Graph) -> HashSet<NodeId> {
             !telling.contains(id)
                 && graph.node(*id).is_some_and(|node| {
                     node.verdict != Verdict::False
-                        || node.part.as_ref().is_some_and(|part| part_tells(graph, &telling, part))
+                        || node.part.as_ref().is_some_and(|part| part_tells(&telling, part))
                 })
         };
         let more: Vec<_> = graph.ids().filter(tells).collect();
@@ -101,14 +101,10 @@ fn telling(graph: &Graph) -> HashSet<NodeId> {
     }
 }
 
-fn part_tells(graph: &Graph, telling: &HashSet<NodeId>, part: &Part) -> bool {
+fn part_tells(telling: &HashSet<NodeId>, part: &Part) -> bool {
     match part {
-        Part::Union(parts) | Part::Intersection(parts) => {
-            parts.iter().any(|part| part_tells(graph, telling, part))
-        }
-        Part::Difference(base, subtract) => {
-            part_tells(graph, telling, base) || part_tells(graph, telling, subtract)
-        }
+        Part::Union(parts) | Part::Intersection(parts) => parts.iter().any(|part| part_tells(telling, part)),
+        Part::Difference(base, subtract) => part_tells(telling, base) || part_tells(telling, subtract),
         Part::Relation(id) => telling.contains(id),
         Part::Tuples(found) | Part::From(found, _) => {
             found.entries.iter().any(|entry| entry_tells(telling, entry))

@@ -162,8 +162,11 @@ pub(super) struct Explorer<'e, 'a, S: Snapshot> {
     /// Whether the decision is a denial: then what is missing is looked for, else what holds is looked into first.
     denied: bool,
     /// Objects on which the subject holds one of some relations.
-    pub(super) held: Vec<(Vec<Rel>, Vec<(Object, Rel)>)>,
+    pub(super) held: Vec<Held>,
 }
+
+/// Relations, and the objects on which the subject holds one of them.
+type Held = (Vec<Rel>, Vec<(Object, Rel)>);
 
 /// Looks at what a relation of an object rests on, as far as the limits go. `verdict` is what the check came to.
 pub(super) fn explore<'e, S: Snapshot>(

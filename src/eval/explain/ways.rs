@@ -245,8 +245,8 @@ impl<'g> Search<'g> {
                 }
             }
             Part::Relation(id) => self.ways.get(&(*id, holds)).cloned().unwrap_or_default(),
-            Part::Tuples(found) | Part::From(found, _) if holds => self.to_hold(found),
-            Part::Tuples(found) | Part::From(found, _) => self.to_not_hold(found),
+            Part::Tuples(found) | Part::From(found, _) if holds => self.ways_in(found),
+            Part::Tuples(found) | Part::From(found, _) => self.ways_out(found),
             Part::Nobody | Part::Unseen => Vec::new(),
         }
     }
@@ -310,7 +310,7 @@ impl<'g> Search<'g> {
     }
 
     /// Ways to let one of some tuples hold that do not.
-    fn to_hold(&mut self, found: &Found) -> Vec<Way> {
+    fn ways_in(&mut self, found: &Found) -> Vec<Way> {
         let mut all = Vec::new();
         for entry in &found.entries {
             let Some(kinds) = kinds_to_revive(&entry.state) else { continue };
@@ -338,7 +338,7 @@ impl<'g> Search<'g> {
     }
 
     /// Ways to let none of some tuples hold.
-    fn to_not_hold(&mut self, found: &Found) -> Vec<Way> {
+    fn ways_out(&mut self, found: &Found) -> Vec<Way> {
         let mut lists = Vec::new();
         for entry in &found.entries {
             if self.graph.of_entry(entry) == Verdict::False {

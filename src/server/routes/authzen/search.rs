@@ -12,9 +12,8 @@ use super::page::{Fingerprint, Page, PageRequest};
 use super::{AskedModel, AskedStore, query};
 use crate::cel::{Context, canonical};
 use crate::engine::{
-    Answer, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
+    Counted, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
 };
-use crate::eval::ReadCounts;
 use crate::model::{Object, StoreId, Subject};
 use crate::server::app::App;
 use crate::server::error::ApiError;
@@ -180,7 +179,7 @@ pub(super) async fn action<D: Database>(
 }
 
 /// What a list came to.
-type Outcome<T> = Result<(Answer<Listed<T>>, ReadCounts), EngineError>;
+type Outcome<T> = Result<Counted<Listed<T>>, EngineError>;
 
 /// The page of what a list has found. Where a limit ended it, the answer says so as the lists themselves do.
 fn entities_found<D: Database, T>(
