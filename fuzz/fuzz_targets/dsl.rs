@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use tenure::eval::Plan;
+use tenure::model::AuthorizationModel;
 use tenure::schema::{self, json};
 
 fuzz_target!(|text: &str| {
@@ -12,7 +13,7 @@ fuzz_target!(|text: &str| {
     let valid = schema::validate(&model).is_empty();
     Plan::compile(&model);
     // JSON has its names in their own order, so that models are compared as JSON.
-    let as_json = |model| json::to_value(model, json::Style::Compact);
+    let as_json = |model: &AuthorizationModel| json::to_value(model, json::Style::Compact);
     let value = as_json(&model);
     let read = json::from_value(&value).expect("its JSON can be read");
     assert_eq!(as_json(&read), value, "its JSON means something else");
