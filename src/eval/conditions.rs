@@ -128,6 +128,11 @@ impl<'a> Judge<'a> {
         };
         let stored: Context = serde_json::from_str(&condition.context)
             .map_err(|error| ConditionError::Other(error.to_string()))?;
+        // It was checked against the model of its day. Where this model's condition has no such parameter, or one of
+        // another type, what the tuple was restricted by would be lost: it is none that this model admits.
+        if program.check_context(&stored).is_err() {
+            return Ok(false);
+        }
         program.evaluate(&stored, self.context).map_err(ConditionError::Evaluation)
     }
 

@@ -7,6 +7,7 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod conditions;
 mod examples;
 mod explain;
 mod generate;

@@ -208,7 +208,8 @@ impl<S: Snapshot> Trials<'_, '_, S> {
             .with_facts(at, &made(way), |facts| explore(question, facts, object, rel, Verdict::False));
         let graph = match explored {
             Ok(graph) => graph,
-            Err(EvalError::Limit(_)) => {
+            // With these changes Check has no answer either, so that nothing is offered beyond them.
+            Err(EvalError::Limit(_) | EvalError::Condition(_)) => {
                 self.complete = false;
                 return Ok(Vec::new());
             }
