@@ -76,11 +76,14 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
 }
 
 fn api<D: Database>(app: &App<D>) -> Routes<D> {
-    let of_a_store =
-        routes::of_a_store().within(&[], |router| router.route_layer(from_fn(middleware::name_store)));
-    let of_the_configured_store = routes::authzen::of_the_configured_store().within(&[], |router| {
-        router.route_layer(from_fn_with_state(app.clone(), routes::authzen::name_configured_store))
-    });
+    let of_a_store = routes::of_a_store()
+        .within(&[], |router| router.route_layer(from_fn(middleware::name_store)))
+        .all(Operation::names_store);
+    let of_the_configured_store = routes::authzen::of_the_configured_store()
+        .within(&[], |router| {
+            router.route_layer(from_fn_with_state(app.clone(), routes::authzen::name_configured_store))
+        })
+        .all(Operation::names_store);
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     // What the body's limit, the deadline and the shedding answer; the database may be closed under any.
     let codes = [

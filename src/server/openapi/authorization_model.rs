@@ -1,7 +1,7 @@
 //! The JSON form of an authorization model, which is `schema/json`'s: as a request may give it, and as an answer spells
 //! it out.
 
-use super::schema::{Schema, Shape, Side, choice, list, map, one_of, shape, text};
+use super::schema::{Schema, Shape, Side, choice, list_of, map_of, one_of, shape, text};
 use super::shapes;
 use crate::model::limits::{
     CONDITIONS_PER_MODEL_MAX, EXPRESSION_BYTES_MAX, PARAMETERS_PER_CONDITION_MAX, TYPES_PER_MODEL_MAX,
@@ -24,7 +24,8 @@ const PARAMETER_TYPES: [&str; 11] = [
 
 /// A model as a request gives it.
 pub(in crate::server) fn given() -> Schema {
-    Form(Side::Request).model(shape())
+    Form(Side::Request)
+        .model(shape().may("id", text().says("Taken and without effect: a model gets a new one.")))
 }
 
 /// A model as an answer shows it.
@@ -51,17 +52,17 @@ impl Form {
     }
 
     fn model(&self, shape: Shape) -> Schema {
-        let types = list(self.type_definition()).with("minItems", 1).with("maxItems", TYPES_PER_MODEL_MAX);
-        let conditions = map(self.condition()).with("maxProperties", CONDITIONS_PER_MODEL_MAX);
+        let types = list_of(self.type_definition()).with("minItems", 1).with("maxItems", TYPES_PER_MODEL_MAX);
+        let conditions = map_of(self.condition()).with("maxProperties", CONDITIONS_PER_MODEL_MAX);
         let shape = shape.must("schema_version", choice(["1.1", "1.2"])).must("type_definitions", types);
         self.shown(shape, "conditions", conditions).on(self.0)
     }
 
     fn type_definition(&self) -> Schema {
-        let relations = self.shown(shape(), "relations", map(self.relation_metadata()));
+        let relations = self.shown(shape(), "relations", map_of(self.relation_metadata()));
         let metadata = self.origin(relations).on(self.0);
         let shape = shape().must("type", shapes::type_name());
-        let shape = self.shown(shape, "relations", map(self.rewrite()));
+        let shape = self.shown(shape, "relations", map_of(self.rewrite()));
         self.shown(shape, "metadata", metadata.nullable())
             .on(self.0)
             .named(self.name("GivenTypeDefinition", "TypeDefinition"))
@@ -94,7 +95,8 @@ impl Form {
                 restriction("wildcard", Some(shape().closed())).closed(),
             ]),
         };
-        let restrictions = list(restrictions.named(self.name("GivenRelationReference", "RelationReference")));
+        let restrictions =
+            list_of(restrictions.named(self.name("GivenRelationReference", "RelationReference")));
         self.origin(self.shown(shape(), "directly_related_user_types", restrictions)).on(self.0)
     }
 
@@ -105,7 +107,7 @@ impl Form {
             let shape = shape().must("relation", shapes::relation());
             self.shown(shape, "object", text().with("maxLength", 0)).on(self.0)
         };
-        let children = || shape().must("child", list(itself())).on(self.0);
+        let children = || shape().must("child", list_of(itself())).on(self.0);
         let from = shape().must("tupleset", relation()).must("computedUserset", relation()).on(self.0);
         let difference = shape().must("base", itself()).must("subtract", itself()).on(self.0);
         let forms = [
@@ -120,7 +122,7 @@ impl Form {
     }
 
     fn condition(&self) -> Schema {
-        let parameters = map(self.parameter()).with("maxProperties", PARAMETERS_PER_CONDITION_MAX);
+        let parameters = map_of(self.parameter()).with("maxProperties", PARAMETERS_PER_CONDITION_MAX);
         let shape =
             shape().must("name", text()).must("expression", text().with("maxLength", EXPRESSION_BYTES_MAX));
         let shape = self.shown(shape, "parameters", parameters);
@@ -131,7 +133,7 @@ impl Form {
 
     fn parameter(&self) -> Schema {
         let name = self.name("GivenConditionParamTypeRef", "ConditionParamTypeRef");
-        let generic = list(Schema::reference(name)).with("maxItems", 1);
+        let generic = list_of(Schema::reference(name)).with("maxItems", 1);
         self.shown(shape().must("type_name", choice(PARAMETER_TYPES)), "generic_types", generic)
             .on(self.0)
             .named(name)

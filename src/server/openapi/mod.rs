@@ -26,7 +26,7 @@ use serde_json::{Map, Value, json};
 use super::app::App;
 use super::error::Code;
 use crate::store::Database;
-use schema::{anything, choice, map, shape};
+use schema::{anything, choice, map_of, shape};
 
 const ABOUT: &str = "A Zanzibar-style authorization engine with OpenFGA's HTTP API: relationship tuples that may expire \
     and pause, answers of exactly one revision.\n\n\
@@ -101,7 +101,7 @@ fn operation() -> Operation {
     Operation::new(Verb::Get, "/openapi.json", Tag::Server, "OpenApi", "This document.").answers(
         StatusCode::OK,
         "The description of this API, in OpenAPI 3.1.",
-        map(anything()),
+        map_of(anything()),
     )
 }
 
@@ -139,4 +139,24 @@ fn error(codes: &[Code]) -> schema::Schema {
     names.dedup();
     let code = choice(names).named("ErrorCode").says("What programs match on.");
     shape().must("code", code).must("message", shapes::message()).closed().named("Error")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::routes;
+    use crate::store::memory::MemoryDatabase;
+
+    #[test]
+    fn a_name_stands_for_one_schema() {
+        let routes = routes::of_stores::<MemoryDatabase>()
+            .merge(routes::of_a_store())
+            .merge(routes::authzen::of_the_configured_store());
+        let mut known = BTreeMap::new();
+        for (name, schema) in routes.operations.into_iter().flat_map(|operation| operation.into_parts().2) {
+            let first = known.entry(name).or_insert_with(|| schema.clone());
+            assert_eq!(*first, schema, "{name}");
+        }
+        assert!(known.contains_key("TupleKey"));
+    }
 }

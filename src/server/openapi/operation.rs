@@ -98,6 +98,8 @@ pub(in crate::server) struct Operation {
     codes: Vec<Code>,
     /// What every error has beside its code and message.
     error: Option<(&'static str, Schema)>,
+    /// Whether the answers name the store that was asked.
+    names_store: bool,
     named: Vec<(&'static str, Value)>,
 }
 
@@ -134,6 +136,7 @@ impl Operation {
             answers: Vec::new(),
             codes: Vec::new(),
             error: None,
+            names_store: false,
             named: Vec::new(),
         }
     }
@@ -217,6 +220,11 @@ impl Operation {
         self
     }
 
+    /// The answers name the store that was asked.
+    pub(in crate::server) fn names_store(self) -> Self {
+        Self { names_store: true, ..self }
+    }
+
     /// The answer names the model that was used.
     pub(in crate::server) fn names_model(self) -> Self {
         self.shows(MODEL_ID, true)
@@ -265,7 +273,7 @@ impl Operation {
             json
         };
         let mut responses = Map::new();
-        let in_store = self.path.contains("{store_id}");
+        let in_store = self.names_store;
         for answer in self.answers {
             let mut headers = answer.headers;
             headers.push((REQUEST_ID, true));

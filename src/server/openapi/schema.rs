@@ -100,12 +100,12 @@ pub(in crate::server) fn integer(least: usize) -> Schema {
 }
 
 /// A list.
-pub(in crate::server) fn list(items: Schema) -> Schema {
+pub(in crate::server) fn list_of(items: Schema) -> Schema {
     Schema::of(json!({ "type": "array" })).taking("items", items)
 }
 
 /// An object with any names, whose values are all of one kind.
-pub(in crate::server) fn map(values: Schema) -> Schema {
+pub(in crate::server) fn map_of(values: Schema) -> Schema {
     Schema::of(json!({ "type": "object" })).taking("additionalProperties", values)
 }
 
@@ -184,7 +184,7 @@ mod tests {
     fn a_named_schema_goes_wherever_it_is_used() {
         let leaf = || text().named("Leaf");
         let schema =
-            shape().must("a", list(leaf())).may("b", one_of([leaf(), boolean()])).closed().named("Tree");
+            shape().must("a", list_of(leaf())).may("b", one_of([leaf(), boolean()])).closed().named("Tree");
         let (json, named) = schema.into_parts();
         assert_eq!(json, json!({ "$ref": "#/components/schemas/Tree" }));
         let names: Vec<_> = named.iter().map(|(name, _)| *name).collect();

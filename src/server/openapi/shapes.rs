@@ -1,6 +1,6 @@
 //! The shapes that several operations share, as `wire` and `paging` read and write them.
 
-use super::schema::{Schema, Shape, anything, boolean, choice, integer, list, map, shape, text};
+use super::schema::{Schema, Shape, anything, boolean, choice, integer, list_of, map_of, shape, text};
 use crate::model::limits::{
     CONDITION_NAME_BYTES_MAX, CONTEXTUAL_TUPLES_MAX, CONTINUATION_TOKEN_BYTES_MAX, OBJECT_BYTES_MAX,
     PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RELATION_BYTES_MAX, SUBJECT_BYTES_MAX, TYPE_BYTES_MAX,
@@ -69,7 +69,7 @@ pub(in crate::server) fn stable_until() -> Schema {
 
 /// Values for the parameters of conditions.
 pub(in crate::server) fn context() -> Schema {
-    map(anything()).says("Values for the parameters of conditions.")
+    map_of(anything()).says("Values for the parameters of conditions.")
 }
 
 pub(super) fn page_size() -> Schema {
@@ -141,7 +141,7 @@ pub(in crate::server) fn contextual_tuples() -> Schema {
 
 /// A list of contextual tuples.
 pub(in crate::server) fn contextual_tuple_keys() -> Schema {
-    list(given_tuple()).with("maxItems", CONTEXTUAL_TUPLES_MAX)
+    list_of(given_tuple()).with("maxItems", CONTEXTUAL_TUPLES_MAX)
 }
 
 /// `consistency`, which changes nothing.

@@ -12,7 +12,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{boolean, list, shape};
+use crate::server::openapi::schema::{boolean, list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -47,14 +47,14 @@ struct Key {
 }
 
 pub(in crate::server) fn write_operation() -> Operation {
-    let tuples = list(shapes::given_tuple()).with("maxItems", CONTEXTUAL_TUPLES_PER_ASSERTION_MAX);
+    let tuples = list_of(shapes::given_tuple()).with("maxItems", CONTEXTUAL_TUPLES_PER_ASSERTION_MAX);
     let assertion = shape()
         .must("tuple_key", shapes::given_key())
         .may("expectation", boolean())
         .may("contextual_tuples", tuples)
         .may("context", shapes::context())
         .open();
-    let assertions = list(assertion.named("GivenAssertion")).with("maxItems", ASSERTIONS_MAX);
+    let assertions = list_of(assertion.named("GivenAssertion")).with("maxItems", ASSERTIONS_MAX);
     let summary = "Replace the assertions of an authorization model.";
     Operation::new(Verb::Put, PATH, Tag::Assertions, "WriteAssertions", summary)
         .takes(shape().may("assertions", assertions).open().named("WriteAssertionsRequest"))
@@ -89,12 +89,12 @@ pub(in crate::server) fn read_operation() -> Operation {
     let assertion = shape()
         .must("tuple_key", shapes::key().closed().named("AssertionTupleKey"))
         .must("expectation", boolean())
-        .must("contextual_tuples", list(shapes::shown_tuple()))
+        .must("contextual_tuples", list_of(shapes::shown_tuple()))
         .must("context", shapes::context().nullable())
         .closed();
     let body = shape()
         .must("authorization_model_id", shapes::id())
-        .must("assertions", list(assertion.named("Assertion")))
+        .must("assertions", list_of(assertion.named("Assertion")))
         .closed();
     let summary = "Get the assertions of an authorization model.";
     Operation::new(Verb::Get, PATH, Tag::Assertions, "ReadAssertions", summary)

@@ -12,7 +12,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{boolean, choice, list, map, one_of, shape, text};
+use crate::server::openapi::schema::{boolean, choice, list_of, map_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -62,7 +62,7 @@ pub(in crate::server) fn operation() -> Operation {
         .must("correlation_id", text().with("pattern", format!("^{id}$")))
         .open();
     let checks =
-        list(item.named("BatchCheckItem")).with("minItems", 1).with("maxItems", CHECKS_PER_BATCH_MAX);
+        list_of(item.named("BatchCheckItem")).with("minItems", 1).with("maxItems", CHECKS_PER_BATCH_MAX);
     let decided = shape().must("allowed", boolean()).must("stable_until", shapes::stable_until()).closed();
     let input_error =
         choice([Code::ValidationError, Code::InvalidTuple, Code::ResolutionTooComplex].map(Code::name));
@@ -71,7 +71,7 @@ pub(in crate::server) fn operation() -> Operation {
     let failed = one_of([error("input_error", input_error), error("internal_error", choice(internal))]);
     let failed = shape().must("error", failed.named("CheckError")).closed();
     let body = shape()
-        .must("result", map(one_of([decided, failed]).named("BatchCheckSingleResult")))
+        .must("result", map_of(one_of([decided, failed]).named("BatchCheckSingleResult")))
         .must("revision", shapes::revision())
         .closed();
     let summary = "Ask several checks at one revision and one instant.";

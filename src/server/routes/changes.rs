@@ -9,7 +9,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Parameters, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Shape, choice, list, shape};
+use crate::server::openapi::schema::{Shape, choice, list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
@@ -46,7 +46,7 @@ pub(in crate::server) fn operation() -> Operation {
     let summary = "List the writes and deletes of tuples, the oldest first.";
     let token = shapes::token().says("Where to go on, also once there is something new.");
     let change = change().closed().named("TupleChange");
-    let body = shape().must("changes", list(change)).must("continuation_token", token).closed();
+    let body = shape().must("changes", list_of(change)).must("continuation_token", token).closed();
     Operation::new(Verb::Get, "/stores/{store_id}/changes", Tag::Tuples, "ReadChanges", summary)
         .query("type", shapes::type_name(), "Only changes of objects of this type.")
         .paged()

@@ -12,7 +12,7 @@ use crate::model::{Lifetime, Object, Revision};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
-use crate::server::openapi::schema::{Schema, boolean, list, map, one_of, shape};
+use crate::server::openapi::schema::{Schema, boolean, list_of, map_of, one_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -54,12 +54,12 @@ pub(in crate::server) fn operation() -> Operation {
 /// A node of the tree, as [`Shown`] is written.
 fn node() -> Schema {
     const NAME: &str = "Node";
-    let nodes = || shape().must("nodes", list(Schema::reference(NAME))).closed();
+    let nodes = || shape().must("nodes", list_of(Schema::reference(NAME))).closed();
     let computed = || shape().must("userset", shapes::userset()).closed();
-    let lifetimes = map(shapes::lifetime(shape()).closed())
+    let lifetimes = map_of(shapes::lifetime(shape()).closed())
         .says("An addition: the lifetimes of the users whose tuples have one.");
-    let users = shape().must("users", list(shapes::user())).may("lifetimes", lifetimes).closed();
-    let from = shape().must("tupleset", shapes::userset()).must("computed", list(computed())).closed();
+    let users = shape().must("users", list_of(shapes::user())).may("lifetimes", lifetimes).closed();
+    let from = shape().must("tupleset", shapes::userset()).must("computed", list_of(computed())).closed();
     let leaf = one_of([
         shape().must("users", users).closed(),
         shape().must("computed", computed()).closed(),

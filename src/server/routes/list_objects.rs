@@ -11,7 +11,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, list, shape};
+use crate::server::openapi::schema::{Schema, list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -27,7 +27,8 @@ pub(in crate::server) struct ListedObjects {
 
 pub(in crate::server) fn operation() -> Operation {
     let summary = "List the objects of a type with which a user has a relation.";
-    let body = shape().must("objects", list(shapes::object())).must("revision", shapes::revision()).closed();
+    let body =
+        shape().must("objects", list_of(shapes::object())).must("revision", shapes::revision()).closed();
     Operation::new(Verb::Post, "/stores/{store_id}/list-objects", Tag::Queries, "ListObjects", summary)
         .takes(given("ListObjectsRequest"))
         .answers(StatusCode::OK, "The objects.", body.named("ListObjectsResponse"))

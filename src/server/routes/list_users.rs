@@ -10,7 +10,7 @@ use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{list, one_of, shape, text};
+use crate::server::openapi::schema::{list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -51,7 +51,7 @@ pub(in crate::server) fn operation() -> Operation {
     let asked = shape()
         .must("object", object)
         .must("relation", shapes::relation())
-        .must("user_filters", list(filter).with("minItems", 1).with("maxItems", 1));
+        .must("user_filters", list_of(filter).with("minItems", 1).with("maxItems", 1));
     let request = shapes::query(asked)
         .may("contextual_tuples", shapes::contextual_tuple_keys())
         .may("context", shapes::context());
@@ -61,7 +61,8 @@ pub(in crate::server) fn operation() -> Operation {
         shape().must("userset", one().must("relation", shapes::relation()).closed()).closed(),
         shape().must("wildcard", of_type().closed()).closed(),
     ]);
-    let body = shape().must("users", list(user.named("User"))).must("revision", shapes::revision()).closed();
+    let body =
+        shape().must("users", list_of(user.named("User"))).must("revision", shapes::revision()).closed();
     let summary = "List the users that have a relation with an object.";
     Operation::new(Verb::Post, "/stores/{store_id}/list-users", Tag::Queries, "ListUsers", summary)
         .takes(request.open().named("ListUsersRequest"))

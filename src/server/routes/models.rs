@@ -11,7 +11,7 @@ use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, Parameters, StorePath};
 use crate::server::fields::lower_camel;
 use crate::server::openapi::authorization_model;
-use crate::server::openapi::schema::{list, shape};
+use crate::server::openapi::schema::{list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
@@ -107,7 +107,7 @@ pub(in crate::server) async fn get<D: Database>(
 pub(in crate::server) fn list_operation() -> Operation {
     let path = "/stores/{store_id}/authorization-models";
     let summary = "List the authorization models of a store, the newest first.";
-    let models = list(authorization_model::shown());
+    let models = list_of(authorization_model::shown());
     let body = shape().must("authorization_models", models).must("continuation_token", shapes::token());
     Operation::new(Verb::Get, path, Tag::Models, "ReadAuthorizationModels", summary)
         .paged()

@@ -9,7 +9,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{boolean, list, shape, text};
+use crate::server::openapi::schema::{boolean, list_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
@@ -50,7 +50,8 @@ pub(in crate::server) fn operation() -> Operation {
         .may("consistency", shapes::consistency())
         .may("include_inactive", inactive);
     let tuple = shape().must("key", shapes::shown_tuple()).must("timestamp", shapes::instant()).closed();
-    let body = shape().must("tuples", list(tuple.named("Tuple"))).must("continuation_token", shapes::token());
+    let body =
+        shape().must("tuples", list_of(tuple.named("Tuple"))).must("continuation_token", shapes::token());
     Operation::new(Verb::Post, "/stores/{store_id}/read", Tag::Tuples, "Read", summary)
         .takes(request.open().named("ReadRequest"))
         .answers(StatusCode::OK, "A page of tuples.", body.closed().named("ReadResponse"))

@@ -8,7 +8,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, Parameters, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, Shape, list, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, list_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
@@ -83,7 +83,7 @@ pub(in crate::server) async fn create<D: Database>(
 }
 
 pub(in crate::server) fn list_operation() -> Operation {
-    let body = shape().must("stores", list(store())).must("continuation_token", shapes::token()).closed();
+    let body = shape().must("stores", list_of(store())).must("continuation_token", shapes::token()).closed();
     Operation::new(Verb::Get, "/stores", Tag::Stores, "ListStores", "List the stores.")
         .paged()
         .query("name", name(), "Only stores of this name.")

@@ -21,7 +21,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::lines::{self, ErrorLine, Writer};
-use crate::server::openapi::schema::{Schema, anything, integer, list, one_of, shape, text};
+use crate::server::openapi::schema::{Schema, anything, integer, list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply;
@@ -58,7 +58,7 @@ fn status() -> Schema {
     shape()
         .must("code", integer(0).says("gRPC's number."))
         .must("message", text())
-        .must("details", list(anything()).with("maxItems", 0))
+        .must("details", list_of(anything()).with("maxItems", 0))
         .closed()
         .named("Status")
 }

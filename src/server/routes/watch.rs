@@ -25,7 +25,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Parameters, StorePath};
 use crate::server::listen::{Connection, Streaming};
-use crate::server::openapi::schema::{shape, text};
+use crate::server::openapi::schema::text;
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::revisions::News;

@@ -10,7 +10,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{choice, list, shape};
+use crate::server::openapi::schema::{choice, list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -34,7 +34,7 @@ pub(in crate::server) fn operation() -> Operation {
     let writes = shape()
         .must(
             "tuple_keys",
-            list(shapes::given_tuple()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
+            list_of(shapes::given_tuple()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
         )
         .may("on_duplicate", on_duplicate);
     let on_missing =
@@ -42,12 +42,12 @@ pub(in crate::server) fn operation() -> Operation {
     let deletes = shape()
         .must(
             "tuple_keys",
-            list(shapes::given_key()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
+            list_of(shapes::given_key()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
         )
         .may("on_missing", on_missing);
     let must = choice(["exist", "not_exist", "live"]);
     let precondition = shape().must("tuple_key", shapes::given_key()).must("must", must).open();
-    let preconditions = list(precondition.named("Precondition"))
+    let preconditions = list_of(precondition.named("Precondition"))
         .with("maxItems", PRECONDITIONS_PER_WRITE_MAX)
         .says("An addition: each must hold when this is committed, or nothing is written.");
     let request = shape()

@@ -6,7 +6,7 @@ use crate::engine::CheckRequest;
 use crate::model::{Object, Subject, check_type};
 use crate::server::error::ApiError;
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, Shape, anything, map, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, anything, map_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::wire;
 
@@ -33,7 +33,7 @@ pub(super) fn action_given() -> Schema {
 }
 
 fn properties() -> Schema {
-    map(anything()).says("What conditions may look at, each with the name of what has it before its own.")
+    map_of(anything()).says("What conditions may look at, each with the name of what has it before its own.")
 }
 
 /// Something with the properties that the caller knows of it.

@@ -13,7 +13,7 @@ use crate::server::error::ApiError;
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
 use crate::server::openapi::Operation;
-use crate::server::openapi::schema::{Schema, Shape, boolean, choice, integer, list, one_of, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, boolean, choice, integer, list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::reply::Reply;
 use crate::server::wire;
@@ -95,11 +95,11 @@ pub(super) fn evaluations_operation(asking: Asking) -> Operation {
     let item = entities::asked(shape(), Shape::may).open().named("EvaluationsItem");
     let request = entities::asked(shape(), Shape::may)
         .may("options", options.named("EvaluationsOptions"))
-        .may("evaluations", list(item).with("maxItems", CHECKS_PER_BATCH_MAX));
+        .may("evaluations", list_of(item).with("maxItems", CHECKS_PER_BATCH_MAX));
     let body = shape()
         .may("decision", boolean())
         .may("context", decision_context())
-        .must("evaluations", list(decision()))
+        .must("evaluations", list_of(decision()))
         .closed();
     asking
         .operation(EVALUATIONS, "Evaluations", summary)

@@ -11,7 +11,7 @@ use crate::model::StoreId;
 use crate::model::limits::SEARCH_PAGE_MAX;
 use crate::server::error::{ApiError, Code};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, anything, integer, map, shape, text};
+use crate::server::openapi::schema::{Schema, anything, integer, map_of, shape, text};
 use crate::server::token::{self, SearchPlace};
 
 /// Which page of a search is wanted.
@@ -50,7 +50,7 @@ pub(super) fn given() -> Schema {
     shape()
         .may("limit", limit)
         .may("token", text().says("The token of the page before."))
-        .may("properties", map(anything()).says("Taken and without effect."))
+        .may("properties", map_of(anything()).says("Taken and without effect."))
         .open()
         .named("PageRequest")
 }

@@ -21,7 +21,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, Shape, list, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, list_of, shape, text};
 use crate::server::openapi::{Operation, shapes};
 use crate::server::reply::Reply;
 use crate::server::wire;
@@ -187,7 +187,7 @@ pub(super) fn action_operation(asking: Asking) -> Operation {
     let action = shape().must("name", shapes::relation()).closed().named("FoundAction");
     let undecided = shape().must("name", shapes::relation()).must("error", evaluation::failed()).closed();
     let undecided =
-        list(undecided).says("Actions of which it could not be decided whether they are allowed.");
+        list_of(undecided).says("Actions of which it could not be decided whether they are allowed.");
     let notes = shape().must("undecided", undecided).closed();
     search(asking, SEARCH_ACTION, "ActionSearch", "List what a subject may do with a resource.")
         .takes(given(asked).named("ActionSearchRequest"))
@@ -206,7 +206,7 @@ fn given(asked: Shape) -> Schema {
 
 /// What a search has found, as [`Found`] is written.
 fn found(result: Schema, notes: Option<Schema>) -> Schema {
-    let found = shape().may("page", page::shown()).must("results", list(result));
+    let found = shape().may("page", page::shown()).must("results", list_of(result));
     match notes {
         None => found,
         Some(notes) => found.may("context", notes),
