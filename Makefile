@@ -4,9 +4,10 @@ CARGO      ?= cargo
 # Where `make sdk` installs OpenFGA's SDKs; the test of the README takes its Python.
 SDK_DIR    ?= .venv
 export SDK_DIR
+FUZZ_SECONDS ?= 600
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test sdk lint bench demo deps
+.PHONY: help build test sdk lint bench fuzz demo deps
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -30,6 +31,13 @@ lint: deps ## Check format, lints, licenses and advisories
 
 bench: deps ## Run the benchmarks
 	$(CARGO) bench --locked
+
+fuzz: deps ## Run each fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz and a nightly toolchain
+	@for target in dsl json_model condition request_body; do \
+	  mkdir -p "fuzz/corpus/$$target" && \
+	  $(CARGO) +nightly fuzz run -s none "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
+	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 || exit 1; \
+	done
 
 build: deps ## Build the tenure program
 	$(CARGO) build --release --locked

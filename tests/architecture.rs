@@ -95,8 +95,8 @@ fn arrows_go_down_only() {
 
 #[test]
 fn a_name_across_a_group_is_seen() {
-    assert_eq!(named("use crate::{eval::Plan, model::Id};"), [3, 0]);
-    assert_eq!(named("crate::server::router(); tenure::cli::run()"), [7, 8]);
+    assert_eq!(named("use crate::{eval::Plan, model::Id};"), [4, 0]);
+    assert_eq!(named("crate::server::router(); tenure::cli::run()"), [8, 9]);
     assert_eq!(named("crate_store::x"), []);
 }
 

@@ -59,16 +59,26 @@ impl Loaded {
 
     /// What the evaluator reads to answer.
     pub fn reads(&self, question: &Question) -> Vec<Read> {
+        self.record(|evaluation| {
+            let asked = &question.check;
+            let decision =
+                evaluation.check(asked.object.as_ref(), &asked.relation, asked.subject.as_ref()).unwrap();
+            assert_eq!(decision.allowed, question.allowed, "{asked:?}");
+        })
+    }
+
+    /// What an evaluation reads.
+    pub fn record(
+        &self,
+        ask: impl FnOnce(&mut Evaluation<'_, Recording<<RocksDatabase as Database>::Snapshot>>),
+    ) -> Vec<Read> {
         let plan = Plan::compile(&self.model);
         let snapshot = Recording::new(self.engine.database().snapshot(self.store).unwrap().unwrap());
         let (at, limits) = (self.engine.now(), EvaluationLimits::default());
         let context = Context::new();
         let mut evaluation =
             Evaluation::new(&plan, &snapshot, ContextualTuples::default(), &context, at, limits);
-        let asked = &question.check;
-        let decision =
-            evaluation.check(asked.object.as_ref(), &asked.relation, asked.subject.as_ref()).unwrap();
-        assert_eq!(decision.allowed, question.allowed, "{asked:?}");
+        ask(&mut evaluation);
         drop(evaluation);
         snapshot.into_reads()
     }

@@ -1,4 +1,4 @@
-//! What checks and writes cost on a real RocksDB, beside what the same reads and writes cost without Tenure.
+//! What checks, lists and writes cost on a real RocksDB, beside what the same reads and writes cost without Tenure.
 //!
 //! Each case is measured three times in one run, one after the other:
 //!
@@ -15,8 +15,10 @@
 
 mod alternate;
 mod bare;
+mod lists;
 mod loaded;
 mod record;
+mod requests;
 mod table;
 
 use std::cell::Cell;
@@ -57,6 +59,9 @@ fn main() {
         few_questions(&mut criterion, &mut table, &prefix, workload::partners(count))
     });
     large(&mut criterion, &mut table);
+    lists::lists(&mut criterion, &mut table);
+    requests::condition(&mut criterion);
+    requests::batch(&mut criterion);
 
     table.print();
     let [few, .., many] = partners;

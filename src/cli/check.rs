@@ -57,21 +57,25 @@ impl CheckArgs {
     }
 
     fn request(&self) -> Result<Value, Failure> {
-        // The same forms that the server takes; found here, the message can say which argument it is.
-        let argument = |name: &str, error: String| Failure::Input(format!("{name}: {error}"));
-        let subject =
-            Subject::parse(&self.subject).map_err(|error| argument("SUBJECT", error.to_string()))?;
-        check_relation(&self.relation).map_err(|error| argument("RELATION", error.to_string()))?;
-        let object = Object::parse(&self.object).map_err(|error| argument("OBJECT", error.to_string()))?;
-
-        let mut request = Map::new();
-        request.insert(
-            "tuple_key".to_owned(),
-            json!({ "user": subject.to_string(), "relation": self.relation, "object": object.to_string() }),
-        );
+        let mut request = question(&self.subject, &self.relation, &self.object)?;
         self.query.add_to(&mut request, ContextualForm::Keys);
         Ok(request.into())
     }
+}
+
+/// A request that asks whether a subject holds a relation on an object.
+pub fn question(subject: &str, relation: &str, object: &str) -> Result<Map<String, Value>, Failure> {
+    // The same forms that the server takes; found here, the message can say which argument it is.
+    let argument = |name: &str, error: String| Failure::Input(format!("{name}: {error}"));
+    let subject = Subject::parse(subject).map_err(|error| argument("SUBJECT", error.to_string()))?;
+    check_relation(relation).map_err(|error| argument("RELATION", error.to_string()))?;
+    let object = Object::parse(object).map_err(|error| argument("OBJECT", error.to_string()))?;
+    let mut request = Map::new();
+    request.insert(
+        "tuple_key".to_owned(),
+        json!({ "user": subject.to_string(), "relation": relation, "object": object.to_string() }),
+    );
+    Ok(request)
 }
 
 impl CheckAnswer {

@@ -25,7 +25,7 @@ pub struct ExpandArgs {
     /// Also tuples that are paused or have expired
     #[arg(long)]
     include_inactive: bool,
-    /// Refuse to answer from before this revision, as a write has answered it
+    /// Answer from this revision, as a write has answered it, or a newer one; a server that has not reached it waits a moment
     #[arg(long, value_name = "N")]
     at_least_revision: Option<u64>,
     #[command(flatten)]

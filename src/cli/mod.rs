@@ -7,6 +7,8 @@ mod check;
 mod client;
 mod event_stream;
 mod expand;
+mod explain;
+mod explain_tree;
 mod failure;
 mod list;
 mod listen_address;
@@ -64,6 +66,7 @@ enum Command {
     Changes(read::ChangesArgs),
     Watch(watch::WatchArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
@@ -115,6 +118,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Changes(args) => args.run(out)?,
         Command::Watch(args) => args.run(out)?,
         Command::Check(args) => return Ok(answer(args.run(out)?)),
+        Command::Explain(args) => return Ok(answer(args.run(out)?)),
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,

@@ -3,7 +3,7 @@
 //! Everything is written through a `Write`, so that a closed pipe is an error like any other and tests read what
 //! people would.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,15 +13,19 @@ use super::client::Answer;
 /// The lifetime and the condition of a tuple, as answers show them.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Terms {
-    expires_at: Option<String>,
+    /// From when on the tuple counts as absent.
+    pub expires_at: Option<String>,
     #[serde(default)]
     paused: bool,
-    condition: Option<ConditionName>,
+    /// Its condition, if it has one.
+    pub condition: Option<ConditionName>,
 }
 
+/// The condition of a tuple.
 #[derive(Debug, Clone, Deserialize)]
-struct ConditionName {
-    name: String,
+pub struct ConditionName {
+    /// Its name in the model.
+    pub name: String,
     #[serde(default)]
     context: Value,
 }
@@ -47,12 +51,15 @@ impl Terms {
 /// A tuple as answers show it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ShownTuple {
-    user: String,
-    relation: String,
-    object: String,
+    /// Who.
+    pub user: String,
+    /// Which relation.
+    pub relation: String,
+    /// On what.
+    pub object: String,
     /// When and under which condition it counts.
     #[serde(flatten)]
-    terms: Terms,
+    pub terms: Terms,
 }
 
 impl ShownTuple {
@@ -132,6 +139,47 @@ impl Branch {
             child.draw_children(out, &format!("{indent}{below}"))?;
         }
         Ok(())
+    }
+}
+
+/// How a text stands out on a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// What is good.
+    Green,
+    /// What is not.
+    Red,
+    /// What matters most.
+    Bold,
+    /// What matters least.
+    Dim,
+}
+
+/// Styles texts, or leaves them as they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Paint {
+    /// Whether styles are shown.
+    pub colored: bool,
+}
+
+impl Paint {
+    /// For the standard output: styled on a terminal, unless NO_COLOR is set.
+    pub fn stdout() -> Self {
+        Self { colored: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+    }
+
+    /// The text in a style.
+    pub fn style(self, text: &str, style: Style) -> String {
+        if !self.colored {
+            return text.to_owned();
+        }
+        let code = match style {
+            Style::Green => 32,
+            Style::Red => 31,
+            Style::Bold => 1,
+            Style::Dim => 2,
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
     }
 }
 

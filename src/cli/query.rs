@@ -19,7 +19,8 @@ pub struct QueryArgs {
     /// The model to answer with [default: the store's newest]
     #[arg(long, value_name = "ID", value_parser = model_id)]
     model: Option<ModelId>,
-    /// Refuse to answer from before this revision, as a write has answered it
+    /// Answer from this revision, as a write has answered it, or a newer one; a server that has not reached it waits a
+    /// moment
     #[arg(long, value_name = "N")]
     at_least_revision: Option<u64>,
 }

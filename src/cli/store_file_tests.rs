@@ -185,7 +185,7 @@ fn what_is_wrong_with_a_list_is_said_with_its_place() {
     let objects = |text: &str| refused(&format!("tests:\n  - list_objects:\n      - {{{text}}}\n"));
     assert_eq!(
         objects("user: user:a, type: doc, assertions: {viewer: [folder:1]}"),
-        "schema/a.fga.yaml:7:58: test 1: `assertions`: `folder:1` is not of type `doc`"
+        "schema/a.fga.yaml:7:57: test 1: `assertions`: `folder:1` is not of type `doc`"
     );
     assert_eq!(
         objects("user: user:a, type: doc, assertions: {}"),

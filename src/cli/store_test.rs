@@ -246,8 +246,8 @@ fn list(
         ListQuestion::Objects(request) => {
             let (answer, _) =
                 engine.list_objects(store, context, request, &|| true).map_err(|error| error.to_string())?;
-            let name = |id: &Box<str>| format!("{}:{id}", request.object_type);
-            (answer.value.items.iter().map(name).collect(), answer.value.partial)
+            let names = answer.value.items.iter().map(|id| format!("{}:{id}", request.object_type));
+            (names.collect(), answer.value.partial)
         }
         ListQuestion::Users(request) => {
             let (answer, _) =

@@ -5,9 +5,11 @@
 //! made.
 
 mod cooperation;
+mod lists;
 mod random;
 
 pub use cooperation::{Cooperation, Kind, MODEL as COOPERATION_MODEL, Skew};
+pub use lists::{LISTED, Listing, MODEL as LISTS_MODEL, listings, tuples as list_tuples};
 
 use crate::engine::CheckRequest;
 use crate::model::{Lifetime, Object, Subject, TupleKey};

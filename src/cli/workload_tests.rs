@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::{Engine, QueryContext, WriteRequest};
-use crate::model::SystemClock;
 use crate::model::limits::EvaluationLimits;
+use crate::model::{StoreId, SystemClock};
 use crate::store::memory::MemoryDatabase;
 use crate::store::{Field, OnDuplicate, Write};
 
@@ -18,17 +18,23 @@ fn write(tuple: Tuple) -> Write {
     }
 }
 
-/// Writes the tuples, which must fit the model, and asks the questions.
-fn ask<'a>(
-    model: &str,
-    tuples: impl Iterator<Item = Tuple>,
-    questions: impl Iterator<Item = (&'a str, Question)>,
-) {
+/// Writes the tuples, which must fit the model.
+fn stored(model: &str, tuples: impl Iterator<Item = Tuple>) -> (Engine<MemoryDatabase>, StoreId) {
     let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
     let store = engine.create_store("workload").unwrap().id;
     engine.write_model(store, crate::schema::parse(model).unwrap()).unwrap();
     let writes = tuples.map(write).collect();
     engine.write(store, WriteRequest { writes, ..WriteRequest::default() }).unwrap();
+    (engine, store)
+}
+
+/// Writes the tuples and asks the questions.
+fn ask<'a>(
+    model: &str,
+    tuples: impl Iterator<Item = Tuple>,
+    questions: impl Iterator<Item = (&'a str, Question)>,
+) {
+    let (engine, store) = stored(model, tuples);
     for (name, Question { check, allowed }) in questions {
         let answer = engine.check(store, &QueryContext::default(), &check).unwrap();
         assert_eq!(answer.value.allowed, allowed, "{name}: {check:?}");
@@ -74,6 +80,24 @@ fn half_of_the_mix_is_allowed() {
 fn groups_partners_and_folders_answer_as_they_say() {
     for Workload { model, tuples, questions } in [groups(), partners(10), partners(1000), hierarchy(7)] {
         ask(model, tuples.into_iter(), questions.into_iter());
+    }
+}
+
+#[test]
+fn the_lists_have_as_many_entries_as_they_say() {
+    // Behind these tuples stand only those of no list.
+    let (engine, store) = stored(LISTS_MODEL, list_tuples().take(80_000));
+    let context = QueryContext::default();
+    for (name, listing) in listings() {
+        let found = match listing {
+            Listing::Objects(request) => {
+                engine.list_objects(store, &context, &request, &|| true).unwrap().0.value.items.len()
+            }
+            Listing::Users(request) => {
+                engine.list_users(store, &context, &request, &|| true).unwrap().0.value.items.len()
+            }
+        };
+        assert_eq!(found, LISTED as usize, "{name}");
     }
 }
 

@@ -118,15 +118,16 @@ enum OnDuplicate {
     Update,
 }
 
-/// An expiration as it can be given on the command line.
+/// An instant as it can be given on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expiry {
+pub(super) enum Expiry {
     At(Instant),
     /// Microseconds from now.
     After(i64),
 }
 
-fn expiry(text: &str) -> Result<Expiry, String> {
+/// Reads an instant, or a span from now, for clap.
+pub(super) fn expiry(text: &str) -> Result<Expiry, String> {
     let Some(span) = text.strip_prefix('+') else {
         return text.parse().map(Expiry::At).map_err(|error: crate::model::InstantError| error.to_string());
     };
@@ -148,7 +149,8 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 }
 
 impl Expiry {
-    fn at(self, clock: &dyn Clock) -> Instant {
+    /// The instant, by a clock.
+    pub(super) fn at(self, clock: &dyn Clock) -> Instant {
         match self {
             Self::At(instant) => instant,
             Self::After(micros) => clock.now().saturating_add_micros(micros),

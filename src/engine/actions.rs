@@ -1,8 +1,7 @@
 //! What a subject may do with an object: every relation of the object's type, asked one by one.
 
-use super::{Answer, BatchCheckItem, Engine, EngineError, QueryContext};
+use super::{Answer, BatchCheckItem, Counted, Engine, EngineError, QueryContext};
 use crate::engine::CheckRequest;
-use crate::eval::ReadCounts;
 use crate::model::{Object, StoreId, Subject};
 use crate::store::Database;
 
@@ -24,7 +23,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         object: &Object,
         subject: &Subject,
-    ) -> Result<(Answer<HeldRelations>, ReadCounts), EngineError> {
+    ) -> Result<Counted<HeldRelations>, EngineError> {
         let (_, model) = self.query(store, context)?;
         let Some(definition) = model.source.type_definition(&object.type_name) else {
             return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });

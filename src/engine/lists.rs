@@ -6,8 +6,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use super::{Answer, Engine, EngineError, QueryContext, validate};
-use crate::eval::{LimitReached, ListEnd, ReadCounts, Recipient, SubjectFilter};
+use super::{Answer, Counted, Engine, EngineError, QueryContext, validate};
+use crate::eval::{LimitReached, ListEnd, Recipient, SubjectFilter};
 use crate::model::{ModelId, Object, Revision, StoreId, Subject};
 use crate::store::{Database, Snapshot};
 
@@ -84,7 +84,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &ListObjectsRequest,
         go_on: &dyn Fn() -> bool,
-    ) -> Result<(Answer<Listed<Box<str>>>, ReadCounts), EngineError> {
+    ) -> Result<Counted<Listed<Box<str>>>, EngineError> {
         let mut found = Collected::new(self.lists.results_max, go_on);
         let (answer, counts) = self.stream_objects(store, context, request, &mut |_, _| (), &mut found)?;
         let listed = found.ended(answer.value)?;
@@ -100,7 +100,7 @@ impl<D: Database> Engine<D> {
         request: &ListObjectsRequest,
         begin: &mut dyn FnMut(ModelId, Revision),
         recipient: &mut dyn Recipient<str>,
-    ) -> Result<(Answer<ListEnd>, ReadCounts), EngineError> {
+    ) -> Result<Counted<ListEnd>, EngineError> {
         let ListObjectsRequest { subject, relation, object_type } = request;
         let (snapshot, model) = self.query(store, context)?;
         let mut evaluation = self.evaluation(&snapshot, &model, context)?;
@@ -122,7 +122,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &ListUsersRequest,
         go_on: &dyn Fn() -> bool,
-    ) -> Result<(Answer<Listed<Subject>>, ReadCounts), EngineError> {
+    ) -> Result<Counted<Listed<Subject>>, EngineError> {
         let ListUsersRequest { object, relation, filter } = request;
         let (snapshot, model) = self.query(store, context)?;
         let mut evaluation = self.evaluation(&snapshot, &model, context)?;

@@ -16,17 +16,19 @@ pub use actions::HeldRelations;
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use request::{
-    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, ExpandRequest, ModelPage,
-    Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WatchRequest, Watched, WriteRequest,
+    Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
+    ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
+    WatchRequest, Watched, WriteRequest,
 };
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use crate::cel::Context;
+use crate::eval::explain::Explanation;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::{EvaluationLimits, ListLimits};
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey, TupleRef};
 use crate::schema;
 use crate::store::{
     Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
@@ -227,7 +229,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         request: &CheckRequest,
-    ) -> Result<(Answer<CheckAnswer>, ReadCounts), EngineError> {
+    ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         validate::query(&model.plan, &request.object, &request.relation, Some(&request.subject))?;
         let mut evaluation = self.evaluation(&snapshot, &model, context)?;
@@ -245,7 +247,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
-    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
+    ) -> Result<Counted<BatchOutcomes>, EngineError> {
         self.batch_check_until(store, context, checks, None)
     }
 
@@ -257,7 +259,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         checks: &[BatchCheckItem],
         until: Option<bool>,
-    ) -> Result<(Answer<BatchOutcomes>, ReadCounts), EngineError> {
+    ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
         let mut counts = ReadCounts::default();
@@ -301,6 +303,32 @@ impl<D: Database> Engine<D> {
         let mut evaluation = self.evaluation(&snapshot, &model, context)?;
         let tree = evaluation.expand(request.object.as_ref(), &request.relation, request.include_inactive)?;
         Ok(Answer { value: tree, model: model.id, revision: snapshot.revision(), at: evaluation.at() })
+    }
+
+    /// Why a check decides as it does, when that ends, and what would turn a denial; with what it read. The decision is that
+    /// of [`check`](Self::check), and it fails where that would.
+    pub fn explain(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &ExplainRequest,
+    ) -> Result<Counted<Explanation>, EngineError> {
+        let (snapshot, model) = self.query(store, context)?;
+        let CheckRequest { object, relation, subject } = &request.check;
+        validate::query(&model.plan, object, relation, Some(subject))?;
+        let contextual = validate::contextual(&model.plan, &context.contextual_tuples)?;
+        let at = request.at.unwrap_or_else(|| self.now());
+        let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
+        let (value, counts) = eval::explain::explain(
+            &model.plan,
+            &snapshot,
+            &contextual,
+            &context.context,
+            at,
+            self.limits,
+            asked,
+        )?;
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 
     /// A snapshot and a model for a query: the revision first, then the newest model at it.

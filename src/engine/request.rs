@@ -1,6 +1,7 @@
 //! What each operation is asked and what it answers, free of any wire format.
 
 use crate::cel::Context;
+use crate::eval::ReadCounts;
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
@@ -152,6 +153,15 @@ pub struct CheckAnswer {
     pub stable_until: Option<Instant>,
 }
 
+/// Why does this subject hold this relation on this object, or why not, and until when?
+#[derive(Debug, Clone)]
+pub struct ExplainRequest {
+    /// The question.
+    pub check: CheckRequest,
+    /// The instant to decide for, before now or after it, the data being as it is now; `None`: now.
+    pub at: Option<Instant>,
+}
+
 /// An answer with what it was computed from.
 #[derive(Debug, Clone)]
 pub struct Answer<T> {
@@ -172,6 +182,9 @@ impl<T> Answer<T> {
         Answer { value: change(value), model, revision, at }
     }
 }
+
+/// An answer with what was read for it.
+pub type Counted<T> = (Answer<T>, ReadCounts);
 
 /// Show how a relation of an object is made up.
 #[derive(Debug, Clone)]

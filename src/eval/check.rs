@@ -72,17 +72,46 @@ impl Question<'_, '_> {
         expr: ExprId,
         depth: u32,
     ) -> Result<(Decision, u32), EvalError> {
+        let (outcome, deepest) = self.outcome(facts, of, id, expr, depth)?;
+        let allowed = match outcome.value {
+            Value::True => true,
+            Value::False | Value::Unknown => false,
+            Value::Failed(failure) => return Err(facts.error(failure)),
+        };
+        Ok((Decision { allowed, stable_until: outcome.until.instant() }, deepest))
+    }
+
+    /// What a relation of an object comes to.
+    pub(super) fn of_relation<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        object: ObjectRef<'_>,
+        rel: Rel,
+    ) -> Result<Outcome, EvalError> {
+        let plan = self.plan;
+        self.outcome(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(outcome, _)| outcome)
+    }
+
+    /// [`decide`](Self::decide), before what is unknown is denied and what failed becomes an error.
+    fn outcome<S: Snapshot>(
+        &self,
+        facts: &mut Facts<'_, S>,
+        of: TypeId,
+        id: &str,
+        expr: ExprId,
+        depth: u32,
+    ) -> Result<(Outcome, u32), EvalError> {
         let Self { plan, regions, limits, subject } = *self;
-        let nobody = Decision { allowed: false, stable_until: None };
-        let Some(region) = regions.region(plan, expr) else { return Ok((nobody, depth)) };
+        let now = |value, until| Ok((Outcome::new(value, until), depth));
+        let Some(region) = regions.region(plan, expr) else { return now(Value::False, Until::NEVER) };
         let object = ObjectRef { type_name: plan.type_name(of), id };
         // Most that is allowed is so by a tuple of the object itself, which needs no walk.
         let start_failed = match direct(plan, regions, facts, subject, region, object)? {
-            Standing::Counts(until) => {
-                return Ok((Decision { allowed: true, stable_until: until.instant() }, depth));
+            Standing::Counts(until) => return now(Value::True, until),
+            Standing::Failed(failure) if !region.leads_on() => {
+                return now(Value::Failed(failure), Until::NEVER);
             }
-            Standing::Failed(failure) if !region.leads_on() => return Err(facts.error(failure)),
-            Standing::Absent if !region.leads_on() => return Ok((nobody, depth)),
+            Standing::Absent if !region.leads_on() => return now(Value::False, Until::NEVER),
             Standing::Failed(failure) => Some(failure),
             Standing::Absent => None,
         };
@@ -104,12 +133,7 @@ impl Question<'_, '_> {
             deepest: depth,
         };
         let outcome = search.walk(start, depth)?;
-        let stable_until = outcome.until.instant();
-        match outcome.value {
-            Value::True => Ok((Decision { allowed: true, stable_until }, search.deepest)),
-            Value::False | Value::Unknown => Ok((Decision { allowed: false, stable_until }, search.deepest)),
-            Value::Failed(failure) => Err(search.facts.error(failure)),
-        }
+        Ok((outcome, search.deepest))
     }
 }
 
@@ -285,7 +309,8 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(outcome)
     }
 
-    /// False wins over everything, a failure over what is unknown.
+    /// False wins over everything, a failure over what is unknown and over what is false by a cut: that is false only if
+    /// the operator above is, which what could not be known may well decide.
     fn intersection(
         &mut self,
         operands: &[ExprId],
@@ -302,15 +327,15 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             }
             until = until.min(outcome.until);
             (weakest, cut) = match (weakest, outcome.value) {
+                (Value::Failed(failure), _) | (_, Value::Failed(failure)) => {
+                    (Value::Failed(failure), cut.min(outcome.cut))
+                }
                 // Each operand that is false by a cut is enough by itself: the one with the innermost cut says most. One
                 // that is false as a fact may still come.
                 (Value::False, Value::False) => (Value::False, cut.max(outcome.cut)),
                 (Value::False, _) => (Value::False, cut),
                 (_, Value::False) => (Value::False, outcome.cut),
                 (weakest, Value::True) => (weakest, cut.min(outcome.cut)),
-                (Value::Failed(failure), _) | (_, Value::Failed(failure)) => {
-                    (Value::Failed(failure), cut.min(outcome.cut))
-                }
                 (_, Value::Unknown) => (Value::Unknown, cut.min(outcome.cut)),
             };
         }
@@ -334,9 +359,9 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         let cut = base.cut.min(subtract.cut);
         let (value, cut) = match (base.value, subtract.value) {
             (_, Value::True) => return Ok(Outcome::new(Value::False, subtract.until)),
+            (Value::Failed(failure), _) | (_, Value::Failed(failure)) => (Value::Failed(failure), cut),
             // The base alone is enough.
             (Value::False, _) => (Value::False, base.cut),
-            (Value::Failed(failure), _) | (_, Value::Failed(failure)) => (Value::Failed(failure), cut),
             (_, Value::Unknown) => (Value::Unknown, cut),
             (_, Value::False) if subtract.cut != UNCUT => (Value::Unknown, cut),
             (value, Value::False) => (value, cut),

@@ -79,6 +79,11 @@ impl<'a> Judge<'a> {
         self.failures.get(usize::from(index))
     }
 
+    /// Forgets the failures so far; none that was told may be asked for any more.
+    pub(super) fn forget_failures(&mut self) {
+        self.failures.clear();
+    }
+
     /// What a tuple of the relation `rel` comes to. Its form must be one that the relation admits under some
     /// condition or none.
     pub(super) fn standing(

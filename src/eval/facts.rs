@@ -27,6 +27,11 @@ impl ContextualTuples {
         Self(sorted)
     }
 
+    /// These, with others in the place of those with the same keys.
+    pub(super) fn with(&self, others: impl IntoIterator<Item = (TupleKey, TupleRecord)>) -> Self {
+        Self::new(self.0.iter().cloned().chain(others))
+    }
+
     fn get(&self, key: TupleRef<'_>) -> Option<&TupleRecord> {
         let index = self.0.binary_search_by(|(own, _)| own.as_ref().cmp(&key)).ok()?;
         self.0.get(index).map(|(_, record)| record)
@@ -86,6 +91,14 @@ impl Until {
     pub(super) fn instant(self) -> Option<Instant> {
         if self == Self::NEVER { None } else { Instant::from_unix_micros(self.0) }
     }
+}
+
+/// A tuple as it is, whether it counts or not.
+pub(super) struct FoundTuple {
+    pub(super) subject: Subject,
+    pub(super) record: TupleRecord,
+    /// Whether it was given with the query.
+    pub(super) contextual: bool,
 }
 
 /// The tuples of one revision at one instant.
@@ -266,6 +279,64 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         found.retain(|(_, record)| include_inactive || record.lifetime.is_live(self.judge.at()));
         Ok(found)
+    }
+
+    /// The tuple with this key, whether it counts or not.
+    pub(super) fn found(&mut self, key: TupleRef<'_>) -> Result<Option<FoundTuple>, EvalError> {
+        let found = |record, contextual| FoundTuple { subject: key.subject.to_owned(), record, contextual };
+        if let Some(record) = self.contextual.get(key) {
+            return Ok(Some(found(record.clone(), true)));
+        }
+        self.counts.points += 1;
+        self.counts.within(self.reads_max)?;
+        Ok(self.snapshot.tuple(key)?.map(|record| found(record, false)))
+    }
+
+    /// At most `limit` tuples of an object's relation and class of subject, whether they count or not, those given with
+    /// the query first; and whether there are more.
+    pub(super) fn found_of(
+        &mut self,
+        object: ObjectRef<'_>,
+        relation: &str,
+        class: SubjectClass,
+        limit: usize,
+    ) -> Result<(Vec<FoundTuple>, bool), EvalError> {
+        let belongs = |key: TupleRef<'_>| {
+            key.object == object && key.relation == relation && key.subject.class() == class
+        };
+        let contextual = self.contextual.0.iter().filter(|(key, _)| belongs(key.as_ref()));
+        let given = |(key, record): &(TupleKey, TupleRecord)| FoundTuple {
+            subject: key.subject.clone(),
+            record: record.clone(),
+            contextual: true,
+        };
+        let mut found: Vec<_> = contextual.map(given).collect();
+        self.counts.scans += 1;
+        let snapshot = self.snapshot;
+        let cursor = self.subjects.get_or_insert_with(|| snapshot.subject_cursor());
+        cursor.seek(object, relation, class)?;
+        while let Some((subject, record)) = cursor.next()? {
+            self.counts.entries += 1;
+            self.counts.within(self.reads_max)?;
+            if self.contextual.replaces(TupleRef { object, relation, subject }) {
+                continue;
+            }
+            if found.len() >= limit {
+                return Ok((found, true));
+            }
+            found.push(FoundTuple { subject: subject.to_owned(), record, contextual: false });
+        }
+        Ok((found, false))
+    }
+
+    /// What a tuple of `rel` that was found comes to.
+    pub(super) fn standing(&mut self, rel: Rel, key: TupleRef<'_>, record: &TupleRecord) -> Standing {
+        self.judge.standing(&mut self.counts, rel, key, record)
+    }
+
+    /// Forgets the failures so far; none that was told may be asked for any more.
+    pub(super) fn forget_failures(&mut self) {
+        self.judge.forget_failures();
     }
 
     /// Calls `visit` with the object of each tuple of a subject on the relation `rel` of one type that counts or whose

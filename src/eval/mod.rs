@@ -11,10 +11,12 @@
 //! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
 //! - `list_objects`, `list_users`: everything that a subject holds, and everybody who holds; `list`: what they share.
 //! - `expand`: one level of a relation as a tree.
+//! - [`explain`]: why a check decides as it does, when that ends, and what would turn a denial.
 
 mod check;
 mod conditions;
 mod expand;
+pub mod explain;
 mod facts;
 mod list;
 mod list_objects;

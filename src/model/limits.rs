@@ -47,6 +47,20 @@ pub const CONDITIONS_PER_MODEL_MAX: usize = 25;
 pub const PARAMETERS_PER_CONDITION_MAX: usize = 25;
 /// Longest expression of a condition, in bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 512;
+/// Deepest nesting of an expression, in levels of its tree.
+pub const CONDITION_NESTING_MAX: usize = 250;
+/// Most steps of unification that the type check of an expression takes.
+pub const CONDITION_CHECK_STEPS_MAX: usize = 50_000;
+/// Largest compiled regular expression of a condition, in bytes.
+pub const CONDITION_PATTERN_BYTES_MAX: usize = 1024 * 1024;
+/// Most that the evaluation of one condition may cost, in units of CEL's runtime cost model.
+pub const CONDITION_COST_MAX: u64 = 100;
+/// Most elements that the macros of one condition look at in an evaluation; the cost model lets some pass for nothing.
+pub const CONDITION_ITERATIONS_MAX: usize = 1_000_000;
+/// Most memory for values that one evaluation of a condition builds, in bytes.
+pub const CONDITION_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Deepest nesting of a context's lists and maps, in levels.
+pub const CONTEXT_DEPTH_MAX: usize = 128;
 /// Largest authorization model, in bytes of its protobuf encoding (which is how OpenFGA measures it).
 pub const MODEL_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of operators inside one relation's definition, in levels.
@@ -87,6 +101,27 @@ pub const RECORD_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const DIFFERENCES_LISTED_MAX: usize = 100;
 /// Most rows that a consistency check replays in memory at once.
 pub const ROWS_REPLAYED_MAX: u64 = 1_000_000;
+
+/// Most relations of objects that one explanation looks into.
+pub const EXPLAINED_RELATIONS_MAX: usize = 4096;
+/// Most tuples of one relation of one object that an explanation reads.
+pub const EXPLAINED_TUPLES_PER_RELATION_MAX: usize = 1024;
+/// Most tuples of one relation of one object that an explanation shows; those that say most come first.
+pub const SHOWN_TUPLES_PER_RELATION_MAX: usize = 20;
+/// Most nodes of an explanation's tree.
+pub const SHOWN_NODES_MAX: usize = 1000;
+/// Deepest nesting of an explanation's tree, in nodes: as JSON, it stays within the 128 levels that common readers take.
+pub const SHOWN_DEPTH_MAX: usize = 56;
+/// Most instants that are asked for to find out when a decision changes.
+pub const INSTANTS_ASKED_MAX: usize = 256;
+/// Most reasons of a denial.
+pub const REASONS_MAX: usize = 10;
+/// Most changes of tuples in one reason of a denial.
+pub const CHANGES_PER_REASON_MAX: usize = 4;
+/// Most ways to change one relation of one object that the search for reasons keeps, the nearest ones.
+pub const WAYS_PER_RELATION_MAX: usize = 24;
+/// Most evaluations that verify reasons of one denial.
+pub const TRIALS_MAX: usize = 1000;
 
 /// What one evaluation may cost before it ends with an error. An evaluation that meets a limit never answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //! must follow; errors with their places.
 //!
 //! It is compatible with OpenFGA's language, schema versions 1.1 and 1.2, down to the places of errors. It knows of
-//! no store and no evaluation: an expression of a condition is a text to it. Input is bounded and never makes it
+//! no store and no evaluation; what a condition's expression must be, `cel` knows. Input is bounded and never makes it
 //! panic.
 //!
 //! - [`parse`] reads and checks a text; [`print()`] writes one.

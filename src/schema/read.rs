@@ -31,6 +31,7 @@ pub fn parse(text: &str) -> Result<AuthorizationModel, Diagnostics> {
     }
     let place = |v: Violation| {
         let span = locate(&lowered.spans, v.place);
+        let span = span.map(|span| narrow(&source, &lowered.model, v.place, span));
         let location = span.map(|s| source.locate(s)).unwrap_or_default();
         Diagnostic::new(location, v.message, v.help)
     };
@@ -141,8 +142,30 @@ pub(super) fn locate(spans: &Spans, place: Place) -> Option<Span> {
         Place::Parameter { condition_index, parameter_index } => {
             spans.conditions.get(condition_index)?.parameters.get(parameter_index).cloned()
         }
-        Place::Expression { condition_index } => {
+        Place::Expression { condition_index } | Place::InExpression { condition_index, .. } => {
             spans.conditions.get(condition_index).map(|c| c.expression.clone())
         }
     }
+}
+
+/// The part of `span`, where the text of a place is, that the place means: of an expression, the word at the offset.
+pub(super) fn narrow(source: &Source<'_>, model: &AuthorizationModel, place: Place, span: Span) -> Span {
+    let Place::InExpression { condition_index, offset } = place else { return span };
+    let expression = model.conditions.get(condition_index).map(|condition| &*condition.expression);
+    let within = |expression| locate_in_expression(source, &span, expression, offset);
+    expression.and_then(within).unwrap_or(span)
+}
+
+/// Where in the text an offset of an expression is: the word there, or the character. `None` if the text has comments in
+/// the expression, which are not in the model.
+fn locate_in_expression(source: &Source<'_>, span: &Span, expression: &str, offset: usize) -> Option<Span> {
+    let text = source.slice(span.clone());
+    let rest = expression.get(offset..)?;
+    if text.trim() != expression || rest.is_empty() {
+        return None;
+    }
+    let word: usize = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum();
+    let length = if word == 0 { rest.chars().next().map_or(0, char::len_utf8) } else { word };
+    let start = span.start + (text.len() - text.trim_start().len()) + offset;
+    Some(start..start + length)
 }

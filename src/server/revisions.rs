@@ -1,12 +1,14 @@
 //! Waiting for commits: whoever waits is woken when there is something new in a store, and looks for itself.
 //!
-//! The writer's part costs one look-up for each store that it changed, and waking those who wait there. It must never
-//! wait for one of them. Nothing is kept for them meanwhile: who is slow is woken once for many commits.
+//! The writer's part is one look-up for each store that it changed, and waking one of those who wait there, which wakes
+//! the others: it must cost the same for one as for thousands, and must never wait for any. Nothing is kept for them
+//! meanwhile: who is slow is woken once for many commits.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
+use tokio::sync::Notify;
 use tokio::sync::watch::{Receiver, Sender};
 use tokio::time::timeout;
 
@@ -17,13 +19,23 @@ use crate::store::{CommitObserver, Database};
 /// The stores that somebody waits on, and no others.
 #[derive(Default)]
 pub(super) struct Revisions {
-    stores: DashMap<StoreId, Sender<()>>,
+    stores: DashMap<StoreId, Arc<Waiting>>,
+}
+
+/// Those who wait on one store.
+#[derive(Default)]
+struct Waiting {
+    /// Told by the writer, to one of them. If that one goes before it can act, another one is told.
+    first: Notify,
+    /// Told by that one, to all of them.
+    all: Sender<()>,
 }
 
 /// The news of a store from the making of this on.
 pub(super) struct News {
     revisions: Arc<Revisions>,
     store: StoreId,
+    waiting: Arc<Waiting>,
     /// Taken when this is dropped.
     receiver: Option<Receiver<()>>,
 }
@@ -31,8 +43,10 @@ pub(super) struct News {
 impl Revisions {
     /// The news of a store, which may be one that does not exist.
     pub(super) fn news(self: &Arc<Self>, store: StoreId) -> News {
-        let receiver = self.stores.entry(store).or_default().subscribe();
-        News { revisions: Arc::clone(self), store, receiver: Some(receiver) }
+        // The entry is kept in its place meanwhile.
+        let entry = self.stores.entry(store).or_default();
+        let (waiting, receiver) = (Arc::clone(&entry), entry.all.subscribe());
+        News { revisions: Arc::clone(self), store, waiting, receiver: Some(receiver) }
     }
 
     /// Waits until the store has this revision, which costs nothing where it does; but no longer than it exists, nor
@@ -63,18 +77,24 @@ impl CommitObserver for Revisions {
     fn committed(&self, stores: &[StoreId]) {
         for store in stores {
             if let Some(waiting) = self.stores.get(store) {
-                waiting.send_replace(());
+                waiting.first.notify_one();
             }
         }
     }
 }
 
 impl News {
-    /// Waits until something was committed since the last time that this was done. One call may stand for many commits.
+    /// Waits until something was committed since the last time that this was done. One call may stand for many commits,
+    /// and now and then for one that was seen already.
     pub(super) async fn next(&mut self) {
-        if let Some(receiver) = &mut self.receiver {
+        let Some(receiver) = &mut self.receiver else { return };
+        tokio::select! {
+            () = self.waiting.first.notified() => {
+                self.waiting.all.send_replace(());
+                receiver.mark_unchanged();
+            }
             // The sender is kept for as long as there are receivers.
-            drop(receiver.changed().await);
+            changed = receiver.changed() => drop(changed),
         }
     }
 }
@@ -83,37 +103,86 @@ impl Drop for News {
     fn drop(&mut self) {
         // Before the others are counted: of two that go at once, one sees that it is the last.
         self.receiver = None;
-        self.revisions.stores.remove_if(&self.store, |_, sender| sender.receiver_count() == 0);
+        self.revisions.stores.remove_if(&self.store, |_, waiting| waiting.all.receiver_count() == 0);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
     use tokio::runtime::Runtime;
-    use tokio::time::timeout;
 
     use super::*;
 
     const STORE: StoreId = StoreId::from_bits(7);
     const OTHER: StoreId = StoreId::from_bits(8);
 
+    /// Begins to wait; whether it has to.
+    async fn waits(mut news: Pin<&mut impl Future<Output = ()>>) -> bool {
+        poll_fn(|context| Poll::Ready(news.as_mut().poll(context).is_pending())).await
+    }
+
+    /// Nothing comes for a while.
+    async fn is_silent(news: &mut News) -> bool {
+        timeout(Duration::from_millis(20), news.next()).await.is_err()
+    }
+
     #[test]
-    fn news_come_once_for_many_commits_and_of_the_own_store_only() {
+    fn news_come_once_for_many_commits_to_everyone_and_of_the_own_store_only() {
         let revisions = Arc::new(Revisions::default());
         let (mut first, mut second) = (revisions.news(STORE), revisions.news(STORE));
-        for _ in 0..3 {
-            revisions.committed(&[OTHER, STORE]);
-        }
-        let mut late = revisions.news(STORE);
         Runtime::new().unwrap().block_on(async {
+            for _ in 0..3 {
+                revisions.committed(&[OTHER, STORE]);
+            }
             first.next().await;
             second.next().await;
+            let mut late = revisions.news(STORE);
             for news in [&mut first, &mut second, &mut late] {
-                assert!(timeout(Duration::from_millis(20), news.next()).await.is_err());
+                assert!(is_silent(news).await);
             }
             revisions.committed(&[OTHER]);
-            assert!(timeout(Duration::from_millis(20), first.next()).await.is_err());
+            assert!(is_silent(&mut first).await);
         });
+    }
+
+    #[test]
+    fn news_reach_the_others_though_the_one_who_was_told_goes() {
+        let revisions = Arc::new(Revisions::default());
+        let (mut first, mut second) = (revisions.news(STORE), revisions.news(STORE));
+        Runtime::new().unwrap().block_on(async {
+            {
+                let mut told = pin!(first.next());
+                assert!(waits(told.as_mut()).await);
+                let mut waiting = pin!(second.next());
+                assert!(waits(waiting.as_mut()).await);
+                revisions.committed(&[STORE]);
+            }
+            drop(first);
+            second.next().await;
+            assert!(is_silent(&mut second).await);
+        });
+    }
+
+    #[test]
+    fn thousands_who_wait_are_all_told() {
+        let revisions = Arc::new(Revisions::default());
+        Runtime::new().unwrap().block_on(async {
+            let waiting: Vec<_> = (0..2_000)
+                .map(|_| {
+                    let mut news = revisions.news(STORE);
+                    tokio::spawn(async move { news.next().await })
+                })
+                .collect();
+            revisions.committed(&[STORE]);
+            for one in waiting {
+                timeout(Duration::from_secs(20), one).await.unwrap().unwrap();
+            }
+        });
+        assert!(revisions.stores.is_empty());
     }
 
     #[test]

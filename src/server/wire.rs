@@ -83,7 +83,7 @@ pub(super) fn tuple(fields: &mut Fields) -> Result<GivenTuple, ApiError> {
     let given = GivenTuple {
         key: tuple_key(fields)?,
         condition: condition(fields)?,
-        expires_at: expires_at(fields)?,
+        expires_at: instant_field(fields, "expires_at")?,
         paused: match fields.given("paused")? {
             Given::Absent => Field::Absent,
             Given::Null => Field::Clear,
@@ -96,17 +96,20 @@ pub(super) fn tuple(fields: &mut Fields) -> Result<GivenTuple, ApiError> {
     Ok(given)
 }
 
-fn expires_at(fields: &mut Fields) -> Result<Field<Instant>, ApiError> {
-    match fields.given("expires_at")? {
+/// Reads an instant; absent and `null` are no instant.
+pub(super) fn given_instant(fields: &mut Fields, name: &str) -> Result<Option<Instant>, ApiError> {
+    instant_field(fields, name).map(set)
+}
+
+fn instant_field(fields: &mut Fields, name: &str) -> Result<Field<Instant>, ApiError> {
+    match fields.given(name)? {
         Given::Absent => Ok(Field::Absent),
         Given::Null => Ok(Field::Clear),
         Given::Value(Value::String(text)) => match text.parse() {
             Ok(instant) => Ok(Field::Set(instant)),
-            Err(error) => Err(ApiError::invalid(&fields.path("expires_at"), error)),
+            Err(error) => Err(ApiError::invalid(&fields.path(name), error)),
         },
-        Given::Value(other) => {
-            Err(wrong_type(&fields.path("expires_at"), "an instant in RFC 3339, as text", &other))
-        }
+        Given::Value(other) => Err(wrong_type(&fields.path(name), "an instant in RFC 3339, as text", &other)),
     }
 }
 

@@ -25,9 +25,9 @@ impl Clock for Noon {
 }
 
 /// A store with a model and tuples, each `object relation subject`, an end in seconds behind it if it has one.
-struct World {
-    engine: Engine<MemoryDatabase>,
-    store: StoreId,
+pub struct World {
+    pub engine: Engine<MemoryDatabase>,
+    pub store: StoreId,
 }
 
 fn parse(line: &str) -> (TupleKey, Option<Instant>) {
@@ -38,7 +38,7 @@ fn parse(line: &str) -> (TupleKey, Option<Instant>) {
 }
 
 impl World {
-    fn new(limits: EvaluationLimits, model: &str, tuples: &str) -> Self {
+    pub fn new(limits: EvaluationLimits, model: &str, tuples: &str) -> Self {
         let engine = Engine::new(MemoryDatabase::new(Arc::new(Noon)), limits);
         let store = engine.create_store("limits").unwrap().id;
         engine
@@ -125,6 +125,36 @@ fn a_chain_of_25_hops_is_walked_and_one_of_26_is_an_error() {
     let world = World::new(limits, GROUPS, &chain(26));
     assert!(is_depth(world.allowed("group:0 member user:ann")));
     assert!(is_depth(world.allowed("group:0 member user:bob")), "not known to be a denial");
+}
+
+#[test]
+fn what_is_false_by_a_circle_only_does_not_hide_that_the_rest_is_not_known() {
+    const CIRCLE: &str = "
+model
+  schema 1.1
+type user
+type group
+  relations
+    define parent: [group]
+    define deep: [user, group#deep]
+    define same: [user, group#allowed]
+    define allowed: [user] but not (same and deep from parent)
+";
+    // Who is allowed is in `same`; whether that takes anything away depends on `deep` alone, which nobody is.
+    let tuples = "
+group:1 allowed user:ann
+group:1 same group:1#allowed
+group:1 parent group:2
+group:2 deep group:3#deep
+group:3 deep group:4#deep
+group:4 deep user:bob
+";
+    let allowed = |depth_max| {
+        let limits = EvaluationLimits { depth_max, ..EvaluationLimits::default() };
+        World::new(limits, CIRCLE, tuples).allowed("group:1 allowed user:ann")
+    };
+    assert!(allowed(25).unwrap());
+    assert!(matches!(allowed(2), Err(EngineError::TooComplex { .. })), "not known to be a denial");
 }
 
 #[test]

@@ -7,6 +7,8 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod examples;
+mod explain;
 mod generate;
 mod limits;
 mod lists;

@@ -24,7 +24,9 @@ impl Clock for Still {
     }
 }
 
-pub fn stored(world: &World) -> <MemoryDatabase as Database>::Snapshot {
+pub type Snapshot = <MemoryDatabase as Database>::Snapshot;
+
+pub fn stored(world: &World) -> Snapshot {
     let database = MemoryDatabase::new(Arc::new(Still));
     let store = database.create_store("property").unwrap().id;
     let write = |(key, record): &(TupleKey, TupleRecord)| Write {

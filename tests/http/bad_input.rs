@@ -197,7 +197,7 @@ fn tuples_that_the_model_does_not_allow_are_refused() {
     }
     let mut conditional = key("document:1#viewer@user:anne");
     conditional["condition"] = json!({"name": "in_office", "context": {}});
-    not_allowed(conditional, "in_office");
+    not_allowed(conditional, "Invalid tuple 'document:1#viewer@user:anne'. Reason: undefined condition");
 }
 
 #[test]

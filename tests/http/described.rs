@@ -143,6 +143,7 @@ impl Api {
             return Ok(());
         };
         let schema = &described["content"]["application/json"]["schema"];
+        let strict = strict || self.resolved(schema)["additionalProperties"] == false;
         let given = serde_json::from_str(body).map_err(|error| error.to_string())?;
         self.valid(schema, &self.plain(schema, given, strict)?)
     }

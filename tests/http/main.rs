@@ -16,6 +16,7 @@ mod check;
 mod config;
 mod described;
 mod expand;
+mod explain;
 mod fixture;
 mod lists;
 mod middleware;

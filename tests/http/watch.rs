@@ -75,7 +75,7 @@ impl<'a> Watch<'a> {
                 return Some(event);
             }
             let received = self.runtime.block_on(async { timeout(LONG, self.body.next()).await });
-            match received.expect("something comes") {
+            match received.unwrap() {
                 Some(bytes) => self.text.push_str(std::str::from_utf8(&bytes.unwrap()).unwrap()),
                 None => {
                     assert_eq!(self.text, "");
@@ -88,7 +88,7 @@ impl<'a> Watch<'a> {
     /// The next change: its id, and its tuple with a sign for its operation.
     fn change(&mut self) -> (String, String) {
         loop {
-            let event = self.next().expect("a change");
+            let event = self.next().unwrap();
             if event.data != Value::Null {
                 assert_eq!(event.name, "", "{event:?}");
                 assert_eq!(API.judge_event(&event.data), Ok(()));
@@ -103,7 +103,7 @@ impl<'a> Watch<'a> {
 
     /// Waits for a heartbeat: the place that the client goes on from.
     fn heartbeat(&mut self) -> String {
-        let event = self.next().expect("a heartbeat");
+        let event = self.next().unwrap();
         assert_eq!((event.name.as_str(), &event.data), ("", &Value::Null));
         event.id
     }
@@ -353,8 +353,11 @@ fn a_reader_that_does_not_read_slows_no_writer_and_misses_nothing() {
         server.write(&[&format!("document:{n}#viewer@user:a"), &format!("folder:{n}#viewer@user:a")]);
     }
     let expected = |n: usize| {
-        let (revision, name) = (n / 2 + 2, if n % 2 == 0 { "document" } else { "folder" });
-        (format!("{revision}.{}", n % 2 + 1), format!("+{name}:{}#viewer@user:a", n / 2))
+        let (commit, part) = (n / 2, n % 2);
+        (
+            format!("{}.{}", commit + 2, part + 1),
+            format!("+{}:{commit}#viewer@user:a", ["document", "folder"][part]),
+        )
     };
     for n in 0..2 * COMMITS {
         assert_eq!(slow.change(), expected(n));

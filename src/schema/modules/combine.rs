@@ -10,7 +10,7 @@ use super::diagnostics::ModuleDiagnostics;
 use super::mod_file::MOD_FILE_NAME;
 use crate::model::{AuthorizationModel, Condition, SchemaVersion, TypeDefinition, limits};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
-use crate::schema::read::{locate, parse_text};
+use crate::schema::read::{locate, narrow, parse_text};
 use crate::schema::rules::{Place, Violation, check_names, suggest, validate_language};
 use crate::schema::source::{Location, Source};
 use crate::schema::syntax::{ConditionSpans, Header, Lowered, Span, Spans, TypeSpans};
@@ -219,7 +219,12 @@ impl<'a> Joined<'a> {
     fn violated(&mut self, violation: Violation) {
         let Violation { place, message, help, .. } = violation;
         match self.file_of(place) {
-            Some(file) => self.tell(file, locate(&self.spans, place), message, help),
+            Some(file) => {
+                let source = self.sources.get(file).and_then(Option::as_ref);
+                let span = locate(&self.spans, place).zip(source);
+                let span = span.map(|(span, source)| narrow(source, &self.model, place, span));
+                self.tell(file, span, message, help);
+            }
             None => {
                 let diagnostic = Diagnostic::new(Location::default(), message, help);
                 self.found.push(Found::Single(None, diagnostic));
@@ -239,7 +244,10 @@ impl<'a> Joined<'a> {
             }
             Place::Condition { condition_index }
             | Place::Parameter { condition_index, .. }
-            | Place::Expression { condition_index } => self.condition_files.get(condition_index).copied(),
+            | Place::Expression { condition_index }
+            | Place::InExpression { condition_index, .. } => {
+                self.condition_files.get(condition_index).copied()
+            }
         }
     }
 

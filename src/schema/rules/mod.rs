@@ -3,8 +3,9 @@
 //! Two degrees: what OpenFGA's server refuses when a model is written ([`validate`]), and beyond that what only the
 //! language's own validator finds fault with, such as a condition that nothing uses ([`validate_language`]). A model
 //! that the server takes must pass the first, whatever the second says. A violation tells where it is by indices into
-//! the model; nothing here knows a text or its lines. Conditions' expressions are bounded here, not understood.
+//! the model; nothing here knows a text or its lines.
 
+mod conditions;
 mod entrypoints;
 mod index;
 mod names;
@@ -31,6 +32,8 @@ pub enum ViolationKind {
     ExpressionTooLong,
     /// A condition has no expression.
     EmptyExpression,
+    /// A condition's expression cannot be evaluated.
+    InvalidExpression,
     /// Operators are nested deeper than they may be.
     RewriteTooDeep,
     /// A union or intersection without operands.
@@ -135,6 +138,13 @@ pub enum Place {
         /// Which condition.
         condition_index: usize,
     },
+    /// A place in a condition's expression.
+    InExpression {
+        /// Which condition.
+        condition_index: usize,
+        /// Where it begins, in bytes from the start of the expression.
+        offset: usize,
+    },
 }
 
 /// A part of an entry of a type restriction list.
@@ -179,7 +189,8 @@ enum Degree {
 
 /// What OpenFGA's server would refuse the model for; empty if nothing. The violations come in the model's order
 /// within each stage; a later stage (references, repetitions, entry points) is entered only if the earlier found
-/// nothing, because its findings would follow from theirs.
+/// nothing, because its findings would follow from theirs. Conditions' expressions come last and follow from nothing but
+/// the names and sizes.
 #[must_use]
 pub fn validate(model: &AuthorizationModel) -> Vec<Violation> {
     run(model, Degree::Server)
@@ -217,6 +228,7 @@ fn run(model: &AuthorizationModel, degree: Degree) -> Vec<Violation> {
     if found.is_empty() {
         entrypoints::check(&index, &mut found);
     }
+    conditions::check(model, &mut found);
     if degree == Degree::Language {
         repeats::check_unused(model, &mut found);
     }

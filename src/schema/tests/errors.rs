@@ -205,7 +205,7 @@ fn conditions_are_defined_once_and_used() {
         &[("the parameter `x` is already defined in the condition `c`", "x")],
     );
     check(
-        &model("condition c(x: int) {\n x\n}\ncondition d(x: int) {\n x\n}\n"),
+        &model("condition c(x: int) {\n x > 1\n}\ncondition d(x: int) {\n x > 1\n}\n"),
         &[("no type restriction uses the condition `d`", "d")],
     );
     check(
@@ -216,6 +216,39 @@ fn conditions_are_defined_once_and_used() {
     check(
         &model(&long),
         &[("too many bytes in the expression: 513; at most 512 are allowed", "x".repeat(513).as_str())],
+    );
+}
+
+#[test]
+fn a_wrong_expression_is_underlined_where_it_is_wrong() {
+    let model = |body: &str| {
+        format!(
+            "model\n  schema 1.1\ntype user\n  relations\n    define a: [user with c]\ncondition c(x: int) {{{body}}}\n"
+        )
+    };
+    let message = |what: &str| format!("failed to compile expression on condition 'c' - ERROR: c:{what}");
+    let undeclared = message("1:12: undeclared reference to 'wrong' (in container '')");
+    check(
+        &model("\n  'é' == '' && wrong > 1\n"),
+        &[(&message("1:14: undeclared reference to 'wrong' (in container '')"), "wrong")],
+    );
+    check(
+        &model(" x > 1 && wrong_"),
+        &[(&undeclared.replace("'wrong'", "'wrong_'").replace("1:12", "1:10"), "wrong_")],
+    );
+    check(
+        &model("\n  x > 1 &&\n  x + 'a'\n"),
+        &[(&message("2:5: found no matching overload for '_+_' applied to '(int, string)'"), "+")],
+    );
+    check(
+        &model("\n  x + 1\n"),
+        &[(&message("1:1: expected a bool condition expression output, but got 'int'"), "x")],
+    );
+    check(&model("x =="), &[(&message("1:5: Syntax error: unexpected '<EOF>', expected a value"), "x ==")]);
+    // A comment is not in the model, so that the places in it and in the text differ.
+    check(
+        &model("x > // one\n 'a'"),
+        &[(&message("1:3: found no matching overload for '_>_' applied to '(int, string)'"), "x > // one")],
     );
 }
 

@@ -4,7 +4,7 @@ use crate::model::{
     AuthorizationModel, Condition, ConditionParameter, Origin, ParameterType, RelationDefinition,
     RestrictionKind, Rewrite, SchemaVersion, TypeDefinition, TypeRestriction, limits,
 };
-use crate::schema::{ViolationKind, parse_unchecked, validate, validate_language};
+use crate::schema::{Place, ViolationKind, parse_unchecked, validate, validate_language};
 
 fn restriction(type_name: &str) -> TypeRestriction {
     TypeRestriction { type_name: type_name.into(), kind: RestrictionKind::Object, condition: None }
@@ -81,11 +81,9 @@ fn sizes_are_bounded() {
         &with(vec![condition("c", "p0", limits::PARAMETERS_PER_CONDITION_MAX + 1)]),
         &[ViolationKind::TooManyParameters],
     );
-    check(&with(vec![condition("c", &"x".repeat(limits::EXPRESSION_BYTES_MAX), 1)]), &[]);
-    check(
-        &with(vec![condition("c", &"x".repeat(limits::EXPRESSION_BYTES_MAX + 1), 1)]),
-        &[ViolationKind::ExpressionTooLong],
-    );
+    let long = |bytes: usize| with(vec![condition("c", &format!("{:bytes$}", "p0 > 1"), 1)]);
+    check(&long(limits::EXPRESSION_BYTES_MAX), &[]);
+    check(&long(limits::EXPRESSION_BYTES_MAX + 1), &[ViolationKind::ExpressionTooLong]);
     check(&with(vec![condition("c", " ", 1)]), &[ViolationKind::EmptyExpression]);
 
     // An entry of `relations` with its key, `this`, and its metadata with one restriction: 4 + 41 + 4 bytes, 2 + 41 + 7.
@@ -94,6 +92,26 @@ fn sizes_are_bounded() {
     };
     check(&types(vec![("t", relations(2_500))]), &[]);
     check(&types(vec![("t", relations(2_700))]), &[ViolationKind::ModelTooLarge]);
+}
+
+#[test]
+fn conditions_must_compile_even_where_nothing_uses_them() {
+    let with = |expressions: &[&str]| {
+        let conditions = expressions.iter().enumerate();
+        AuthorizationModel {
+            conditions: conditions.map(|(i, text)| condition(&format!("c{i}"), text, 1)).collect(),
+            ..types(vec![("t", vec![])])
+        }
+    };
+    check(&with(&["p0 > 1", "true"]), &[]);
+    let wrong = with(&["p0 > 1u", "true", "p1 > 1", "p0", "p0 >"]);
+    check(&wrong, &[ViolationKind::InvalidExpression; 4]);
+    let first = &validate(&wrong)[0];
+    assert_eq!(first.place, Place::InExpression { condition_index: 0, offset: 3 });
+    assert_eq!(
+        first.message,
+        "failed to compile expression on condition 'c0' - ERROR: c0:1:4: found no matching overload for '_>_' applied to '(int, uint)'"
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ const ABOUT: &str = "A Zanzibar-style authorization engine with OpenFGA's HTTP A
     and pause, answers of exactly one revision.\n\n\
     Requests are described in the form to be preferred. As in protobuf's JSON, a field's name may be in lower camel case \
     as well, `null` and the empty text count as not given, numbers may be texts and the values of enums numbers. Unknown \
-    fields are ignored, but refused under `Tenure-Strict: true` and on the routes that OpenFGA does not have. Lengths are \
+    fields are ignored, but refused under `Tenure-Strict: true`, by Explain and by Watch. Lengths are \
     limited in bytes of UTF-8, so that a text of other than ASCII letters may be too long before its `maxLength`.\n\n\
     A method that a path does not have is answered with 405, a path that does not exist with 404, both in the form of \
     `Error`.";

@@ -180,9 +180,13 @@ impl Operation {
     }
 
     /// The body that it takes.
-    pub(in crate::server) fn takes(mut self, body: Schema) -> Self {
-        self.body = Some(body);
-        self.strict_if_asked()
+    pub(in crate::server) fn takes(self, body: Schema) -> Self {
+        self.takes_strictly(body).strict_if_asked()
+    }
+
+    /// The body that it takes, in which unknown fields are refused whether the request asks so or not.
+    pub(in crate::server) fn takes_strictly(self, body: Schema) -> Self {
+        Self { body: Some(body), ..self }
     }
 
     /// An answer with a JSON body.

@@ -9,7 +9,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{boolean, shape, text};
+use crate::server::openapi::schema::{Shape, boolean, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -27,10 +27,6 @@ pub(in crate::server) struct Checked {
 }
 
 pub(in crate::server) fn operation() -> Operation {
-    let request = shapes::query(shape().must("tuple_key", shapes::given_key()))
-        .may("contextual_tuples", shapes::contextual_tuples())
-        .may("context", shapes::context())
-        .may("trace", boolean().says("Taken and without effect, as in OpenFGA."));
     let body = shape()
         .must("allowed", boolean())
         .must("resolution", text().with("maxLength", 0).says("Always empty, as in OpenFGA."))
@@ -39,10 +35,18 @@ pub(in crate::server) fn operation() -> Operation {
         .closed();
     let summary = "Ask whether a user has a relation with an object.";
     Operation::new(Verb::Post, "/stores/{store_id}/check", Tag::Queries, "Check", summary)
-        .takes(request.open().named("CheckRequest"))
+        .takes(given().open().named("CheckRequest"))
         .answers(StatusCode::OK, "The decision.", body.named("CheckResponse"))
         .names_revision()
         .fails(FAILURES)
+}
+
+/// What a check is asked with, and its explanation too.
+pub(super) fn given() -> Shape {
+    shapes::query(shape().must("tuple_key", shapes::given_key()))
+        .may("contextual_tuples", shapes::contextual_tuples())
+        .may("context", shapes::context())
+        .may("trace", boolean().says("Taken and without effect, as in OpenFGA."))
 }
 
 /// The codes of what is decided about one tuple.

@@ -7,6 +7,7 @@ pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;
 pub(super) mod expand;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod list_objects;
 pub(super) mod list_users;
@@ -41,6 +42,7 @@ pub(super) fn of_a_store<D: Database>() -> Routes<D> {
         .on(check::operation(), check::check)
         .on(batch_check::operation(), batch_check::batch_check)
         .on(expand::operation(), expand::expand)
+        .on(explain::operation(), explain::explain)
         .on(list_objects::operation(), list_objects::list_objects)
         .on(streamed_list_objects::operation(), streamed_list_objects::streamed_list_objects)
         .on(list_users::operation(), list_users::list_users)

@@ -13,9 +13,8 @@ use super::page::{self, Fingerprint, Page, PageRequest};
 use super::{AskedModel, AskedStore, Asking, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT, query};
 use crate::cel::{Context, canonical};
 use crate::engine::{
-    Answer, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
+    Counted, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
 };
-use crate::eval::ReadCounts;
 use crate::model::{Object, StoreId, Subject};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
@@ -249,7 +248,7 @@ pub(super) async fn action<D: Database>(
 }
 
 /// What a list came to.
-type Outcome<T> = Result<(Answer<Listed<T>>, ReadCounts), EngineError>;
+type Outcome<T> = Result<Counted<Listed<T>>, EngineError>;
 
 /// The page of what a list has found. Where a limit ended it, the answer says so as the lists themselves do.
 fn entities_found<D: Database, T>(
