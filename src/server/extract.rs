@@ -14,7 +14,7 @@ use crate::model::{ModelId, StoreId};
 use crate::store::Database;
 
 /// Asks that unknown fields be refused.
-const STRICT: HeaderName = HeaderName::from_static("tenure-strict");
+pub(super) const STRICT: HeaderName = HeaderName::from_static("tenure-strict");
 
 /// The store that the path names. Whether it exists is not said.
 pub(super) struct StorePath(pub(super) StoreId);

@@ -18,6 +18,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
 use super::error::ApiError;
+use super::openapi::{Operation, Tag, Verb};
 use crate::engine::CheckAnswer;
 use crate::store::Database;
 
@@ -159,9 +160,17 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
+/// What the metrics are written in.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub(super) fn operation() -> Operation {
+    Operation::new(Verb::Get, "/metrics", Tag::Server, "Metrics", "Get the metrics.")
+        .answers_text("The metrics, as OpenMetrics has them.", OPENMETRICS)
+}
+
 /// `GET /metrics`
 pub(super) async fn show<D: Database>(State(app): State<App<D>>) -> Result<impl IntoResponse, ApiError> {
     let mut body = String::new();
     text::encode(&mut body, &app.metrics.registry).map_err(|error| ApiError::internal(error.to_string()))?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], body))
+    Ok(([(CONTENT_TYPE, OPENMETRICS)], body))
 }

@@ -4,7 +4,7 @@
 //! their answers are written out. Nothing here may decide an authorization question, and nothing may reach the
 //! database but through the engine.
 //!
-//! - `routes/`: one file per operation.
+//! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
@@ -20,6 +20,7 @@ mod lines;
 mod listen;
 mod metrics;
 mod middleware;
+mod openapi;
 mod origins;
 mod paging;
 mod reply;
@@ -39,7 +40,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -49,6 +49,7 @@ use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
 use app::App;
 use error::{ApiError, Code};
+use openapi::{Operation, Routes};
 
 /// Every route of the server, on `engine`.
 pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
@@ -56,8 +57,13 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
     let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
-    // Probes and metrics are answered however many requests are being served.
-    let routes = api(&app).merge(operations());
+    // Probes, metrics and the description of the API are answered however many requests are being served.
+    let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
+    let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
+    let probes = Routes::new()
+        .on(routes::health::healthz_operation(), routes::health::healthz)
+        .on(routes::health::readyz_operation(), routes::health::readyz);
+    let routes = api(&app).merge(of_the_server).all(guarded).merge(probes).described(guarded);
     routes
         .fallback(undefined::<D>)
         .method_not_allowed_fallback(method_not_allowed::<D>)
@@ -69,51 +75,29 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
         .with_state(app)
 }
 
-fn operations<D: Database>() -> Router<App<D>> {
-    Router::new()
-        .route("/healthz", get(routes::health::healthz))
-        .route("/readyz", get(routes::health::readyz))
-        .route("/metrics", get(metrics::show))
-}
-
-fn api<D: Database>(app: &App<D>) -> Router<App<D>> {
-    let of_a_store = Router::new()
-        .route(
-            "/stores/{store_id}",
-            get(routes::stores::get).delete(routes::stores::delete).patch(routes::stores::update),
-        )
-        .route(
-            "/stores/{store_id}/authorization-models",
-            get(routes::models::list).post(routes::models::write),
-        )
-        .route("/stores/{store_id}/authorization-models/{id}", get(routes::models::get))
-        .route("/stores/{store_id}/write", post(routes::write::write))
-        .route("/stores/{store_id}/read", post(routes::read::read))
-        .route("/stores/{store_id}/changes", get(routes::changes::changes))
-        .route("/stores/{store_id}/watch", get(routes::watch::watch))
-        .route("/stores/{store_id}/check", post(routes::check::check))
-        .route("/stores/{store_id}/batch-check", post(routes::batch_check::batch_check))
-        .route("/stores/{store_id}/expand", post(routes::expand::expand))
-        .route("/stores/{store_id}/explain", post(routes::explain::explain))
-        .route("/stores/{store_id}/list-objects", post(routes::list_objects::list_objects))
-        .route(
-            "/stores/{store_id}/streamed-list-objects",
-            post(routes::streamed_list_objects::streamed_list_objects),
-        )
-        .route("/stores/{store_id}/list-users", post(routes::list_users::list_users))
-        .route(
-            "/stores/{store_id}/assertions/{id}",
-            get(routes::assertions::read).put(routes::assertions::write),
-        )
-        .merge(routes::authzen::of_a_store())
-        .route_layer(from_fn(middleware::name_store));
+fn api<D: Database>(app: &App<D>) -> Routes<D> {
+    let of_a_store = routes::of_a_store()
+        .within(&[], |router| router.route_layer(from_fn(middleware::name_store)))
+        .all(Operation::names_store);
+    let of_the_configured_store = routes::authzen::of_the_configured_store()
+        .within(&[], |router| {
+            router.route_layer(from_fn_with_state(app.clone(), routes::authzen::name_configured_store))
+        })
+        .all(Operation::names_store);
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
-    Router::new()
-        .route("/stores", get(routes::stores::list).post(routes::stores::create))
-        .merge(of_a_store)
-        .merge(routes::authzen::of_the_configured_store(app))
-        .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
-        .route_layer(from_fn_with_state(permits, middleware::shed))
+    // What the body's limit, the deadline and the shedding answer; the database may be closed under any.
+    let codes = [
+        Code::ValidationError,
+        Code::RequestTimeout,
+        Code::DeadlineExceeded,
+        Code::TooManyRequests,
+        Code::Unavailable,
+    ];
+    routes::of_stores().merge(of_a_store).merge(of_the_configured_store).within(&codes, |router| {
+        router
+            .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
+            .route_layer(from_fn_with_state(permits, middleware::shed))
+    })
 }
 
 async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {

@@ -18,7 +18,7 @@ use crate::model::{
 use crate::store::Field;
 
 /// The values of `ConsistencyPreference`. Every answer has the higher consistency, so that none changes anything.
-const CONSISTENCY: [(&str, i32); 3] =
+pub(super) const CONSISTENCY: [(&str, i32); 3] =
     [("UNSPECIFIED", 0), ("MINIMIZE_LATENCY", 100), ("HIGHER_CONSISTENCY", 200)];
 
 /// A tuple as a request gives it.

@@ -15,6 +15,8 @@ use tenure::store::memory::MemoryDatabase;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
+use crate::described::API;
+
 /// When the clock of every test stands at first.
 pub const NOW: &str = "2026-01-01T00:00:00Z";
 
@@ -136,9 +138,15 @@ impl Server {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
-        let request = request.body(body).unwrap();
-        self.runtime.block_on(answer(self.router.clone(), request))
+        let sent = body.map_or_else(Body::empty, |body| Body::from(body.to_owned()));
+        let request = request.body(sent).unwrap();
+        let answer = self.runtime.block_on(answer(self.router.clone(), request));
+        if let (200..300, Some(body)) = (answer.status, body) {
+            let strict = headers.contains(&("Tenure-Strict", "true"));
+            let judged = API.judge_request(method, path, strict, body);
+            assert_eq!(judged, Ok(()), "{method} {path} {body}");
+        }
+        answer
     }
 
     /// Sends a request for the store.
@@ -200,17 +208,21 @@ impl Server {
     }
 }
 
-/// Sends a request to a router and reads the whole answer.
+/// Sends a request to a router and reads the whole answer, which must be as the API is described.
 pub async fn answer(router: Router, request: Request<Body>) -> Answer {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap();
+    let status = parts.status.as_u16();
+    let judged = API.judge_answer(&method, &path, status, &parts.headers, &bytes);
+    assert_eq!(judged, Ok(()), "{method} {path}");
     let body = match &*bytes {
         [] => Value::Null,
         bytes => serde_json::from_slice(bytes)
             .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned())),
     };
-    Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    Answer { status, headers: parts.headers, body }
 }
 
 /// `object#relation@user` as a tuple key.

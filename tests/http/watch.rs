@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
+use crate::described::API;
 use crate::fixture::{NOW, Server, answer, key};
 
 /// Far longer than anything here takes.
@@ -52,6 +53,8 @@ impl<'a> Watch<'a> {
         let response = runtime.block_on(router.oneshot(request)).unwrap();
         let (head, body) = response.into_parts();
         assert_eq!(head.status, 200);
+        let judged = API.judge_answer("GET", "/stores/x/watch", 200, &head.headers, b"");
+        assert_eq!(judged, Ok(()));
         Self { runtime, headers: head.headers, body: body.into_data_stream(), text: String::new() }
     }
 
@@ -88,6 +91,7 @@ impl<'a> Watch<'a> {
             let event = self.next().unwrap();
             if event.data != Value::Null {
                 assert_eq!(event.name, "", "{event:?}");
+                assert_eq!(API.judge_event(&event.data), Ok(()));
                 return (event.id, shown(&event.data));
             }
         }

@@ -12,10 +12,17 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{boolean, list_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::routes::check;
 use crate::server::wire::{self, ShownTuple};
 use crate::store::Database;
+use axum::http::StatusCode;
+
+/// Where the assertions of a model are.
+const PATH: &str = "/stores/{store_id}/assertions/{id}";
 
 #[derive(Serialize)]
 pub(in crate::server) struct Assertions {
@@ -39,6 +46,29 @@ struct Key {
     user: String,
 }
 
+pub(in crate::server) fn write_operation() -> Operation {
+    let tuples = list_of(shapes::given_tuple()).with("maxItems", CONTEXTUAL_TUPLES_PER_ASSERTION_MAX);
+    let assertion = shape()
+        .must("tuple_key", shapes::given_key())
+        .may("expectation", boolean())
+        .may("contextual_tuples", tuples)
+        .may("context", shapes::context())
+        .open();
+    let assertions = list_of(assertion.named("GivenAssertion")).with("maxItems", ASSERTIONS_MAX);
+    let summary = "Replace the assertions of an authorization model.";
+    Operation::new(Verb::Put, PATH, Tag::Assertions, "WriteAssertions", summary)
+        .takes(shape().may("assertions", assertions).open().named("WriteAssertionsRequest"))
+        .answers_nothing("They are written.")
+        .names_revision()
+        .fails([
+            Code::AssertionsTooMany,
+            Code::ExceededEntityLimit,
+            Code::TupleKeyNotSpecified,
+            Code::AuthorizationModelNotFound,
+            Code::StoreNotFound,
+        ])
+}
+
 /// `PUT /stores/{store_id}/assertions/{id}`
 pub(in crate::server) async fn write<D: Database>(
     State(app): State<App<D>>,
@@ -53,6 +83,24 @@ pub(in crate::server) async fn write<D: Database>(
     })?;
     let committed = app.run_query(move |engine| engine.write_assertions(store, model, assertions)).await?;
     Ok(Reply::no_content().with(model, committed.revision))
+}
+
+pub(in crate::server) fn read_operation() -> Operation {
+    let assertion = shape()
+        .must("tuple_key", shapes::key().closed().named("AssertionTupleKey"))
+        .must("expectation", boolean())
+        .must("contextual_tuples", list_of(shapes::shown_tuple()))
+        .must("context", shapes::context().nullable())
+        .closed();
+    let body = shape()
+        .must("authorization_model_id", shapes::id())
+        .must("assertions", list_of(assertion.named("Assertion")))
+        .closed();
+    let summary = "Get the assertions of an authorization model.";
+    Operation::new(Verb::Get, PATH, Tag::Assertions, "ReadAssertions", summary)
+        .answers(StatusCode::OK, "The assertions.", body.named("ReadAssertionsResponse"))
+        .names_model()
+        .fails([Code::AuthorizationModelNotFound, Code::StoreNotFound])
 }
 
 /// `GET /stores/{store_id}/assertions/{id}`

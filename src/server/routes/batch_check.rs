@@ -12,9 +12,13 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{boolean, choice, list_of, map_of, one_of, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::{routes, wire};
 use crate::store::Database;
+use axum::http::StatusCode;
 
 /// Longest correlation id, in bytes.
 const CORRELATION_ID_BYTES_MAX: usize = 36;
@@ -47,6 +51,35 @@ struct Failed {
 struct Item {
     correlation_id: String,
     check: Result<BatchCheckItem, ApiError>,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let id = format!("[A-Za-z0-9_-]{{1,{CORRELATION_ID_BYTES_MAX}}}");
+    let item = shape()
+        .must("tuple_key", shapes::given_key())
+        .may("contextual_tuples", shapes::contextual_tuples())
+        .may("context", shapes::context())
+        .must("correlation_id", text().with("pattern", format!("^{id}$")))
+        .open();
+    let checks =
+        list_of(item.named("BatchCheckItem")).with("minItems", 1).with("maxItems", CHECKS_PER_BATCH_MAX);
+    let decided = shape().must("allowed", boolean()).must("stable_until", shapes::stable_until()).closed();
+    let input_error =
+        choice([Code::ValidationError, Code::InvalidTuple, Code::ResolutionTooComplex].map(Code::name));
+    let internal = [Code::InternalError, Code::DeadlineExceeded, Code::Unavailable].map(Code::name);
+    let error = |kind, codes| shape().must(kind, codes).must("message", text()).closed();
+    let failed = one_of([error("input_error", input_error), error("internal_error", choice(internal))]);
+    let failed = shape().must("error", failed.named("CheckError")).closed();
+    let body = shape()
+        .must("result", map_of(one_of([decided, failed]).named("BatchCheckSingleResult")))
+        .must("revision", shapes::revision())
+        .closed();
+    let summary = "Ask several checks at one revision and one instant.";
+    Operation::new(Verb::Post, "/stores/{store_id}/batch-check", Tag::Queries, "BatchCheck", summary)
+        .takes(shapes::query(shape().must("checks", checks)).open().named("BatchCheckRequest"))
+        .answers(StatusCode::OK, "The decisions, by correlation id.", body.named("BatchCheckResponse"))
+        .names_revision()
+        .fails(routes::check::FAILURES)
 }
 
 /// `POST /stores/{store_id}/batch-check`

@@ -9,11 +9,19 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Parameters, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Shape, choice, list_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
 use crate::server::token;
 use crate::server::wire::{self, ShownTuple};
 use crate::store::{Database, LogPosition, LoggedChange};
+use axum::http::StatusCode;
+
+/// The values of `TupleOperation`.
+const WRITE: &str = "TUPLE_OPERATION_WRITE";
+const DELETE: &str = "TUPLE_OPERATION_DELETE";
 
 #[derive(Serialize)]
 pub(in crate::server) struct Page {
@@ -32,6 +40,34 @@ pub(super) struct Shown {
 
 fn show_key<S: Serializer>(change: &LoggedChange, serializer: S) -> Result<S::Ok, S::Error> {
     ShownTuple { key: &change.key, record: change.after.as_ref() }.serialize(serializer)
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let summary = "List the writes and deletes of tuples, the oldest first.";
+    let token = shapes::token().says("Where to go on, also once there is something new.");
+    let change = change().closed().named("TupleChange");
+    let body = shape().must("changes", list_of(change)).must("continuation_token", token).closed();
+    Operation::new(Verb::Get, "/stores/{store_id}/changes", Tag::Tuples, "ReadChanges", summary)
+        .query("type", shapes::type_name(), "Only changes of objects of this type.")
+        .paged()
+        .query("start_time", shapes::instant(), "Only changes from this instant on.")
+        .strict_if_asked()
+        .answers(StatusCode::OK, "A page of changes.", body.named("ReadChangesResponse"))
+        .fails([
+            Code::PageSizeInvalid,
+            Code::InvalidContinuationToken,
+            Code::ContinuationTokenTypeMismatch,
+            Code::TypeInvalidPattern,
+            Code::StoreNotFound,
+        ])
+}
+
+/// A change, as [`Shown`] is written.
+pub(super) fn change() -> Shape {
+    shape()
+        .must("tuple_key", shapes::shown_tuple())
+        .must("operation", choice([WRITE, DELETE]))
+        .must("timestamp", shapes::instant())
 }
 
 /// `GET /stores/{store_id}/changes`
@@ -81,6 +117,6 @@ pub(super) fn object_type(fields: &mut Fields) -> Result<String, ApiError> {
 }
 
 pub(super) fn shown(change: LoggedChange) -> Shown {
-    let operation = if change.after.is_some() { "TUPLE_OPERATION_WRITE" } else { "TUPLE_OPERATION_DELETE" };
+    let operation = if change.after.is_some() { WRITE } else { DELETE };
     Shown { operation, timestamp: wire::instant(change.at), tuple_key: change }
 }

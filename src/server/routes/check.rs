@@ -9,9 +9,13 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Shape, boolean, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct Checked {
@@ -21,6 +25,41 @@ pub(in crate::server) struct Checked {
     revision: Revision,
     stable_until: Option<String>,
 }
+
+pub(in crate::server) fn operation() -> Operation {
+    let body = shape()
+        .must("allowed", boolean())
+        .must("resolution", text().with("maxLength", 0).says("Always empty, as in OpenFGA."))
+        .must("revision", shapes::revision())
+        .must("stable_until", shapes::stable_until())
+        .closed();
+    let summary = "Ask whether a user has a relation with an object.";
+    Operation::new(Verb::Post, "/stores/{store_id}/check", Tag::Queries, "Check", summary)
+        .takes(given().open().named("CheckRequest"))
+        .answers(StatusCode::OK, "The decision.", body.named("CheckResponse"))
+        .names_revision()
+        .fails(FAILURES)
+}
+
+/// What a check is asked with, and its explanation too.
+pub(super) fn given() -> Shape {
+    shapes::query(shape().must("tuple_key", shapes::given_key()))
+        .may("contextual_tuples", shapes::contextual_tuples())
+        .may("context", shapes::context())
+        .may("trace", boolean().says("Taken and without effect, as in OpenFGA."))
+}
+
+/// The codes of what is decided about one tuple.
+pub(super) const FAILURES: [Code; 8] = [
+    Code::TupleKeyNotSpecified,
+    Code::InvalidTuple,
+    Code::DuplicateContextualTuple,
+    Code::ResolutionTooComplex,
+    Code::LatestModelNotFound,
+    Code::AuthorizationModelNotFound,
+    Code::RevisionNotReached,
+    Code::StoreNotFound,
+];
 
 /// `POST /stores/{store_id}/check`
 pub(in crate::server) async fn check<D: Database>(

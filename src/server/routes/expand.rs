@@ -12,9 +12,14 @@ use crate::model::{Lifetime, Object, Revision};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
+use crate::server::openapi::schema::{Schema, boolean, list_of, map_of, one_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
+use crate::server::routes::check;
 use crate::server::wire;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct Expanded {
@@ -25,6 +30,46 @@ pub(in crate::server) struct Expanded {
 #[derive(Serialize)]
 struct Tree {
     root: Root,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let key = shape().must("relation", shapes::relation()).must("object", shapes::object()).open();
+    let request = shapes::query(shape().must("tuple_key", key.named("ExpandRequestTupleKey")))
+        .may("contextual_tuples", shapes::contextual_tuples())
+        .may(
+            "include_inactive",
+            boolean().says("An addition: show subjects whose tuples are paused or have expired, too."),
+        );
+    let tree = shape().must("root", node()).closed().named("UsersetTree");
+    let body = shape().must("tree", tree).must("revision", shapes::revision()).closed();
+    let summary = "Show how a relation of an object is made up, one level deep.";
+    Operation::new(Verb::Post, "/stores/{store_id}/expand", Tag::Queries, "Expand", summary)
+        .takes(request.open().named("ExpandRequest"))
+        .answers(StatusCode::OK, "The tree.", body.named("ExpandResponse"))
+        .names_revision()
+        .fails(check::FAILURES)
+        .fails([Code::InvalidExpandInput])
+}
+
+/// A node of the tree, as [`Shown`] is written.
+fn node() -> Schema {
+    const NAME: &str = "Node";
+    let nodes = || shape().must("nodes", list_of(Schema::reference(NAME))).closed();
+    let computed = || shape().must("userset", shapes::userset()).closed();
+    let lifetimes = map_of(shapes::lifetime(shape()).closed())
+        .says("An addition: the lifetimes of the users whose tuples have one.");
+    let users = shape().must("users", list_of(shapes::user())).may("lifetimes", lifetimes).closed();
+    let from = shape().must("tupleset", shapes::userset()).must("computed", list_of(computed())).closed();
+    let leaf = one_of([
+        shape().must("users", users).closed(),
+        shape().must("computed", computed()).closed(),
+        shape().must("tupleToUserset", from).closed(),
+    ]);
+    let difference =
+        shape().must("base", Schema::reference(NAME)).must("subtract", Schema::reference(NAME)).closed();
+    let forms = [("leaf", leaf), ("union", nodes()), ("intersection", nodes()), ("difference", difference)];
+    one_of(forms.map(|(form, value)| shape().must("name", shapes::userset()).must(form, value).closed()))
+        .named(NAME)
 }
 
 /// `POST /stores/{store_id}/expand`

@@ -2,6 +2,7 @@
 //! so that unknown fields are refused.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -11,11 +12,14 @@ use crate::eval::explain::{
     TupleState, Verdict,
 };
 use crate::model::Revision;
+use crate::model::limits::{CHANGES_PER_REASON_MAX, REASONS_MAX};
 use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::{Input, StorePath};
+use crate::server::openapi::schema::{Schema, Shape, boolean, choice, list_of, one_of, shape, text};
+use crate::server::openapi::{Operation, Tag, Verb, shapes};
 use crate::server::reply::Reply;
-use crate::server::routes::check::tuple_key;
+use crate::server::routes::check::{FAILURES, given, tuple_key};
 use crate::server::wire;
 use crate::store::Database;
 
@@ -42,6 +46,86 @@ pub(in crate::server) struct Explained {
     reasons: Vec<ShownReason>,
     /// Of `ends_at`, `begins_at`, `tree` and `reasons` those that met a limit of the explanation. The decision never has.
     incomplete: Vec<&'static str>,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let at = shapes::instant().says("The instant to decide for, the data being as it is; without it, now.");
+    let instant = |says| shapes::instant().nullable().says(says);
+    let ends_at = instant("When an allowance ends if nothing is written; null: never, or it is a denial.");
+    let begins_at =
+        instant("When a denial ends if nothing is written; null: never, not found out, or it is no denial.");
+    let reason = shape().must("changes", list_of(change()).with("maxItems", CHANGES_PER_REASON_MAX)).closed();
+    let reasons = list_of(reason.named("ExplainReason"))
+        .with("maxItems", REASONS_MAX)
+        .says("The smallest changes of tuples that would turn a denial, the nearest first.");
+    let parts = choice(["ends_at", "begins_at", "tree", "reasons"]);
+    let body = shape()
+        .must("allowed", boolean())
+        .must("revision", shapes::revision())
+        .must("at", shapes::instant().says("The instant that this is decided for."))
+        .must("stable_until", shapes::stable_until())
+        .must("ends_at", ends_at)
+        .must("begins_at", begins_at)
+        .must("tree", node())
+        .must("reasons", reasons)
+        .must(
+            "incomplete",
+            list_of(parts).says("What met a limit of the explanation; the decision never has."),
+        )
+        .closed();
+    let summary =
+        "An addition: say why a check decides as it does, when that ends, and what would turn a denial.";
+    Operation::new(Verb::Post, "/stores/{store_id}/explain", Tag::Queries, "Explain", summary)
+        .takes_strictly(given().may("at", at).closed().named("ExplainRequest"))
+        .answers(StatusCode::OK, "The explanation.", body.named("ExplainResponse"))
+        .names_revision()
+        .fails(FAILURES)
+}
+
+/// A node of the tree, as [`Shown`] is written.
+fn node() -> Schema {
+    const NAME: &str = "ExplainNode";
+    let states = [
+        "live",
+        "paused",
+        "expired",
+        "paused_and_expired",
+        "not_admitted",
+        "condition_false",
+        "condition_failed",
+    ];
+    let of = |kinds: &[&'static str]| shape().must("kind", choice(kinds.iter().copied()));
+    let forms = [
+        of(&["union", "intersection", "difference"]),
+        of(&["relation", "tuples"]).must("name", shapes::userset()),
+        of(&["from"]).must("name", shapes::userset()).must("computed", shapes::relation()),
+        of(&["tuple"])
+            .must("tuple_key", shapes::shown_tuple())
+            .must("state", choice(states))
+            .may("contextual", boolean()),
+    ];
+    let outcome = || choice(["true", "false", "unknown", "error", "not_evaluated"]);
+    let note = || choice(["repeated", "limit", "unreachable", "itself"]);
+    let whole = |form: Shape| {
+        form.must("outcome", outcome())
+            .may("error", text().says("Why the outcome is `error`."))
+            .must("decides", boolean().says("Whether the decision rests on it."))
+            .may("note", note())
+            .may("children", list_of(Schema::reference(NAME)))
+            .closed()
+    };
+    one_of(forms.map(whole)).named(NAME)
+}
+
+/// A change of one tuple, as [`ShownChange`] is written.
+fn change() -> Schema {
+    shape()
+        .must("kind", choice(["resume", "renew", "raise_ceiling", "remove", "add"]))
+        .must("tuple_key", shapes::shown_tuple())
+        .may("contextual", boolean())
+        .may("ceiling", shapes::shown_tuple().says("The live tuple that the role is capped at."))
+        .closed()
+        .named("ExplainChange")
 }
 
 /// `POST /stores/{store_id}/explain`

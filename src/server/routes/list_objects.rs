@@ -11,15 +11,58 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Schema, list_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct ListedObjects {
     objects: Vec<String>,
     revision: Revision,
 }
+
+pub(in crate::server) fn operation() -> Operation {
+    let summary = "List the objects of a type with which a user has a relation.";
+    let body =
+        shape().must("objects", list_of(shapes::object())).must("revision", shapes::revision()).closed();
+    Operation::new(Verb::Post, "/stores/{store_id}/list-objects", Tag::Queries, "ListObjects", summary)
+        .takes(given("ListObjectsRequest"))
+        .answers(StatusCode::OK, "The objects.", body.named("ListObjectsResponse"))
+        .names_revision()
+        .may_be_partial()
+        .fails(FAILURES)
+}
+
+/// What [`request`] reads.
+pub(super) fn given(name: &'static str) -> Schema {
+    let asked = shape()
+        .must("type", shapes::type_name())
+        .must("relation", shapes::relation())
+        .must("user", shapes::user());
+    shapes::query(asked)
+        .may("contextual_tuples", shapes::contextual_tuples())
+        .may("context", shapes::context())
+        .open()
+        .named(name)
+}
+
+/// The codes of lists.
+pub(super) const FAILURES: [Code; 10] = [
+    Code::TypeInvalidPattern,
+    Code::TypeNotFound,
+    Code::RelationNotFound,
+    Code::InvalidTuple,
+    Code::DuplicateContextualTuple,
+    Code::ResolutionTooComplex,
+    Code::LatestModelNotFound,
+    Code::AuthorizationModelNotFound,
+    Code::RevisionNotReached,
+    Code::StoreNotFound,
+];
 
 /// `POST /stores/{store_id}/list-objects`
 pub(in crate::server) async fn list_objects<D: Database>(

@@ -10,9 +10,13 @@ use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{list_of, one_of, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct ListedUsers {
@@ -38,6 +42,34 @@ enum User {
         #[serde(rename = "type")]
         type_name: Box<str>,
     },
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let of_type = || shape().must("type", shapes::type_name());
+    let filter = of_type().may("relation", shapes::relation()).open().named("UserTypeFilter");
+    let object = of_type().must("id", text()).open().named("Object");
+    let asked = shape()
+        .must("object", object)
+        .must("relation", shapes::relation())
+        .must("user_filters", list_of(filter).with("minItems", 1).with("maxItems", 1));
+    let request = shapes::query(asked)
+        .may("contextual_tuples", shapes::contextual_tuple_keys())
+        .may("context", shapes::context());
+    let one = || of_type().must("id", text());
+    let user = one_of([
+        shape().must("object", one().closed()).closed(),
+        shape().must("userset", one().must("relation", shapes::relation()).closed()).closed(),
+        shape().must("wildcard", of_type().closed()).closed(),
+    ]);
+    let body =
+        shape().must("users", list_of(user.named("User"))).must("revision", shapes::revision()).closed();
+    let summary = "List the users that have a relation with an object.";
+    Operation::new(Verb::Post, "/stores/{store_id}/list-users", Tag::Queries, "ListUsers", summary)
+        .takes(request.open().named("ListUsersRequest"))
+        .answers(StatusCode::OK, "The users.", body.named("ListUsersResponse"))
+        .names_revision()
+        .may_be_partial()
+        .fails(super::list_objects::FAILURES)
 }
 
 /// `POST /stores/{store_id}/list-users`

@@ -10,10 +10,15 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, Parameters, StorePath};
 use crate::server::fields::lower_camel;
+use crate::server::openapi::authorization_model;
+use crate::server::openapi::schema::{list_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
 use crate::server::token;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct Written {
@@ -45,6 +50,28 @@ impl Shown {
     }
 }
 
+pub(in crate::server) fn write_operation() -> Operation {
+    let path = "/stores/{store_id}/authorization-models";
+    let summary = "Write an authorization model, which becomes the newest of the store.";
+    let body = shape().must("authorization_model_id", shapes::id()).closed();
+    Operation::new(Verb::Post, path, Tag::Models, "WriteAuthorizationModel", summary)
+        .takes(authorization_model::given().named("WriteAuthorizationModelRequest"))
+        .answers(
+            StatusCode::CREATED,
+            "The new model's identifier.",
+            body.named("WriteAuthorizationModelResponse"),
+        )
+        .names_revision()
+        .fails([
+            Code::InvalidAuthorizationModel,
+            Code::TypeDefinitionsTooFew,
+            Code::TypeInvalidPattern,
+            Code::RelationsInvalidPattern,
+            Code::ExceededEntityLimit,
+            Code::StoreNotFound,
+        ])
+}
+
 /// `POST /stores/{store_id}/authorization-models`
 pub(in crate::server) async fn write<D: Database>(
     State(app): State<App<D>>,
@@ -58,6 +85,15 @@ pub(in crate::server) async fn write<D: Database>(
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))
 }
 
+pub(in crate::server) fn get_operation() -> Operation {
+    let path = "/stores/{store_id}/authorization-models/{id}";
+    let body = shape().must("authorization_model", authorization_model::shown()).closed();
+    Operation::new(Verb::Get, path, Tag::Models, "ReadAuthorizationModel", "Get an authorization model.")
+        .answers(StatusCode::OK, "The model.", body.named("ReadAuthorizationModelResponse"))
+        .names_model()
+        .fails([Code::AuthorizationModelNotFound, Code::StoreNotFound])
+}
+
 /// `GET /stores/{store_id}/authorization-models/{id}`
 pub(in crate::server) async fn get<D: Database>(
     State(app): State<App<D>>,
@@ -66,6 +102,18 @@ pub(in crate::server) async fn get<D: Database>(
 ) -> Result<Reply<Model>, ApiError> {
     let model = app.run_query(move |engine| engine.model(store, id)).await?;
     Ok(Reply::ok(Model { authorization_model: Shown::new(id, &model) }).of_model(id))
+}
+
+pub(in crate::server) fn list_operation() -> Operation {
+    let path = "/stores/{store_id}/authorization-models";
+    let summary = "List the authorization models of a store, the newest first.";
+    let models = list_of(authorization_model::shown());
+    let body = shape().must("authorization_models", models).must("continuation_token", shapes::token());
+    Operation::new(Verb::Get, path, Tag::Models, "ReadAuthorizationModels", summary)
+        .paged()
+        .strict_if_asked()
+        .answers(StatusCode::OK, "A page of models.", body.closed().named("ReadAuthorizationModelsResponse"))
+        .fails([Code::PageSizeInvalid, Code::InvalidContinuationToken, Code::StoreNotFound])
 }
 
 /// `GET /stores/{store_id}/authorization-models`

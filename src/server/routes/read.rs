@@ -9,11 +9,15 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{boolean, list_of, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
 use crate::server::token;
 use crate::server::wire::{self, ShownTuple};
 use crate::store::Database;
+use axum::http::StatusCode;
 
 #[derive(Serialize)]
 pub(in crate::server) struct Tuples {
@@ -30,6 +34,28 @@ struct Shown {
 
 fn show_key<S: Serializer>(tuple: &StoredTuple, serializer: S) -> Result<S::Ok, S::Error> {
     ShownTuple { key: &tuple.key, record: Some(&tuple.record) }.serialize(serializer)
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let summary = "Read the stored tuples that match a pattern.";
+    let object = text().says("`type:id`, or `type:` for every object of the type.");
+    let pattern = shape()
+        .may("user", shapes::user())
+        .may("relation", shapes::relation())
+        .may("object", object)
+        .open()
+        .named("ReadRequestTupleKey");
+    let inactive = boolean().says("An addition: show tuples that are paused or have expired, too.");
+    let request = shapes::page(shape().may("tuple_key", pattern))
+        .may("consistency", shapes::consistency())
+        .may("include_inactive", inactive);
+    let tuple = shape().must("key", shapes::shown_tuple()).must("timestamp", shapes::instant()).closed();
+    let body =
+        shape().must("tuples", list_of(tuple.named("Tuple"))).must("continuation_token", shapes::token());
+    Operation::new(Verb::Post, "/stores/{store_id}/read", Tag::Tuples, "Read", summary)
+        .takes(request.open().named("ReadRequest"))
+        .answers(StatusCode::OK, "A page of tuples.", body.closed().named("ReadResponse"))
+        .fails([Code::PageSizeInvalid, Code::InvalidContinuationToken, Code::StoreNotFound])
 }
 
 /// `POST /stores/{store_id}/read`

@@ -8,6 +8,9 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, Parameters, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Schema, Shape, list_of, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
 use crate::server::{token, wire};
@@ -55,6 +58,16 @@ impl From<StoreInfo> for Store {
     }
 }
 
+pub(in crate::server) fn create_operation() -> Operation {
+    Operation::new(Verb::Post, "/stores", Tag::Stores, "CreateStore", "Create a store.")
+        .takes(shape().must("name", name()).open().named("CreateStoreRequest"))
+        .answers(
+            StatusCode::CREATED,
+            "The new store, which is empty.",
+            created().closed().named("CreateStoreResponse"),
+        )
+}
+
 /// `POST /stores`
 pub(in crate::server) async fn create<D: Database>(
     State(app): State<App<D>>,
@@ -67,6 +80,16 @@ pub(in crate::server) async fn create<D: Database>(
     })?;
     let store = app.run_query(move |engine| engine.create_store(&name)).await?;
     Ok(Reply::created(store.into()))
+}
+
+pub(in crate::server) fn list_operation() -> Operation {
+    let body = shape().must("stores", list_of(store())).must("continuation_token", shapes::token()).closed();
+    Operation::new(Verb::Get, "/stores", Tag::Stores, "ListStores", "List the stores.")
+        .paged()
+        .query("name", name(), "Only stores of this name.")
+        .strict_if_asked()
+        .answers(StatusCode::OK, "A page of stores.", body.named("ListStoresResponse"))
+        .fails([Code::PageSizeInvalid, Code::InvalidContinuationToken])
 }
 
 /// `GET /stores`
@@ -91,6 +114,12 @@ pub(in crate::server) async fn list<D: Database>(
     }))
 }
 
+pub(in crate::server) fn get_operation() -> Operation {
+    Operation::new(Verb::Get, "/stores/{store_id}", Tag::Stores, "GetStore", "Get a store.")
+        .answers(StatusCode::OK, "The store.", store())
+        .fails([Code::StoreNotFound])
+}
+
 /// `GET /stores/{store_id}`
 pub(in crate::server) async fn get<D: Database>(
     State(app): State<App<D>>,
@@ -98,6 +127,12 @@ pub(in crate::server) async fn get<D: Database>(
 ) -> Result<Reply<Store>, ApiError> {
     let found = app.run_query(move |engine| engine.store(store)).await?;
     Ok(Reply::ok(found.into()))
+}
+
+pub(in crate::server) fn delete_operation() -> Operation {
+    let summary = "Delete a store with everything in it.";
+    Operation::new(Verb::Delete, "/stores/{store_id}", Tag::Stores, "DeleteStore", summary)
+        .answers_nothing("The store is not there any more, or never was.")
 }
 
 /// `DELETE /stores/{store_id}`: 204, also where there is no such store.
@@ -109,9 +144,33 @@ pub(in crate::server) async fn delete<D: Database>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+pub(in crate::server) fn update_operation() -> Operation {
+    let summary = "Not implemented, as in OpenFGA.";
+    Operation::new(Verb::Patch, "/stores/{store_id}", Tag::Stores, "UpdateStore", summary)
+        .fails([Code::Unimplemented])
+}
+
 /// `PATCH /stores/{store_id}`, which OpenFGA names and does not have either.
 pub(in crate::server) async fn update() -> ApiError {
     ApiError::new(Code::Unimplemented, "UpdateStore is not implemented by this version of Tenure")
+}
+
+/// The name of a store, as [`check_name`] takes it.
+fn name() -> Schema {
+    let (least, most) = NAME_BYTES.into_inner();
+    text().with("minLength", least).with("maxLength", most).with("pattern", "^[A-Za-z0-9 .\\-/^_&@]+$")
+}
+
+fn created() -> Shape {
+    shape()
+        .must("id", shapes::id())
+        .must("name", name())
+        .must("created_at", shapes::instant())
+        .must("updated_at", shapes::instant())
+}
+
+fn store() -> Schema {
+    created().must("deleted_at", shapes::instant().nullable()).closed().named("Store")
 }
 
 fn check_name(fields: &Fields, name: &str) -> Result<(), ApiError> {

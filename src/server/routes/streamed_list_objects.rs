@@ -21,6 +21,9 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::lines::{self, ErrorLine, Writer};
+use crate::server::openapi::schema::{Schema, anything, integer, list_of, one_of, shape, text};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply;
 use crate::store::Database;
 
@@ -32,6 +35,32 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Found<'a> {
     object: &'a str,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let path = "/stores/{store_id}/streamed-list-objects";
+    let summary = "List the objects of a type with which a user has a relation, each as soon as it is found.";
+    let found = shape().must("object", shapes::object()).closed();
+    let result = shape().must("result", found.named("StreamedListObjectsResponse")).closed();
+    let error = shape().must("error", status()).closed();
+    let line = one_of([result, error]).named("StreamResultOfStreamedListObjectsResponse");
+    Operation::new(Verb::Post, path, Tag::Queries, "StreamedListObjects", summary)
+        .note("The answer has one JSON value on each line; a list that ends before its end closes with an error.")
+        .takes(super::list_objects::given("StreamedListObjectsRequest"))
+        .streams("The objects, one on each line.", "application/json", line)
+        .names_revision()
+        .fails(super::list_objects::FAILURES)
+        .fails_with("error", status())
+}
+
+/// An error in the gateway's form.
+fn status() -> Schema {
+    shape()
+        .must("code", integer(0).says("gRPC's number."))
+        .must("message", text())
+        .must("details", list_of(anything()).with("maxItems", 0))
+        .closed()
+        .named("Status")
 }
 
 /// `POST /stores/{store_id}/streamed-list-objects`

@@ -25,6 +25,9 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Parameters, StorePath};
 use crate::server::listen::{Connection, Streaming};
+use crate::server::openapi::schema::text;
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::revisions::News;
 use crate::server::watches::WatchPlace;
 use crate::store::{Database, LogPosition, LoggedChange};
@@ -52,6 +55,21 @@ struct Told {
 struct Ended<'a> {
     code: &'static str,
     message: &'a str,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let summary = "An addition: every committed change in order, as server-sent events.";
+    let place = || text().with("pattern", "^[0-9]+([.][0-9]+)?$");
+    let told = changes::change().must("revision", shapes::revision()).may("actor", text());
+    Operation::new(Verb::Get, "/stores/{store_id}/watch", Tag::Tuples, "Watch", summary)
+        .note("The data of an event is a change, its id the place to go on from, also as `Last-Event-ID`.")
+        .note("A comment with an id comes where nothing changes for a while.")
+        .note("An event of the name `end`, whose data is an `Error`, is the last one where the server ends the stream.")
+        .query("after", place(), "The id of the event to go on behind, or a revision; without it, what comes from now on.")
+        .query("type", shapes::type_name(), "Only changes of objects of this type.")
+        .header(&LAST_EVENT_ID, place(), "The id of the last event that the client has; it counts more than `after`.")
+        .streams("Events, for as long as the client listens.", "text/event-stream", told.closed().named("WatchedChange"))
+        .fails([Code::TypeInvalidPattern, Code::StoreNotFound])
 }
 
 /// `GET /stores/{store_id}/watch`

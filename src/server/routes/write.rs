@@ -10,14 +10,68 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{choice, list_of, shape};
+use crate::server::openapi::shapes;
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::server::wire::{self, GivenTuple};
 use crate::store::{Database, Delete, OnDuplicate, OnMissing, Precondition, Requirement, Write};
+use axum::http::StatusCode;
 
 /// An addition: OpenFGA's answer is empty.
 #[derive(Serialize)]
 pub(in crate::server) struct Written {
     revision: Revision,
+}
+
+pub(in crate::server) fn operation() -> Operation {
+    let path = "/stores/{store_id}/write";
+    let summary = "Write and delete tuples, all of them or none.";
+    let on_duplicate = choice(["error", "ignore", "update"]).says(
+        "What becomes of a tuple that exists already; `update`, an addition, has it take the condition and the lifetime \
+         given.",
+    );
+    let writes = shape()
+        .must(
+            "tuple_keys",
+            list_of(shapes::given_tuple()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
+        )
+        .may("on_duplicate", on_duplicate);
+    let on_missing =
+        choice(["error", "ignore"]).says("What becomes of the deletion of a tuple that does not exist.");
+    let deletes = shape()
+        .must(
+            "tuple_keys",
+            list_of(shapes::given_key()).with("minItems", 1).with("maxItems", TUPLES_PER_WRITE_MAX),
+        )
+        .may("on_missing", on_missing);
+    let must = choice(["exist", "not_exist", "live"]);
+    let precondition = shape().must("tuple_key", shapes::given_key()).must("must", must).open();
+    let preconditions = list_of(precondition.named("Precondition"))
+        .with("maxItems", PRECONDITIONS_PER_WRITE_MAX)
+        .says("An addition: each must hold when this is committed, or nothing is written.");
+    let request = shape()
+        .may("writes", writes.open().named("WriteRequestWrites"))
+        .may("deletes", deletes.open().named("WriteRequestDeletes"))
+        .may("preconditions", preconditions)
+        .may("authorization_model_id", shapes::model());
+    let body = shape().must("revision", shapes::revision()).closed();
+    Operation::new(Verb::Post, path, Tag::Tuples, "Write", summary)
+        .takes(request.open().named("WriteRequest"))
+        .answers(StatusCode::OK, "It is written, and durable.", body.named("WriteResponse"))
+        .names_revision()
+        .fails([
+            Code::InvalidWriteInput,
+            Code::ExceededEntityLimit,
+            Code::TupleKeyNotSpecified,
+            Code::DuplicateTuples,
+            Code::WriteFailed,
+            Code::Aborted,
+            Code::PreconditionFailed,
+            Code::LatestModelNotFound,
+            Code::AuthorizationModelNotFound,
+            Code::StoreNotFound,
+        ])
 }
 
 /// `POST /stores/{store_id}/write`

@@ -2,14 +2,16 @@
 
 use axum::extract::State;
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::{AskedStore, EVALUATION, EVALUATIONS, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT};
 use crate::server::app::App;
 use crate::server::base_url::BaseUrl;
-use crate::server::error::ApiError;
+use crate::server::error::{ApiError, Code};
+use crate::server::openapi::schema::{shape, text};
+use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
 use crate::store::Database;
 
@@ -21,6 +23,22 @@ struct Configuration {
     search_subject_endpoint: String,
     search_resource_endpoint: String,
     search_action_endpoint: String,
+}
+
+pub(super) fn operation(path: String, id: &str) -> Operation {
+    let fields = [
+        "policy_decision_point",
+        "access_evaluation_endpoint",
+        "access_evaluations_endpoint",
+        "search_subject_endpoint",
+        "search_resource_endpoint",
+        "search_action_endpoint",
+    ];
+    let body = fields.into_iter().fold(shape(), |body, field| body.must(field, text().with("format", "uri")));
+    Operation::new(Verb::Get, path, Tag::AuthZen, id, "Say where AuthZEN's operations are.")
+        .answers(StatusCode::OK, "Their addresses.", body.closed().named("GetConfigurationResponse"))
+        .shows(CACHE_CONTROL, false)
+        .fails([Code::StoreNotFound])
 }
 
 /// `GET /.well-known/authzen-configuration`

@@ -6,7 +6,35 @@ use crate::engine::CheckRequest;
 use crate::model::{Object, Subject, check_type};
 use crate::server::error::ApiError;
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Schema, Shape, anything, map_of, shape, text};
+use crate::server::openapi::shapes;
 use crate::server::wire;
+
+/// What [`Entities::read`] reads, each with `put`: what is asked must have each, what gives defaults may.
+pub(super) fn asked(shape: Shape, put: impl Fn(Shape, &str, Schema) -> Shape) -> Shape {
+    let shape = put(shape, "subject", entity().named("Subject"));
+    let shape = put(shape, "resource", entity().named("Resource"));
+    put(shape, "action", action_given()).may("context", shapes::context())
+}
+
+/// A subject or a resource.
+pub(super) fn entity() -> Schema {
+    shape().must("type", shapes::type_name()).must("id", text()).may("properties", properties()).open()
+}
+
+/// All that are of a type; an `id` says nothing.
+pub(super) fn all_of_type() -> Schema {
+    shape().must("type", shapes::type_name()).may("id", anything()).may("properties", properties()).open()
+}
+
+/// An action.
+pub(super) fn action_given() -> Schema {
+    shape().must("name", shapes::relation()).may("properties", properties()).open().named("Action")
+}
+
+fn properties() -> Schema {
+    map_of(anything()).says("What conditions may look at, each with the name of what has it before its own.")
+}
 
 /// Something with the properties that the caller knows of it.
 #[derive(Clone)]

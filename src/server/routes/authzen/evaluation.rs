@@ -3,8 +3,8 @@
 use axum::extract::State;
 use serde::Serialize;
 
-use super::entities::{Entities, Question};
-use super::{AskedModel, AskedStore, query};
+use super::entities::{self, Entities, Question};
+use super::{AskedModel, AskedStore, Asking, EVALUATION, EVALUATIONS, query};
 use crate::engine::{Answer, BatchCheckItem, CheckAnswer, Engine, EngineError, QueryContext};
 use crate::model::limits::CHECKS_PER_BATCH_MAX;
 use crate::model::{ModelId, StoreId};
@@ -12,9 +12,13 @@ use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
+use crate::server::openapi::Operation;
+use crate::server::openapi::schema::{Schema, Shape, boolean, choice, integer, list_of, one_of, shape, text};
+use crate::server::openapi::shapes;
 use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
+use axum::http::StatusCode;
 
 /// The answer to one question.
 #[derive(Serialize)]
@@ -58,6 +62,16 @@ enum Asked {
     Many(Vec<Question>, Semantic),
 }
 
+pub(super) fn evaluation_operation(asking: Asking) -> Operation {
+    let summary = "Ask whether a subject may do something with a resource.";
+    let request = entities::asked(shape(), Shape::must).open().named("EvaluationRequest");
+    asking
+        .operation(EVALUATION, "Evaluation", summary)
+        .takes(request)
+        .answers(StatusCode::OK, "The decision.", decision())
+        .names_revision()
+}
+
 /// `POST /access/v1/evaluation`
 pub(super) async fn evaluation<D: Database>(
     State(app): State<App<D>>,
@@ -71,6 +85,54 @@ pub(super) async fn evaluation<D: Database>(
     })?;
     let answer = ask(&app, store.id, model, question).await?;
     Ok(Reply::computed(&answer, Decision::new(&answer.value)))
+}
+
+pub(super) fn evaluations_operation(asking: Asking) -> Operation {
+    let summary = "Ask several questions in one request.";
+    let semantics = choice(["execute_all", "deny_on_first_deny", "permit_on_first_permit"])
+        .says("Whether all questions are answered, or none behind the first that is denied, or permitted.");
+    let options = shape().may("evaluations_semantic", semantics).open();
+    let item = entities::asked(shape(), Shape::may).open().named("EvaluationsItem");
+    let request = entities::asked(shape(), Shape::may)
+        .may("options", options.named("EvaluationsOptions"))
+        .may("evaluations", list_of(item).with("maxItems", CHECKS_PER_BATCH_MAX));
+    let body = shape()
+        .may("decision", boolean())
+        .may("context", decision_context())
+        .must("evaluations", list_of(decision()))
+        .closed();
+    asking
+        .operation(EVALUATIONS, "Evaluations", summary)
+        .note("What an item lacks, it takes from the request. Without items the request is one question.")
+        .takes(request.open().named("EvaluationsRequest"))
+        .answers(
+            StatusCode::OK,
+            "The decisions, in the order of the questions.",
+            body.named("EvaluationsResponse"),
+        )
+        .names_revision()
+}
+
+/// A decision, as [`Decision`] is written.
+fn decision() -> Schema {
+    shape()
+        .must("decision", boolean())
+        .may("context", decision_context())
+        .closed()
+        .named("EvaluationResponse")
+}
+
+fn decision_context() -> Schema {
+    let until =
+        shapes::instant().says("Up to this instant, exclusive, time alone cannot change the decision.");
+    let ends = shape().must("stable_until", until).closed();
+    let failed = shape().must("error", failed()).closed();
+    one_of([ends, failed]).named("EvaluationResponseContext")
+}
+
+/// Why there is no decision.
+pub(super) fn failed() -> Schema {
+    shape().must("status", integer(400)).must("message", text()).closed().named("EvaluationError")
 }
 
 /// `POST /access/v1/evaluations`

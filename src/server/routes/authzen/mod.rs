@@ -10,13 +10,11 @@ mod evaluation;
 mod page;
 mod search;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::Response;
-use axum::routing::{get, post};
 
 use crate::cel::Context;
 use crate::engine::QueryContext;
@@ -24,6 +22,7 @@ use crate::model::{ModelId, StoreId};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::StorePath;
+use crate::server::openapi::{Operation, Routes, Tag, Verb, shapes};
 use crate::server::reply::{MODEL_ID, STORE_ID};
 use crate::server::wire;
 use crate::store::Database;
@@ -37,28 +36,59 @@ const SEARCH_ACTION: &str = "/access/v1/search/action";
 /// Where the document about them is.
 const CONFIGURATION: &str = "/.well-known/authzen-configuration";
 
+/// How the operations name the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// By the path.
+    Store,
+    /// The configuration does.
+    ConfiguredStore,
+}
+
 /// The operations of a store that the path names.
-pub(in crate::server) fn of_a_store<D: Database>() -> Router<App<D>> {
-    operations("/stores/{store_id}")
-        .route(&format!("{CONFIGURATION}/{{store_id}}"), get(discovery::show))
-        // Where it has to be by the specification, the store's own address being `/stores/{store_id}`.
-        .route(&format!("{CONFIGURATION}/stores/{{store_id}}"), get(discovery::show))
+pub(in crate::server) fn of_a_store<D: Database>() -> Routes<D> {
+    // Where it has to be by the specification, the store's own address being `/stores/{store_id}`.
+    let of_the_address = format!("{CONFIGURATION}/stores/{{store_id}}");
+    operations(Asking::Store)
+        .on(
+            discovery::operation(format!("{CONFIGURATION}/{{store_id}}"), "GetConfiguration"),
+            discovery::show,
+        )
+        .on(discovery::operation(of_the_address, "GetConfigurationOfAddress"), discovery::show)
 }
 
 /// The operations of the store that the configuration names.
-pub(in crate::server) fn of_the_configured_store<D: Database>(app: &App<D>) -> Router<App<D>> {
-    operations("")
-        .route(CONFIGURATION, get(discovery::show))
-        .route_layer(from_fn_with_state(app.clone(), name_configured_store))
+pub(in crate::server) fn of_the_configured_store<D: Database>() -> Routes<D> {
+    let configuration = discovery::operation(CONFIGURATION.to_owned(), "GetConfigurationOfConfiguredStore");
+    operations(Asking::ConfiguredStore).on(configuration, discovery::show)
 }
 
-fn operations<D: Database>(below: &str) -> Router<App<D>> {
-    Router::new()
-        .route(&format!("{below}{EVALUATION}"), post(evaluation::evaluation))
-        .route(&format!("{below}{EVALUATIONS}"), post(evaluation::evaluations))
-        .route(&format!("{below}{SEARCH_SUBJECT}"), post(search::subject))
-        .route(&format!("{below}{SEARCH_RESOURCE}"), post(search::resource))
-        .route(&format!("{below}{SEARCH_ACTION}"), post(search::action))
+fn operations<D: Database>(asking: Asking) -> Routes<D> {
+    Routes::new()
+        .on(evaluation::evaluation_operation(asking), evaluation::evaluation)
+        .on(evaluation::evaluations_operation(asking), evaluation::evaluations)
+        .on(search::subject_operation(asking), search::subject)
+        .on(search::resource_operation(asking), search::resource)
+        .on(search::action_operation(asking), search::action)
+}
+
+impl Asking {
+    /// What the operations have in common.
+    fn operation(self, path: &str, id: &str, summary: &'static str) -> Operation {
+        let (path, id) = match self {
+            Self::Store => (format!("/stores/{{store_id}}{path}"), id.to_owned()),
+            Self::ConfiguredStore => (path.to_owned(), format!("{id}OfConfiguredStore")),
+        };
+        let model = "The authorization model to take; without it, the newest one.";
+        Operation::new(Verb::Post, path, Tag::AuthZen, id, summary)
+            .header(&MODEL_ID, shapes::id(), model)
+            .fails([
+                Code::ResolutionTooComplex,
+                Code::LatestModelNotFound,
+                Code::AuthorizationModelNotFound,
+                Code::StoreNotFound,
+            ])
+    }
 }
 
 /// The store that is asked.
@@ -103,7 +133,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AskedModel {
 }
 
 /// Names the configured store in the answer and in the log, as the path does elsewhere.
-async fn name_configured_store<D: Database>(
+pub(in crate::server) async fn name_configured_store<D: Database>(
     State(app): State<App<D>>,
     request: Request,
     next: Next,

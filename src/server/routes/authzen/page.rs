@@ -11,6 +11,7 @@ use crate::model::StoreId;
 use crate::model::limits::SEARCH_PAGE_MAX;
 use crate::server::error::{ApiError, Code};
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Schema, anything, integer, map_of, shape, text};
 use crate::server::token::{self, SearchPlace};
 
 /// Which page of a search is wanted.
@@ -41,6 +42,28 @@ impl Fingerprint {
         parts.hash(&mut hasher);
         Self(hasher.finish())
     }
+}
+
+/// What [`PageRequest::read`] reads.
+pub(super) fn given() -> Schema {
+    let limit = integer(0).with("maximum", SEARCH_PAGE_MAX).says("Most results of the page; 0 is not given.");
+    shape()
+        .may("limit", limit)
+        .may("token", text().says("The token of the page before."))
+        .may("properties", map_of(anything()).says("Taken and without effect."))
+        .open()
+        .named("PageRequest")
+}
+
+/// A page, as [`Page`] is written.
+pub(super) fn shown() -> Schema {
+    let next = text().says("The token of the next page; empty on the last one.");
+    shape()
+        .must("next_token", next)
+        .must("count", integer(0))
+        .must("total", integer(0))
+        .closed()
+        .named("PageResponse")
 }
 
 impl PageRequest {

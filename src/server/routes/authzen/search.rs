@@ -3,22 +3,25 @@
 use std::hash::Hash;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::entities::{self, merged};
-use super::evaluation::Failed;
-use super::page::{Fingerprint, Page, PageRequest};
-use super::{AskedModel, AskedStore, query};
+use super::evaluation::{self, Failed};
+use super::page::{self, Fingerprint, Page, PageRequest};
+use super::{AskedModel, AskedStore, Asking, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT, query};
 use crate::cel::{Context, canonical};
 use crate::engine::{
     Counted, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
 };
 use crate::model::{Object, StoreId, Subject};
 use crate::server::app::App;
-use crate::server::error::ApiError;
+use crate::server::error::{ApiError, Code};
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
+use crate::server::openapi::schema::{Schema, Shape, list_of, shape, text};
+use crate::server::openapi::{Operation, shapes};
 use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
@@ -89,6 +92,18 @@ struct ActionSearch {
     resource: Object,
 }
 
+pub(super) fn subject_operation(asking: Asking) -> Operation {
+    let asked = shape()
+        .must("subject", entities::all_of_type().named("SubjectType"))
+        .must("action", entities::action_given())
+        .must("resource", entities::entity().named("Resource"));
+    search(asking, SEARCH_SUBJECT, "SubjectSearch", "List who may do something with a resource.")
+        .takes(given(asked).named("SubjectSearchRequest"))
+        .answers(StatusCode::OK, "The subjects.", found(found_entity(), None).named("SubjectSearchResponse"))
+        .names_revision()
+        .may_be_partial()
+}
+
 /// `POST /access/v1/search/subject`
 pub(super) async fn subject<D: Database>(
     State(app): State<App<D>>,
@@ -121,6 +136,22 @@ pub(super) async fn subject<D: Database>(
     entities_found(&app, store.id, page, &fingerprint, outcome, entity)
 }
 
+pub(super) fn resource_operation(asking: Asking) -> Operation {
+    let asked = shape()
+        .must("subject", entities::entity().named("Subject"))
+        .must("action", entities::action_given())
+        .must("resource", entities::all_of_type().named("ResourceType"));
+    search(asking, SEARCH_RESOURCE, "ResourceSearch", "List with what a subject may do something.")
+        .takes(given(asked).named("ResourceSearchRequest"))
+        .answers(
+            StatusCode::OK,
+            "The resources.",
+            found(found_entity(), None).named("ResourceSearchResponse"),
+        )
+        .names_revision()
+        .may_be_partial()
+}
+
 /// `POST /access/v1/search/resource`
 pub(super) async fn resource<D: Database>(
     State(app): State<App<D>>,
@@ -146,6 +177,44 @@ pub(super) async fn resource<D: Database>(
         .await?;
     let entity = |id| Some(Entity { type_name: type_name.clone(), id });
     entities_found(&app, store.id, page, &fingerprint, outcome, entity)
+}
+
+pub(super) fn action_operation(asking: Asking) -> Operation {
+    let asked = shape()
+        .must("subject", entities::entity().named("Subject"))
+        .must("resource", entities::entity().named("Resource"));
+    let action = shape().must("name", shapes::relation()).closed().named("FoundAction");
+    let undecided = shape().must("name", shapes::relation()).must("error", evaluation::failed()).closed();
+    let undecided =
+        list_of(undecided).says("Actions of which it could not be decided whether they are allowed.");
+    let notes = shape().must("undecided", undecided).closed();
+    search(asking, SEARCH_ACTION, "ActionSearch", "List what a subject may do with a resource.")
+        .takes(given(asked).named("ActionSearchRequest"))
+        .answers(StatusCode::OK, "The actions.", found(action, Some(notes)).named("ActionSearchResponse"))
+        .names_revision()
+}
+
+fn search(asking: Asking, path: &str, id: &str, summary: &'static str) -> Operation {
+    asking.operation(path, id, summary).fails([Code::InvalidContinuationToken])
+}
+
+/// What every search has beside its entities.
+fn given(asked: Shape) -> Schema {
+    asked.may("context", shapes::context()).may("page", page::given()).open()
+}
+
+/// What a search has found, as [`Found`] is written.
+fn found(result: Schema, notes: Option<Schema>) -> Schema {
+    let found = shape().may("page", page::shown()).must("results", list_of(result));
+    match notes {
+        None => found,
+        Some(notes) => found.may("context", notes),
+    }
+    .closed()
+}
+
+fn found_entity() -> Schema {
+    shape().must("type", shapes::type_name()).must("id", text()).closed().named("FoundEntity")
 }
 
 /// `POST /access/v1/search/action`
