@@ -11,17 +11,19 @@
 //! decisions are those of the well-founded semantics (Van Gelder, Ross, Schlipf 1991): what it leaves undefined is
 //! denied.
 //!
-//! An operator that is false by a cut above it is kept as long as that may stand ([`Provisional`]): without it, who is
-//! in none of a few groups that all contain each other would be asked for along every path through them.
+//! What rests on a cut, is unknown or failed is not kept, so that an operator may be decided anew along each path to it.
+//! Where that goes on (groups that all contain each other), the walk is given up for the graph of all places
+//! ([`circles`](super::circles)), which looks at each once.
 
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::circles;
 use super::conditions::Standing;
 use super::facts::{Facts, Until};
 use super::met::{Few, ObjectId, Objects};
-use super::outcome::{Outcome, Place, Provisional, Tally, UNCUT, Value};
+use super::outcome::{Outcome, Place, Tally, UNCUT, Value};
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
 use super::region::{Hop, Region, Regions, SubjectKind};
 use super::reverse;
@@ -32,6 +34,19 @@ use crate::store::Snapshot;
 
 /// Walks within walks at the most. Each hop of a valid model can open a few; the bound keeps the thread's stack.
 const NESTING_MAX: usize = 128;
+
+/// Why a walk has no outcome.
+enum Stop {
+    /// It goes in circles: the same operators are decided again and again, or lie too deep in each other.
+    Circles,
+    Error(EvalError),
+}
+
+impl<E: Into<EvalError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
 
 /// Decides a check; a limit that was met on a path that mattered is an error.
 pub(super) fn check<S: Snapshot>(
@@ -127,12 +142,17 @@ impl Question<'_, '_> {
             start,
             start_failed,
             known: Few::new(),
-            provisional: Provisional::default(),
             deciding: Vec::new(),
+            undecided: Few::new(),
+            anew: 0,
             candidates: Vec::new(),
             deepest: depth,
         };
-        let outcome = search.walk(start, depth)?;
+        let outcome = match search.walk(start, depth) {
+            Ok(outcome) => outcome,
+            Err(Stop::Circles) => circles::decide(&mut search, start, depth)?,
+            Err(Stop::Error(error)) => return Err(error),
+        };
         Ok((outcome, search.deepest))
     }
 }
@@ -183,20 +203,23 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     pub(super) facts: &'e mut Facts<'a, S>,
     pub(super) subject: SubjectRef<'s>,
     pub(super) objects: Objects,
-    limits: EvaluationLimits,
+    pub(super) limits: EvaluationLimits,
     /// What is asked; no tuple of the object itself decides it.
-    start: Place,
+    pub(super) start: Place,
     /// The condition of one of them could not be evaluated.
-    start_failed: Option<Failure>,
+    pub(super) start_failed: Option<Failure>,
     /// Facts found on the way.
-    known: Few<Place, Outcome>,
-    provisional: Provisional,
+    pub(super) known: Few<Place, Outcome>,
     /// The operators being decided, the outermost first.
     deciding: Vec<Place>,
+    /// Operators that were decided and did not become facts.
+    undecided: Few<Place, ()>,
+    /// How often one of those was decided anew.
+    anew: u32,
     /// What the subject's side has found, by what was asked for.
     candidates: Vec<(SmallVec<[Rel; 4]>, Candidates)>,
     /// The most hops after which anything was looked at.
-    deepest: u32,
+    pub(super) deepest: u32,
 }
 
 /// Objects and relations on them that the subject may hold.
@@ -204,7 +227,7 @@ type Candidates = Rc<[(ObjectId, Rel)]>;
 
 impl<S: Snapshot> Search<'_, '_, '_, S> {
     /// Whether any alternative that can be walked to from `start` holds.
-    fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, EvalError> {
+    fn walk(&mut self, start: Place, depth: u32) -> Result<Outcome, Stop> {
         let mut walk = Walk {
             steps: SmallVec::new(),
             next: 0,
@@ -234,7 +257,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
     }
 
     /// Looks at one place. Answers up to when it holds, if it does; otherwise notes what it leads to.
-    fn visit(&mut self, walk: &mut Walk, step: &Step) -> Result<Option<Until>, EvalError> {
+    fn visit(&mut self, walk: &mut Walk, step: &Step) -> Result<Option<Until>, Stop> {
         let Place { object, expr } = step.place;
         if let Some(outcome) = self.known.get(&step.place) {
             if outcome.value == Value::True {
@@ -266,30 +289,45 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             walk.push(Place { object, expr: self.plan.root(*computed) }, step.depth, step.until);
         }
         for hop in &region.tuplesets {
-            self.hop(walk, step, hop, SubjectClass::Object)?;
+            self.follow(walk, step, hop, SubjectClass::Object)?;
         }
         for hop in &region.usersets {
-            self.hop(walk, step, hop, SubjectClass::Userset)?;
+            self.follow(walk, step, hop, SubjectClass::Userset)?;
         }
         Ok(None)
     }
 
+    /// Notes where the tuples of a relation lead.
+    fn follow(
+        &mut self,
+        walk: &mut Walk,
+        step: &Step,
+        hop: &Hop,
+        class: SubjectClass,
+    ) -> Result<(), EvalError> {
+        let (met, failed) = self.hop(step.place.object, hop, class)?;
+        walk.tally.failed = failed.or(walk.tally.failed);
+        for (next, target, until) in met {
+            let place = Place { object: next, expr: self.plan.root(target) };
+            walk.push(place, step.depth.saturating_add(1), step.until.min(until));
+        }
+        Ok(())
+    }
+
     /// Decides an intersection or a difference.
-    fn decide(&mut self, place: Place, depth: u32) -> Result<Outcome, EvalError> {
+    fn decide(&mut self, place: Place, depth: u32) -> Result<Outcome, Stop> {
         if let Some(outcome) = self.known.get(&place) {
             return Ok(*outcome);
         }
         if let Some(index) = self.deciding.iter().position(|own| *own == place) {
             return Ok(Outcome { value: Value::False, until: Until::NEVER, cut: index });
         }
-        if let Some(outcome) = self.provisional.get(&place) {
-            return Ok(outcome);
+        if self.undecided.get(&place).is_some() {
+            self.anew += 1;
         }
-        let before = self.provisional.count();
         let index = self.deciding.len();
-        if index >= NESTING_MAX {
-            let limit = LimitReached::Depth { hops: self.limits.depth_max };
-            return Ok(Outcome::new(Value::Failed(limit.into()), Until::NEVER));
+        if index >= NESTING_MAX || self.anew > self.limits.decided_anew_max {
+            return Err(Stop::Circles);
         }
         self.deciding.push(place);
         let outcome = match self.plan.expr(place.expr) {
@@ -302,21 +340,17 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         if outcome.cut >= index {
             outcome.cut = UNCUT;
         }
-        self.provisional.settle(place, outcome, before);
         if outcome.is_fact() {
             self.known.insert(place, outcome);
+        } else {
+            self.undecided.insert(place, ());
         }
         Ok(outcome)
     }
 
     /// False wins over everything, a failure over what is unknown and over what is false by a cut: that is false only if
     /// the operator above is, which what could not be known may well decide.
-    fn intersection(
-        &mut self,
-        operands: &[ExprId],
-        object: ObjectId,
-        depth: u32,
-    ) -> Result<Outcome, EvalError> {
+    fn intersection(&mut self, operands: &[ExprId], object: ObjectId, depth: u32) -> Result<Outcome, Stop> {
         let mut until = Until::NEVER;
         let mut cut = UNCUT;
         let mut weakest = Value::True;
@@ -349,7 +383,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         subtract: ExprId,
         object: ObjectId,
         depth: u32,
-    ) -> Result<Outcome, EvalError> {
+    ) -> Result<Outcome, Stop> {
         let base = self.walk(Place { object, expr: base }, depth)?;
         if base.value == Value::False && base.cut == UNCUT {
             return Ok(base);
@@ -369,10 +403,15 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         Ok(Outcome { value, until, cut })
     }
 
-    /// Follows the tuples of a relation to the objects that they name. Where the subject's side is known to be narrow, it
-    /// is asked for those instead.
-    fn hop(&mut self, walk: &mut Walk, step: &Step, hop: &Hop, class: SubjectClass) -> Result<(), EvalError> {
-        let (of, id) = self.objects.get(step.place.object);
+    /// The objects and relations that the tuples of a relation lead to, with up to when each tuple counts; and a condition
+    /// of one of them that fails. Where the subject's side is known to be narrow, it is asked for those instead.
+    pub(super) fn hop(
+        &mut self,
+        object: ObjectId,
+        hop: &Hop,
+        class: SubjectClass,
+    ) -> Result<(Vec<(ObjectId, Rel, Until)>, Option<Failure>), EvalError> {
+        let (of, id) = self.objects.get(object);
         let id = id.to_owned();
         let object = ObjectRef { type_name: self.plan.type_name(of), id: &id };
         let relation = self.plan.relation_name(hop.over);
@@ -380,31 +419,25 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             .candidates
             .iter()
             .find(|(targets, found)| *targets == hop.targets && found.len() <= self.limits.narrow_entries);
-        let met = match known.map(|(_, found)| Rc::clone(found)) {
+        match known.map(|(_, found)| Rc::clone(found)) {
             Some(found) if !self.plan.is_conditional(hop.over) => {
-                self.edges(hop.over, object, relation, &found, class)?
+                Ok((self.edges(hop.over, object, relation, &found, class)?, None))
             }
-            _ => self.scan(walk, object, relation, hop, class)?,
-        };
-        for (next, target, until) in met {
-            let place = Place { object: next, expr: self.plan.root(target) };
-            walk.push(place, step.depth.saturating_add(1), step.until.min(until));
+            _ => self.scan(object, relation, hop, class),
         }
-        Ok(())
     }
 
-    /// The objects that the tuples of a relation name, as far as they matter, with up to when each tuple counts. Notes
-    /// where a condition of one of them fails.
+    /// [`hop`](Self::hop), from the object's side first.
     fn scan(
         &mut self,
-        walk: &mut Walk,
         object: ObjectRef<'_>,
         relation: &str,
         hop: &Hop,
         class: SubjectClass,
-    ) -> Result<Vec<(ObjectId, Rel, Until)>, EvalError> {
+    ) -> Result<(Vec<(ObjectId, Rel, Until)>, Option<Failure>), EvalError> {
         self.facts.scan_subjects(object, relation, class)?;
         let mut met = Vec::new();
+        let mut failed = None;
         let mut entries_max = self.limits.narrow_entries.max(1);
         loop {
             let mut entries = 0;
@@ -419,7 +452,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                                 until,
                             ));
                         }
-                        Standing::Failed(failure) => walk.tally.failed = Some(failure),
+                        Standing::Failed(failure) => failed = Some(failure),
                         Standing::Absent => {}
                     }
                 }
@@ -427,12 +460,13 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
                 entries < entries_max
             })?;
             if done {
-                return Ok(met);
+                return Ok((met, failed));
             }
             // The object's side is wide. What the subject's side costs is held to what was spent on this one, so that
             // whichever is narrow ends the search at a small multiple of its own cost.
             if let Some(found) = self.candidates(hop, 2 * entries_max)? {
-                return self.edges(hop.over, object, relation, &found, class);
+                // Found only where no condition lies on the way, so that none failed.
+                return Ok((self.edges(hop.over, object, relation, &found, class)?, None));
             }
             entries_max = entries_max.saturating_mul(4);
         }
@@ -483,7 +517,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
 }
 
 /// Whether a tuple of the object itself decides, and up to when; one that counts wins over one that fails.
-fn direct<S: Snapshot>(
+pub(super) fn direct<S: Snapshot>(
     plan: &Plan,
     regions: &Regions,
     facts: &mut Facts<'_, S>,

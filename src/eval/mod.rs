@@ -14,6 +14,7 @@
 //! - [`explain`]: why a check decides as it does, when that ends, and what would turn a denial.
 
 mod check;
+mod circles;
 mod conditions;
 mod expand;
 pub mod explain;

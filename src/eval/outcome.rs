@@ -1,7 +1,5 @@
 //! What a check knows of a place: true, false, neither, or that it failed; up to when; and on which cuts it rests.
 
-use hashbrown::HashMap;
-
 use super::Failure;
 use super::facts::Until;
 use super::met::ObjectId;
@@ -83,46 +81,5 @@ impl Tally {
             None => Value::False,
         };
         Outcome { value, until: self.until, cut: self.cut }
-    }
-}
-
-/// Operators that are false as long as those being decided above them are.
-///
-/// What was found while an operator was being decided took it for false. It stands if that is what the operator comes to,
-/// by a cut further out: then both rest on that one. Else it goes, even where the operator is undefined only: what took
-/// it for false may be undefined too, and must not become a fact.
-#[derive(Default)]
-pub(super) struct Provisional {
-    outcomes: HashMap<Place, Outcome>,
-    /// In the order in which they were found.
-    order: Vec<Place>,
-}
-
-impl Provisional {
-    pub(super) fn get(&self, place: &Place) -> Option<Outcome> {
-        self.outcomes.get(place).copied()
-    }
-
-    /// How many have been found.
-    pub(super) fn count(&self) -> usize {
-        self.order.len()
-    }
-
-    /// Takes in what an operator came to; `before` is how many there were when its decision began.
-    pub(super) fn settle(&mut self, place: Place, outcome: Outcome, before: usize) {
-        if outcome.value != Value::False || outcome.cut == UNCUT {
-            for place in self.order.drain(before..) {
-                self.outcomes.remove(&place);
-            }
-            return;
-        }
-        for inner in self.order.get(before..).unwrap_or_default() {
-            if let Some(inner) = self.outcomes.get_mut(inner) {
-                inner.cut = inner.cut.min(outcome.cut);
-                inner.until = inner.until.min(outcome.until);
-            }
-        }
-        self.outcomes.insert(place, outcome);
-        self.order.push(place);
     }
 }

@@ -134,11 +134,14 @@ pub struct EvaluationLimits {
     /// Entries of one scan that are read before the walk from the subject's side is tried. It changes what an
     /// evaluation costs, never its answer.
     pub narrow_entries: usize,
+    /// Operators that a walk decides anew before it is given up for the graph of all that the decision may rest on. It
+    /// changes what an evaluation costs, and how close `stable_until` comes; never its answer.
+    pub decided_anew_max: u32,
 }
 
 impl Default for EvaluationLimits {
     fn default() -> Self {
-        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 8 }
+        Self { depth_max: 25, reads_max: 1_000_000, narrow_entries: 8, decided_anew_max: 32 }
     }
 }
 

@@ -30,7 +30,12 @@ struct Asked<'w> {
 impl Asked<'_> {
     fn explain(&self, plan: &Plan, snapshot: &Snapshot) -> Result<Explanation, EvalError> {
         let contextual = ContextualTuples::new(self.world.contextual.iter().cloned());
-        let limits = EvaluationLimits { depth_max: 1000, reads_max: 10_000_000, narrow_entries: 4 };
+        let limits = EvaluationLimits {
+            depth_max: 1000,
+            reads_max: 10_000_000,
+            narrow_entries: 4,
+            ..EvaluationLimits::default()
+        };
         let asked = TupleRef {
             object: self.object.as_ref(),
             relation: self.relation,

@@ -80,6 +80,11 @@ impl World {
     pub fn read_tangled(bytes: &[u8]) -> Self {
         Choices { tangled: true, ..Choices::of(bytes) }.world()
     }
+
+    /// The same, with conditions.
+    pub fn read_tangled_conditional(bytes: &[u8]) -> Self {
+        Choices { tangled: true, conditional: true, ..Choices::of(bytes) }.world()
+    }
 }
 
 impl std::fmt::Debug for World {

@@ -46,7 +46,8 @@ type LimitsOf = fn(usize) -> Limits;
 
 fn unlimited(number: usize) -> Limits {
     let narrow_entries = if number.is_multiple_of(2) { 1 } else { 32 };
-    let evaluation = EvaluationLimits { depth_max: 1000, reads_max: 10_000_000, narrow_entries };
+    let evaluation =
+        EvaluationLimits { depth_max: 1000, reads_max: 1_000_000, narrow_entries, decided_anew_max: 4 };
     Limits { evaluation, list: ListLimits::default() }
 }
 
@@ -58,7 +59,10 @@ fn tight(number: usize) -> Limits {
     };
     let reads_max = if number.is_multiple_of(5) { 7 } else { 10_000_000 };
     let depth_max = u32::try_from(number % 4).unwrap();
-    Limits { evaluation: EvaluationLimits { depth_max, reads_max, narrow_entries: 1 }, list }
+    Limits {
+        evaluation: EvaluationLimits { depth_max, reads_max, narrow_entries: 1, decided_anew_max: 0 },
+        list,
+    }
 }
 
 /// A world at an instant, with what there is to evaluate it.

@@ -44,17 +44,24 @@ pub fn stored(world: &World) -> Snapshot {
 /// What limits an evaluation of the object and the instant with these numbers.
 type LimitsOf = fn(usize, usize) -> EvaluationLimits;
 
-/// None that matters; the walk from the subject's side is taken for every second object.
+/// None that matters; the walk from the subject's side is taken for every second object, and circles are left to the
+/// graph at once, late, or never.
 fn unlimited(object: usize, instant: usize) -> EvaluationLimits {
     let narrow_entries = if (object + instant / 2).is_multiple_of(2) { 1 } else { 32 };
-    EvaluationLimits { depth_max: 1000, reads_max: 10_000_000, narrow_entries }
+    let decided_anew_max = match object % 3 {
+        0 => 0,
+        1 => EvaluationLimits::default().decided_anew_max,
+        _ => 1000,
+    };
+    EvaluationLimits { depth_max: 1000, reads_max: 1_000_000, narrow_entries, decided_anew_max }
 }
 
 /// Limits that many evaluations meet.
 fn tight(object: usize, instant: usize) -> EvaluationLimits {
     let depth_max = u32::try_from((object + instant) % 4).unwrap_or(0);
-    let reads_max = if object.is_multiple_of(2) { 10_000_000 } else { 12 };
-    EvaluationLimits { depth_max, reads_max, narrow_entries: 1 + instant % 2 }
+    let reads_max = if object.is_multiple_of(2) { 1_000_000 } else { 12 };
+    let decided_anew_max = if instant.is_multiple_of(2) { 0 } else { 32 };
+    EvaluationLimits { depth_max, reads_max, narrow_entries: 1 + instant % 2, decided_anew_max }
 }
 
 fn no_difference(world: &World, limits_of: LimitsOf) -> Result<(), TestCaseError> {
@@ -210,4 +217,5 @@ fn circles_through_operators_change_no_answer() {
 #[test]
 fn conditions_decide_and_failures_are_never_guessed() {
     property(2, 60..300, World::read_conditional, conditions_decide);
+    property(20, 150..420, World::read_tangled_conditional, conditions_decide);
 }
