@@ -138,7 +138,7 @@ fn error(codes: &[Code]) -> schema::Schema {
     names.sort_unstable();
     names.dedup();
     let code = choice(names).named("ErrorCode").says("What programs match on.");
-    shape().must("code", code).must("message", shapes::message()).closed().named("Error")
+    shape().must("code", code).must("message", shapes::message()).closed().named(operation::ERROR)
 }
 
 #[cfg(test)]

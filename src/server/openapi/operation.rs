@@ -16,6 +16,9 @@ use crate::server::reply::{MODEL_ID, PARTIAL, REVISION, STORE_ID};
 
 pub(super) const JSON: &str = "application/json";
 
+/// The name of the schema that every error has.
+pub(super) const ERROR: &str = "Error";
+
 /// A method that an operation may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Verb {
@@ -341,10 +344,12 @@ fn failure(
     put: &mut impl FnMut(Schema) -> Value,
 ) -> Value {
     let code = choice(names);
-    let body = shape().must("code", code).must("message", shapes::message());
     let body = match more {
-        None => body,
-        Some((name, schema)) => body.may(name, schema),
+        // The names that are possible here, beside what every error is.
+        None => Schema::reference(ERROR).with_property("code", code),
+        Some((name, schema)) => {
+            shape().must("code", code).must("message", shapes::message()).may(name, schema).closed()
+        }
     };
     let mut headers = vec![(REQUEST_ID, true)];
     if in_store {
@@ -357,7 +362,7 @@ fn failure(
     json!({
         "description": status.canonical_reason().unwrap_or("An error"),
         "headers": header_references(&headers),
-        "content": { JSON: { "schema": put(body.closed()) } },
+        "content": { JSON: { "schema": put(body) } },
     })
 }
 

@@ -40,6 +40,18 @@ impl Schema {
         self.with("description", description)
     }
 
+    /// The same, one of whose properties is narrower.
+    pub(super) fn with_property(mut self, name: &str, schema: Self) -> Self {
+        self.named.extend(schema.named);
+        let property = Value::from(schema.json);
+        self.with("properties", json!({ name: property }))
+    }
+
+    /// The same with examples.
+    pub(in crate::server) fn such_as<const N: usize>(self, examples: [&str; N]) -> Self {
+        self.with("examples", examples.as_slice())
+    }
+
     /// This or `null`.
     pub(in crate::server) fn nullable(mut self) -> Self {
         match self.json.get("type") {

@@ -17,12 +17,12 @@ pub(super) const GIVEN_TOKEN: &str = "Where the page starts: the token of the pa
 
 /// An identifier of a store or a model.
 pub(in crate::server) fn id() -> Schema {
-    text().with("pattern", "^[0-7][0-9ABCDEFGHJKMNPQRSTVWXYZ]{25}$")
+    text().with("pattern", "^[0-7][0-9ABCDEFGHJKMNPQRSTVWXYZ]{25}$").such_as(["01KAPPM4TQD2VJ0ZP7W8M1X6RC"])
 }
 
 /// A point in time.
 pub(in crate::server) fn instant() -> Schema {
-    text().with("format", "date-time")
+    text().with("format", "date-time").such_as(["2026-12-31T18:00:00Z"])
 }
 
 /// What an error says to people.
@@ -32,27 +32,33 @@ pub(super) fn message() -> Schema {
 
 /// The name of a type.
 pub(in crate::server) fn type_name() -> Schema {
-    text().with("maxLength", TYPE_BYTES_MAX).with("pattern", format!("^{NAME}+$"))
+    text().with("maxLength", TYPE_BYTES_MAX).with("pattern", format!("^{NAME}+$")).such_as(["document"])
 }
 
 /// The name of a relation.
 pub(in crate::server) fn relation() -> Schema {
-    text().with("maxLength", RELATION_BYTES_MAX).with("pattern", format!("^{NAME}+$"))
+    text().with("maxLength", RELATION_BYTES_MAX).with("pattern", format!("^{NAME}+$")).such_as(["viewer"])
 }
 
 /// `type:id`.
 pub(in crate::server) fn object() -> Schema {
-    text().with("maxLength", OBJECT_BYTES_MAX).with("pattern", format!("^{NAME}+:{ID}+$"))
+    text()
+        .with("maxLength", OBJECT_BYTES_MAX)
+        .with("pattern", format!("^{NAME}+:{ID}+$"))
+        .such_as(["document:roadmap"])
 }
 
 /// `type:id`, `type:*` or `type:id#relation`.
 pub(in crate::server) fn user() -> Schema {
-    text().with("maxLength", SUBJECT_BYTES_MAX).with("pattern", format!("^{NAME}+:{ID}+(#{NAME}+)?$"))
+    text()
+        .with("maxLength", SUBJECT_BYTES_MAX)
+        .with("pattern", format!("^{NAME}+:{ID}+(#{NAME}+)?$"))
+        .such_as(["user:anne", "group:eng#member", "user:*"])
 }
 
 /// `type:id#relation`.
 pub(in crate::server) fn userset() -> Schema {
-    text().with("pattern", format!("^{NAME}+:{ID}+#{NAME}+$"))
+    text().with("pattern", format!("^{NAME}+:{ID}+#{NAME}+$")).such_as(["document:roadmap#viewer"])
 }
 
 /// The revision of a store.

@@ -102,7 +102,7 @@ fn node() -> Schema {
         of(&["tuple"])
             .must("tuple_key", shapes::shown_tuple())
             .must("state", choice(states))
-            .may("contextual", boolean()),
+            .may("contextual", contextual()),
     ];
     let outcome = || choice(["true", "false", "unknown", "error", "not_evaluated"]);
     let note = || choice(["repeated", "limit", "unreachable", "itself"]);
@@ -117,12 +117,16 @@ fn node() -> Schema {
     one_of(forms.map(whole)).named(NAME)
 }
 
+fn contextual() -> Schema {
+    boolean().says("Whether the tuple came with the request; left out where it is stored.")
+}
+
 /// A change of one tuple, as [`ShownChange`] is written.
 fn change() -> Schema {
     shape()
         .must("kind", choice(["resume", "renew", "raise_ceiling", "remove", "add"]))
         .must("tuple_key", shapes::shown_tuple())
-        .may("contextual", boolean())
+        .may("contextual", contextual())
         .may("ceiling", shapes::shown_tuple().says("The live tuple that the role is capped at."))
         .closed()
         .named("ExplainChange")

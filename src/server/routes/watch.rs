@@ -60,7 +60,8 @@ struct Ended<'a> {
 pub(in crate::server) fn operation() -> Operation {
     let summary = "An addition: every committed change in order, as server-sent events.";
     let place = || text().with("pattern", "^[0-9]+([.][0-9]+)?$");
-    let told = changes::change().must("revision", shapes::revision()).may("actor", text());
+    let revision = shapes::revision().says("The revision that it was committed with.");
+    let told = changes::change().must("revision", revision).may("actor", text().says("Who made the change."));
     Operation::new(Verb::Get, "/stores/{store_id}/watch", Tag::Tuples, "Watch", summary)
         .note("The data of an event is a change, its id the place to go on from, also as `Last-Event-ID`.")
         .note("A comment with an id comes where nothing changes for a while.")
@@ -69,7 +70,7 @@ pub(in crate::server) fn operation() -> Operation {
         .query("type", shapes::type_name(), "Only changes of objects of this type.")
         .header(&LAST_EVENT_ID, place(), "The id of the last event that the client has; it counts more than `after`.")
         .streams("Events, for as long as the client listens.", "text/event-stream", told.closed().named("WatchedChange"))
-        .fails([Code::TypeInvalidPattern, Code::StoreNotFound])
+        .fails([Code::TypeInvalidPattern, Code::StoreNotFound, Code::RevisionNotReached])
 }
 
 /// `GET /stores/{store_id}/watch`
