@@ -1,7 +1,7 @@
 //! What a handler takes out of a request: the store of its path, and its body or query string.
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
@@ -45,7 +45,7 @@ async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
     value.and_then(|(_, text)| text.parse().ok()).ok_or_else(|| wire::not_an_id(name))
 }
 
-/// The body, complete and within its limit (which the router sets).
+/// The body, complete and within its limit.
 pub(super) struct Input {
     bytes: Bytes,
     pub(super) strict: bool,
@@ -71,12 +71,14 @@ impl<D: Database> FromRequest<App<D>> for Input {
 
     async fn from_request(request: Request, app: &App<D>) -> Result<Self, ApiError> {
         let strict = is_strict(request.headers());
-        Ok(Self { bytes: body(request, app).await?, strict })
+        Ok(Self { bytes: body(request.into_body(), app).await?, strict })
     }
 }
 
-/// The whole body of a request, within its limit (which the router sets).
-pub(super) async fn body<D: Database>(request: Request, app: &App<D>) -> Result<Bytes, ApiError> {
+/// The whole body of a request, within its limit.
+pub(super) async fn body<D: Database>(body: Body, app: &App<D>) -> Result<Bytes, ApiError> {
+    let mut request = Request::new(body);
+    DefaultBodyLimit::max(app.config.body_bytes_max).apply(&mut request);
     match Bytes::from_request(request, app).await {
         Ok(bytes) => Ok(bytes),
         Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {

@@ -83,9 +83,12 @@ impl Fields {
 
     /// The field of this name (in snake case) or of its lower camel spelling.
     pub(super) fn given(&mut self, name: &str) -> Result<Given<Value>, ApiError> {
+        if self.values.is_empty() {
+            return Ok(Given::Absent);
+        }
         let first = self.values.remove(name);
-        let camel = lower_camel(name);
-        let second = if camel == name { None } else { self.values.remove(&camel) };
+        let camel = if name.contains('_') { lower_camel(name) } else { String::new() };
+        let second = if camel.is_empty() { None } else { self.values.remove(&camel) };
         match (first, second) {
             (Some(_), Some(_)) => {
                 Err(ApiError::invalid(&self.path(name), format!("given twice, the other time as {camel}")))

@@ -2,6 +2,8 @@
 //!
 //! No label may take a value that a client chooses freely: routes are those of the router, never paths.
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -13,10 +15,10 @@ use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::durations::Durations;
 use super::error::ApiError;
 use super::openapi::{Operation, Tag, Verb};
 use crate::engine::CheckAnswer;
@@ -26,12 +28,25 @@ use crate::store::Database;
 pub(super) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    durations: Family<RouteLabels, Histogram>,
+    durations: Family<RouteLabels, Durations>,
+    /// Those of the routes that there are, by verb and path, so that a request looks nothing up under a lock.
+    of_routes: OnceLock<HashMap<String, Vec<(&'static str, OfRoute)>>>,
     in_flight: Gauge,
     watches: Gauge,
-    checks: Family<OutcomeLabels, Counter>,
+    allowed: Counter,
+    denied: Counter,
+    undecided: Counter,
     lists: Family<OutcomeLabels, Counter>,
     reads: Counter<u64, AtomicU64>,
+}
+
+/// What is counted of one route.
+struct OfRoute {
+    /// Whether it asks something and changes nothing.
+    is_query: bool,
+    /// Requests answered with 200.
+    ok: Counter,
+    durations: Durations,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,10 +73,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("tenure");
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
-        // From 50 µs to 3.3 s, in powers of two.
-        let durations = Family::new_with_constructor(
-            (|| Histogram::new(exponential_buckets(50e-6, 2.0, 17))) as fn() -> Histogram,
-        );
+        let durations = Family::default();
         registry.register_with_unit(
             "http_request_duration",
             "Time from a request's head to its answer's",
@@ -72,8 +84,10 @@ impl Metrics {
         registry.register("http_requests_in_flight", "Requests being served", in_flight.clone());
         let watches = Gauge::default();
         registry.register("watches", "Watches open", watches.clone());
-        let checks = Family::default();
-        registry.register("checks", "Checks decided, those of batches included", checks.clone());
+        let checks = Family::<OutcomeLabels, Counter>::default();
+        let of_outcome = |outcome| checks.get_or_create(&OutcomeLabels { outcome }).clone();
+        let (allowed, denied, undecided) = (of_outcome("allowed"), of_outcome("denied"), of_outcome("error"));
+        registry.register("checks", "Checks decided, those of batches included", checks);
         let lists = Family::default();
         registry.register("lists", "Lists of objects and users answered, streams included", lists.clone());
         let reads = Counter::default();
@@ -82,7 +96,43 @@ impl Metrics {
             "Point reads and scanned entries of evaluations",
             reads.clone(),
         );
-        Self { registry, requests, durations, in_flight, watches, checks, lists, reads }
+        let of_routes = OnceLock::new();
+        Self {
+            registry,
+            requests,
+            durations,
+            of_routes,
+            in_flight,
+            watches,
+            allowed,
+            denied,
+            undecided,
+            lists,
+            reads,
+        }
+    }
+
+    /// Takes in which routes there are, each a verb, a path, and whether it asks something and changes nothing; once.
+    pub(super) fn know<'a>(&self, routes: impl Iterator<Item = (&'static str, &'a str, bool)>) {
+        let mut known: HashMap<String, Vec<(&'static str, OfRoute)>> = HashMap::new();
+        for (method, path, is_query) in routes {
+            let route = path.to_owned();
+            let ok = RequestLabels { method, route: route.clone(), status: StatusCode::OK.as_u16() };
+            let ok = self.requests.get_or_create(&ok).clone();
+            let durations = self.durations.get_or_create(&RouteLabels { method, route }).clone();
+            known.entry(path.to_owned()).or_default().push((method, OfRoute { is_query, ok, durations }));
+        }
+        let _known_already = self.of_routes.set(known);
+    }
+
+    /// Whether a route asks something and changes nothing.
+    pub(super) fn is_query(&self, method: &Method, route: &str) -> bool {
+        self.of_route(known(method), route).is_some_and(|of_route| of_route.is_query)
+    }
+
+    fn of_route(&self, method: &str, route: &str) -> Option<&OfRoute> {
+        let of_path = self.of_routes.get()?.get(route)?;
+        of_path.iter().find(|(own, _)| *own == method).map(|(_, of_route)| of_route)
     }
 
     /// A request begins; it is in flight until the guard is dropped.
@@ -98,20 +148,30 @@ impl Metrics {
     /// A request was answered.
     pub(super) fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let method = known(method);
-        let labels = RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
-        self.requests.get_or_create(&labels).inc();
-        let labels = RouteLabels { method, route: route.to_owned() };
-        self.durations.get_or_create(&labels).observe(took.as_secs_f64());
+        let labels = || RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
+        match self.of_route(method, route) {
+            Some(of_route) => {
+                of_route.durations.observe(took);
+                match status {
+                    StatusCode::OK => drop(of_route.ok.inc()),
+                    _ => drop(self.requests.get_or_create(&labels()).inc()),
+                }
+            }
+            None => {
+                self.requests.get_or_create(&labels()).inc();
+                let labels = RouteLabels { method, route: route.to_owned() };
+                self.durations.get_or_create(&labels).observe(took);
+            }
+        }
     }
 
     /// A check was decided, or failed.
     pub(super) fn checked<E>(&self, outcome: Result<&CheckAnswer, E>) {
-        let outcome = match outcome {
-            Ok(CheckAnswer { allowed: true, .. }) => "allowed",
-            Ok(CheckAnswer { allowed: false, .. }) => "denied",
-            Err(_) => "error",
+        match outcome {
+            Ok(CheckAnswer { allowed: true, .. }) => self.allowed.inc(),
+            Ok(CheckAnswer { allowed: false, .. }) => self.denied.inc(),
+            Err(_) => self.undecided.inc(),
         };
-        self.checks.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     /// A list was answered, as a whole or not, or failed.

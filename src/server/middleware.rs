@@ -1,6 +1,7 @@
 //! What surrounds every request: its id, its line in the log, its metrics, its limits, and what becomes of a panic.
 
 use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
@@ -10,14 +11,16 @@ use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{Instrument, error, info, info_span, warn};
+use tracing::{Instrument, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
 use super::error::{ApiError, Code, Failure};
 use super::extract;
+use super::origins;
 use super::reply::STORE_ID;
 use crate::model::StoreId;
 use crate::store::Database;
@@ -28,7 +31,8 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// Longest request id that is taken over from a client, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Gives the request an id, counts it, and writes its line in the log.
+/// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
+/// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.
 pub(super) async fn observe<D: Database>(
     State(app): State<App<D>>,
     mut request: Request,
@@ -44,7 +48,14 @@ pub(super) async fn observe<D: Database>(
 
     // What is logged meanwhile names the request too.
     let span = info_span!("request", request_id = %id_text);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = match origins::refusal(&app.config.cors_origins, &request) {
+        Some(refusal) => refusal.into_response(),
+        None => {
+            // Nothing that a panic may have left half done is looked at again: a request changes only what it commits.
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
+            answered.unwrap_or_else(|panic| panicked(&*panic))
+        }
+    };
     drop(in_flight);
 
     let (took, status) = (began.elapsed(), response.status());
@@ -62,6 +73,7 @@ pub(super) async fn observe<D: Database>(
     match failure.and_then(|failure| failure.internal.as_deref()) {
         Some(cause) => answered!(error, cause),
         None if status >= 500 => answered!(warn),
+        None if status < 400 && app.metrics.is_query(&method, &route) => answered!(debug),
         None => answered!(info),
     }
     response.headers_mut().insert(REQUEST_ID, id);
@@ -85,24 +97,39 @@ fn request_id(request: &Request) -> HeaderValue {
 }
 
 /// What a panic becomes: the client learns nothing of it but the request's id, and the server goes on.
-pub(super) fn panicked(panic: Box<dyn Any + Send>) -> Response {
+fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
     ApiError::internal(format!("panicked: {text}")).into_response()
 }
 
-/// Turns away what comes while too many requests are served already.
+/// Turns away what comes while too many requests are served already, holds the others to the deadline, and names the
+/// store of the path in the answer, whether it exists or not.
 ///
-/// OpenFGA has no such answer: an overloaded one answers 500 or 422, which its SDKs retry at once or not at all.
+/// OpenFGA has no answer for too many: an overloaded one answers 500 or 422, which its SDKs retry at once or not at all.
 /// Upon a 429 they wait as long as `Retry-After` says.
-pub(super) async fn shed(State(permits): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
-    match permits.try_acquire() {
-        Ok(_permit) => next.run(request).await,
+pub(super) async fn limit<D: Database>(
+    State((app, permits)): State<(App<D>, Arc<Semaphore>)>,
+    params: Result<RawPathParams, RawPathParamsRejection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    // Only what is an identifier goes into a header and into the log.
+    let store = params.ok().and_then(|params| {
+        let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
+        text.parse::<StoreId>().ok()
+    });
+    let mut response = match permits.try_acquire() {
+        Ok(_permit) => deadline(&app, request, next).await,
         Err(_) => {
             let message = "too many requests are being served; try again later";
             ApiError::new(Code::TooManyRequests, message).into_response()
         }
+    };
+    if let Some(value) = store.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+        response.headers_mut().insert(STORE_ID, value);
     }
+    response
 }
 
 /// Takes in the whole body, then has the request answered, and ends what takes too long together.
@@ -111,14 +138,10 @@ pub(super) async fn shed(State(permits): State<Arc<Semaphore>>, request: Request
 /// connections, as the SDKs do, would find its next request on a broken one. Whoever is late is told: the client, whose
 /// body did not arrive, or this server. A write may then have been committed all the same, as a whole: that is so for
 /// every answer that does not arrive.
-pub(super) async fn deadline<D: Database>(
-    State(app): State<App<D>>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn deadline<D: Database>(app: &App<D>, request: Request, next: Next) -> Response {
     let (began, longest) = (Stopwatch::now(), app.config.request_timeout);
     let (head, body) = request.into_parts();
-    let body = match timeout(longest, extract::body(Request::from_parts(head.clone(), body), &app)).await {
+    let body = match timeout(longest, extract::body(body, app)).await {
         Ok(Ok(bytes)) => Body::from(bytes),
         Ok(Err(error)) => return error.into_response(),
         Err(_) => {
@@ -136,23 +159,5 @@ pub(super) async fn deadline<D: Database>(
 
 /// The same for a request that no route takes; what comes of its body does not matter.
 pub(super) async fn take_in<D: Database>(app: &App<D>, request: Request) {
-    drop(timeout(app.config.request_timeout, extract::body(request, app)).await);
-}
-
-/// Names the store of the path in the answer, whether it exists or not.
-pub(super) async fn name_store(
-    params: Result<RawPathParams, RawPathParamsRejection>,
-    request: Request,
-    next: Next,
-) -> Response {
-    // Only what is an identifier goes into a header and into the log.
-    let id = params.ok().and_then(|params| {
-        let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
-        text.parse::<StoreId>().ok()
-    });
-    let mut response = next.run(request).await;
-    if let Some(value) = id.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
-        response.headers_mut().insert(STORE_ID, value);
-    }
-    response
+    drop(timeout(app.config.request_timeout, extract::body(request.into_body(), app)).await);
 }

@@ -13,6 +13,7 @@
 mod app;
 mod base_url;
 mod config;
+mod durations;
 mod error;
 mod extract;
 mod fields;
@@ -38,11 +39,9 @@ pub use origins::{CorsOrigin, CorsOrigins};
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
-use tower::util::option_layer;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::engine::Engine;
 use crate::model::limits::STREAMS_MAX;
@@ -63,28 +62,28 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let probes = Routes::new()
         .on(routes::health::healthz_operation(), routes::health::healthz)
         .on(routes::health::readyz_operation(), routes::health::readyz);
-    let routes = api(&app).merge(of_the_server).all(guarded).merge(probes).described(guarded);
-    routes
+    let routes = api(&app).merge(of_the_server).all(guarded).merge(probes);
+    app.metrics.know(routes.names());
+    let mut router = routes
+        .described(guarded)
         .fallback(undefined::<D>)
-        .method_not_allowed_fallback(method_not_allowed::<D>)
-        .layer(DefaultBodyLimit::max(app.config.body_bytes_max))
-        .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(option_layer(app.config.cors_origins.layer()))
-        .layer(from_fn_with_state(app.clone(), origins::guard))
-        .layer(from_fn_with_state(app.clone(), middleware::observe))
-        .with_state(app)
+        .method_not_allowed_fallback(method_not_allowed::<D>);
+    // Each layer costs every request a few allocations, so that there are as few as can be.
+    if let Some(cors) = app.config.cors_origins.layer() {
+        router = router.layer(cors);
+    }
+    router.layer(from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
 }
 
 fn api<D: Database>(app: &App<D>) -> Routes<D> {
-    let of_a_store = routes::of_a_store()
-        .within(&[], |router| router.route_layer(from_fn(middleware::name_store)))
-        .all(Operation::names_store);
+    let of_a_store = routes::of_a_store().all(Operation::names_store);
     let of_the_configured_store = routes::authzen::of_the_configured_store()
         .within(&[], |router| {
             router.route_layer(from_fn_with_state(app.clone(), routes::authzen::name_configured_store))
         })
         .all(Operation::names_store);
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
+    let limited = (app.clone(), permits);
     // What the body's limit, the deadline and the shedding answer; the database may be closed under any.
     let codes = [
         Code::ValidationError,
@@ -93,11 +92,10 @@ fn api<D: Database>(app: &App<D>) -> Routes<D> {
         Code::TooManyRequests,
         Code::Unavailable,
     ];
-    routes::of_stores().merge(of_a_store).merge(of_the_configured_store).within(&codes, |router| {
-        router
-            .route_layer(from_fn_with_state(app.clone(), middleware::deadline))
-            .route_layer(from_fn_with_state(permits, middleware::shed))
-    })
+    routes::of_stores()
+        .merge(of_a_store)
+        .merge(of_the_configured_store)
+        .within(&codes, |router| router.route_layer(from_fn_with_state(limited, middleware::limit)))
 }
 
 async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {

@@ -7,17 +7,13 @@
 
 use std::str::FromStr;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::ORIGIN;
 use axum::http::{HeaderValue, Method, Uri};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 use tower_http::cors::{AllowHeaders, AllowOrigin, Any, CorsLayer};
 
-use super::app::App;
 use super::error::{ApiError, Code};
 use super::{middleware, reply};
-use crate::store::Database;
 
 /// Paths that tell nothing and change nothing: probes are answered whoever asks.
 const OPEN_PATHS: [&str; 2] = ["/healthz", "/readyz"];
@@ -108,19 +104,15 @@ impl CorsOrigins {
 /// to that by letting its own name lead to this machine.
 ///
 /// The body is not taken in, so that the connection ends with the answer; a page that is refused may pay for that.
-pub(super) async fn guard<D: Database>(State(app): State<App<D>>, request: Request, next: Next) -> Response {
-    let allowed = &app.config.cors_origins;
-    let foreign = request.headers().get_all(ORIGIN).iter().find(|origin| !allowed.allow(origin));
-    match foreign {
-        Some(origin) if !OPEN_PATHS.contains(&request.uri().path()) => {
-            let origin = String::from_utf8_lossy(origin.as_bytes());
-            let message = format!(
-                "pages of the origin `{origin}` may not call this server; --cors-origins says which may"
-            );
-            ApiError::new(Code::Forbidden, message).into_response()
-        }
-        _ => next.run(request).await,
+pub(super) fn refusal(allowed: &CorsOrigins, request: &Request) -> Option<ApiError> {
+    let origin = request.headers().get_all(ORIGIN).iter().find(|origin| !allowed.allow(origin))?;
+    if OPEN_PATHS.contains(&request.uri().path()) {
+        return None;
     }
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    let message =
+        format!("pages of the origin `{origin}` may not call this server; --cors-origins says which may");
+    Some(ApiError::new(Code::Forbidden, message))
 }
 
 #[cfg(test)]

@@ -124,6 +124,7 @@ fn the_log_says_what_was_started_and_leaves_out_what_there_is_not() {
     let child = command.stdout(Stdio::piped()).stderr(fs::File::create(&log).unwrap()).spawn().unwrap();
     let mut program = Program::listening(child);
     assert_eq!(program.send("GET", "/stores", "").0, 200);
+    assert_eq!(program.send("POST", "/stores", r#"{"name":"first"}"#).0, 201);
     assert_eq!(program.send("GET", "/nothing", "").0, 404);
     program.signal("-TERM");
     assert_eq!(program.wait().code(), Some(0));
@@ -141,6 +142,7 @@ fn the_log_says_what_was_started_and_leaves_out_what_there_is_not() {
     assert!(!text.contains("listening on"), "stdout says so already: {text}");
     let answered = line("route=\"/stores\"");
     assert!(!answered.contains(" store=") && !answered.contains(" code="), "{answered}");
+    assert!(answered.contains("method=POST"), "a query that succeeded is not worth a line: {answered}");
     assert!(line("route=\"none\"").contains("code=\"undefined_endpoint\""));
 }
 

@@ -83,6 +83,12 @@ impl<D: Database> Routes<D> {
         self
     }
 
+    /// Of each, its verb and its path, and whether it is a question that changes nothing.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&'static str, &str, bool)> {
+        let name = |operation: &'_ Operation| operation.verb.name();
+        self.operations.iter().map(move |own| (name(own), own.path.as_str(), own.is_query()))
+    }
+
     /// The routes, and one that answers with the description of them all, itself included.
     pub(super) fn described(mut self, describe: impl Fn(Operation) -> Operation) -> Router<App<D>> {
         let own = describe(operation());

@@ -40,6 +40,17 @@ impl Verb {
         }
     }
 
+    /// As HTTP writes it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
     fn key(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -118,6 +129,11 @@ struct Answer {
 }
 
 impl Operation {
+    /// Whether it asks something and changes nothing.
+    pub(super) fn is_query(&self) -> bool {
+        self.verb == Verb::Get || matches!(self.tag, Tag::Queries | Tag::AuthZen)
+    }
+
     pub(in crate::server) fn new(
         verb: Verb,
         path: impl Into<String>,
