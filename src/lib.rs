@@ -1,6 +1,7 @@
 //! Tenure: a Zanzibar-style authorization engine that is never stale. See the README for what it does and
 //! `docs/architecture.md` for how it is built.
 
+pub mod cache;
 pub mod cel;
 pub mod cli;
 pub mod engine;

@@ -100,7 +100,8 @@ pub fn bare(dir: &Path) -> std::path::PathBuf {
 
 pub fn open(path: &Path) -> Engine<RocksDatabase> {
     let database = RocksDatabase::open(path, Arc::new(SystemClock), &RocksOptions::default()).unwrap();
-    Engine::new(database, EvaluationLimits::default())
+    // What is measured here is evaluations.
+    Engine::new(database, EvaluationLimits::default()).with_decision_cache(0)
 }
 
 pub fn check(engine: &Engine<RocksDatabase>, store: StoreId, question: &Question) -> ReadCounts {

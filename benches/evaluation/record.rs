@@ -8,7 +8,7 @@ use tenure::model::{
     TupleRecord, TupleRef,
 };
 use tenure::store::{
-    LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
+    CommitSequence, LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
 };
 
 use crate::bare;
@@ -70,6 +70,14 @@ impl<S: Snapshot> Snapshot for Recording<S> {
 
     fn revision(&self) -> Revision {
         self.snapshot.revision()
+    }
+
+    fn epoch(&self) -> u64 {
+        self.snapshot.epoch()
+    }
+
+    fn sequence(&self) -> CommitSequence {
+        self.snapshot.sequence()
     }
 
     fn newest_model(&self) -> Option<ModelId> {

@@ -6,6 +6,7 @@
 mod actions;
 mod assertions;
 mod changes;
+mod decide;
 mod error;
 mod lists;
 mod models;
@@ -24,10 +25,11 @@ pub use request::{
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
+use crate::cache::DecisionCache;
 use crate::cel::Context;
 use crate::eval::explain::Explanation;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
-use crate::model::limits::{EvaluationLimits, ListLimits};
+use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey, TupleRef};
 use crate::schema;
 use crate::store::{
@@ -48,15 +50,29 @@ pub struct Engine<D: Database> {
     models: ModelCache,
     limits: EvaluationLimits,
     lists: ListLimits,
+    /// Observes the database.
+    decisions: Option<Arc<DecisionCache>>,
 }
 
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
 pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send>;
 
 impl<D: Database> Engine<D> {
-    /// An engine on `database`.
+    /// An engine on `database`, which keeps decisions in [`DECISION_CACHE_BYTES_DEFAULT`] bytes.
     pub fn new(database: D, limits: EvaluationLimits) -> Self {
-        Self { database, models: ModelCache::default(), limits, lists: ListLimits::default() }
+        let lists = ListLimits::default();
+        let engine = Self { database, models: ModelCache::default(), limits, lists, decisions: None };
+        engine.with_decision_cache(DECISION_CACHE_BYTES_DEFAULT)
+    }
+
+    /// The engine with at most so many bytes for decisions that it keeps, none so far; 0 for none ever.
+    pub fn with_decision_cache(self, bytes_max: usize) -> Self {
+        let decisions = (bytes_max > 0).then(|| Arc::new(DecisionCache::new(bytes_max)));
+        if let Some(decisions) = &decisions {
+            let observer: Arc<dyn CommitObserver> = Arc::clone(decisions) as _;
+            self.database.observe(Arc::downgrade(&observer));
+        }
+        Self { decisions, ..self }
     }
 
     /// The engine with other limits for lists.
@@ -231,13 +247,10 @@ impl<D: Database> Engine<D> {
         request: &CheckRequest,
     ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        validate::query(&model.plan, &request.object, &request.relation, Some(&request.subject))?;
-        let mut evaluation = self.evaluation(&snapshot, &model, context)?;
-        let decision = evaluation.check(request.object.as_ref(), &request.relation, request.subject.as_ref());
-        let decision = decision.map_err(EngineError::from)?;
-        let value = CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until };
-        let counts = evaluation.read_counts();
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: evaluation.at() }, counts))
+        let moment = self.moment(store, &snapshot, &model);
+        let (outcome, counts) = self.decide(&moment, request, &context.contextual_tuples, &context.context);
+        let value = outcome?;
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: moment.at }, counts))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -261,23 +274,17 @@ impl<D: Database> Engine<D> {
         until: Option<bool>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let at = self.now();
+        let moment = self.moment(store, &snapshot, &model);
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
         let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
-            let CheckRequest { object, relation, subject } = &item.check;
-            // One budget for all of them: a batch is one request.
-            if counts.total() > reads {
+            // One budget for all of them: a batch is one request. What is kept takes nothing of it.
+            if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            validate::query(&model.plan, object, relation, Some(subject))?;
-            let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
-            let mut evaluation =
-                Evaluation::new(&model.plan, &snapshot, contextual, &item.context, at, self.limits);
-            let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
-            counts.add(evaluation.read_counts());
-            let decision = decision?;
-            Ok(CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until })
+            let (outcome, own) = self.decide(&moment, &item.check, &item.contextual_tuples, &item.context);
+            counts.add(own);
+            outcome
         };
         let mut value = BatchOutcomes::new();
         for check in checks {
@@ -288,7 +295,7 @@ impl<D: Database> Engine<D> {
                 break;
             }
         }
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: moment.at }, counts))
     }
 
     /// How a relation of an object is made up, one level deep.
@@ -361,8 +368,7 @@ impl<D: Database> Engine<D> {
         Ok((snapshot, model))
     }
 
-    /// The instant is taken after the snapshot, so that a decision is never made for an instant before the commit that
-    /// it sees.
+    /// An evaluation without the cache, now: the instant is taken after the snapshot.
     fn evaluation<'a>(
         &self,
         snapshot: &'a D::Snapshot,

@@ -1,7 +1,7 @@
 //! What each operation is asked and what it answers, free of any wire format.
 
 use crate::cel::Context;
-use crate::eval::ReadCounts;
+use crate::eval::{Decision, ReadCounts};
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
@@ -151,6 +151,12 @@ pub struct CheckAnswer {
     /// Up to this instant (exclusive) the passing of time alone cannot change the decision; a guaranteed lower
     /// bound. `None`: it never can.
     pub stable_until: Option<Instant>,
+}
+
+impl From<Decision> for CheckAnswer {
+    fn from(decision: Decision) -> Self {
+        Self { allowed: decision.allowed, stable_until: decision.stable_until }
+    }
 }
 
 /// Why does this subject hold this relation on this object, or why not, and until when?

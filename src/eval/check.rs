@@ -63,7 +63,23 @@ pub(super) fn check<S: Snapshot>(
     };
     let Some(regions) = plan.regions(kind) else { return Ok(nobody) };
     let question = Question { plan, regions: &regions, limits, subject };
-    question.decide(facts, plan.type_of(rel), object.id, plan.root(rel), 0).map(|(decision, _)| decision)
+    let asked = facts.ask();
+    let (outcome, deepest) = question.outcome(facts, plan.type_of(rel), object.id, plan.root(rel), 0)?;
+    // What was looked at after the last hop may have led further, which the limit hid.
+    if deepest < limits.depth_max {
+        facts.keep(asked, TupleRef { object, relation, subject }, &outcome, deepest);
+    }
+    decision(facts, outcome)
+}
+
+/// The decision that an outcome is: what is unknown is denied, and what failed is an error.
+fn decision<S: Snapshot>(facts: &Facts<'_, S>, outcome: Outcome) -> Result<Decision, EvalError> {
+    let allowed = match outcome.value {
+        Value::True => true,
+        Value::False | Value::Unknown => false,
+        Value::Failed(failure) => return Err(facts.error(failure)),
+    };
+    Ok(Decision { allowed, stable_until: outcome.until.instant() })
 }
 
 /// Who is asked about, and by what rules.
@@ -88,12 +104,7 @@ impl Question<'_, '_> {
         depth: u32,
     ) -> Result<(Decision, u32), EvalError> {
         let (outcome, deepest) = self.outcome(facts, of, id, expr, depth)?;
-        let allowed = match outcome.value {
-            Value::True => true,
-            Value::False | Value::Unknown => false,
-            Value::Failed(failure) => return Err(facts.error(failure)),
-        };
-        Ok((Decision { allowed, stable_until: outcome.until.instant() }, deepest))
+        Ok((decision(facts, outcome)?, deepest))
     }
 
     /// What a relation of an object comes to.
@@ -108,7 +119,7 @@ impl Question<'_, '_> {
     }
 
     /// [`decide`](Self::decide), before what is unknown is denied and what failed becomes an error.
-    fn outcome<S: Snapshot>(
+    pub(super) fn outcome<S: Snapshot>(
         &self,
         facts: &mut Facts<'_, S>,
         of: TypeId,
@@ -211,7 +222,7 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     /// Facts found on the way.
     pub(super) known: Few<Place, Outcome>,
     /// The operators being decided, the outermost first.
-    deciding: Vec<Place>,
+    pub(super) deciding: Vec<Place>,
     /// Operators that were decided and did not become facts.
     undecided: Few<Place, ()>,
     /// How often one of those was decided anew.
@@ -267,6 +278,13 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             return Ok(None);
         }
         let Some(region) = self.regions.region(self.plan, expr) else { return Ok(None) };
+        if let Some(outcome) = self.shared(step.place, region, step.depth)? {
+            if outcome.value == Value::True {
+                return Ok(Some(outcome.until.min(step.until)));
+            }
+            walk.tally.absorb(outcome, step.until);
+            return Ok(None);
+        }
         if step.place == self.start {
             walk.tally.failed = walk.tally.failed.or(self.start_failed);
         } else {

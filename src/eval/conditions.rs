@@ -74,6 +74,11 @@ impl<'a> Judge<'a> {
         self.at
     }
 
+    /// Whether the request gives no value.
+    pub(super) fn has_no_context(&self) -> bool {
+        self.context.is_empty()
+    }
+
     /// Which failure it was.
     pub(super) fn failure(&self, index: u8) -> Option<&Arc<ConditionFailure>> {
         self.failures.get(usize::from(index))

@@ -5,13 +5,16 @@
 //! against the budget. A read that went past this door would be a wrong answer waiting to happen.
 
 use super::conditions::{Judge, Standing};
+use super::memo::{KeptDecision, Memo, Room};
+use super::outcome::{Outcome, Value};
 use super::plan::{Plan, Rel};
-use super::{EvalError, Failure, LimitReached};
+use super::reads::{Asked, Reads};
+use super::{Decision, EvalError, Failure, LimitReached};
 use crate::cel::Context;
 use crate::model::{
     Instant, Lifetime, ObjectRef, Subject, SubjectClass, SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
-use crate::store::{ObjectCursor, Snapshot, SubjectCursor};
+use crate::store::Snapshot;
 
 /// Tuples that are given with a query, sorted by key, one per key.
 #[derive(Debug, Clone, Default)]
@@ -54,11 +57,18 @@ pub struct ReadCounts {
     pub entries: u64,
     /// Conditions evaluated, each weighed by the size of its contexts.
     pub conditions: u64,
+    /// What decisions that were kept took when they were made: not read again, but counted by the budget.
+    pub kept: u64,
 }
 
 impl ReadCounts {
     /// All of them, as the budget counts them.
     pub fn total(&self) -> u64 {
+        self.made().saturating_add(self.kept)
+    }
+
+    /// Those that were made.
+    pub fn made(&self) -> u64 {
         let reads = self.points.saturating_add(self.scans).saturating_add(self.entries);
         reads.saturating_add(self.conditions)
     }
@@ -69,6 +79,7 @@ impl ReadCounts {
         self.scans = self.scans.saturating_add(other.scans);
         self.entries = self.entries.saturating_add(other.entries);
         self.conditions = self.conditions.saturating_add(other.conditions);
+        self.kept = self.kept.saturating_add(other.kept);
     }
 
     fn within(&self, reads_max: u64) -> Result<(), EvalError> {
@@ -85,7 +96,11 @@ impl Until {
     pub(super) const NEVER: Self = Self(i64::MAX);
 
     pub(super) fn of(lifetime: Lifetime) -> Self {
-        lifetime.expires_at.map_or(Self::NEVER, |end| Self(end.unix_micros()))
+        Self::at(lifetime.expires_at)
+    }
+
+    pub(super) fn at(instant: Option<Instant>) -> Self {
+        instant.map_or(Self::NEVER, |end| Self(end.unix_micros()))
     }
 
     pub(super) fn instant(self) -> Option<Instant> {
@@ -103,13 +118,11 @@ pub(super) struct FoundTuple {
 
 /// The tuples of one revision at one instant.
 pub(super) struct Facts<'a, S: Snapshot> {
-    snapshot: &'a S,
+    reads: Reads<'a, S>,
     contextual: ContextualTuples,
     judge: Judge<'a>,
     counts: ReadCounts,
     reads_max: u64,
-    subjects: Option<S::SubjectCursor<'a>>,
-    objects: Option<S::ObjectCursor<'a>>,
     /// Contextual tuples that belong to the scan under way and have not been given out.
     pending: Vec<usize>,
 }
@@ -124,14 +137,46 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         reads_max: u64,
     ) -> Self {
         Self {
-            snapshot,
+            reads: Reads::new(snapshot),
             contextual,
             judge: Judge::new(plan, context, at),
             counts: ReadCounts::default(),
             reads_max,
-            subjects: None,
-            objects: None,
             pending: Vec::new(),
+        }
+    }
+
+    /// From now on, takes decisions from a memo and gives it some. What is given with a query is in none.
+    pub(super) fn remember(&mut self, memo: &'a dyn Memo) {
+        if self.contextual.0.is_empty() && self.judge.has_no_context() {
+            self.reads.remember(memo);
+        }
+    }
+
+    /// Whether there is a memo.
+    pub(super) fn remembers(&self) -> bool {
+        self.reads.remembers()
+    }
+
+    /// A kept decision of at most so many hops that fits into what may still be read, where it is counted.
+    pub(super) fn find(&mut self, question: TupleRef<'_>, height_max: u32) -> Option<KeptDecision> {
+        let reads_max = self.reads_max.saturating_sub(self.counts.total());
+        let kept = self.reads.find(question, Room { height_max, reads_max })?;
+        self.counts.kept = self.counts.kept.saturating_add(kept.reads);
+        Some(kept)
+    }
+
+    /// Begins a decision that [`keep`](Self::keep) may end.
+    pub(super) fn ask(&self) -> Asked {
+        self.reads.ask(self.counts.total())
+    }
+
+    /// Gives the memo what a question came to, if that is a fact; it was looked at for `height` hops.
+    pub(super) fn keep(&self, asked: Asked, question: TupleRef<'_>, outcome: &Outcome, height: u32) {
+        if outcome.is_fact() {
+            let allowed = outcome.value == Value::True;
+            let decision = Decision { allowed, stable_until: outcome.until.instant() };
+            self.reads.keep(asked, question, decision, height, self.counts.total());
         }
     }
 
@@ -194,7 +239,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         self.counts.points += 1;
         self.counts.within(self.reads_max)?;
-        let record = self.snapshot.tuple(key)?;
+        let record = self.reads.tuple(key)?;
         Ok(record.map_or(Standing::Absent, |record| self.judge.standing(&mut self.counts, rel, key, &record)))
     }
 
@@ -215,9 +260,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         self.counts.scans += 1;
         self.counts.within(self.reads_max)?;
-        let snapshot = self.snapshot;
-        self.subjects.get_or_insert_with(|| snapshot.subject_cursor()).seek(object, relation, class)?;
-        Ok(())
+        Ok(self.reads.seek_subjects(object, relation, class)?)
     }
 
     /// Calls `visit` with the next subjects of the scan under way whose tuples count or whose conditions fail, until it
@@ -236,8 +279,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
                 return Ok(false);
             }
         }
-        let Some(cursor) = self.subjects.as_mut() else { return Ok(true) };
-        while let Some((subject, record)) = cursor.next()? {
+        while let Some((subject, record)) = self.reads.next_subject()? {
             self.counts.entries += 1;
             self.counts.within(self.reads_max)?;
             let key = TupleRef { object, relation, subject };
@@ -266,10 +308,8 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             contextual.map(|(key, record)| (key.subject.clone(), record.clone())).collect();
         for class in [SubjectClass::Object, SubjectClass::Wildcard, SubjectClass::Userset] {
             self.counts.scans += 1;
-            let snapshot = self.snapshot;
-            let cursor = self.subjects.get_or_insert_with(|| snapshot.subject_cursor());
-            cursor.seek(object, relation, class)?;
-            while let Some((subject, record)) = cursor.next()? {
+            self.reads.seek_subjects(object, relation, class)?;
+            while let Some((subject, record)) = self.reads.next_subject()? {
                 self.counts.entries += 1;
                 self.counts.within(self.reads_max)?;
                 if !self.contextual.replaces(TupleRef { object, relation, subject }) {
@@ -289,7 +329,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         self.counts.points += 1;
         self.counts.within(self.reads_max)?;
-        Ok(self.snapshot.tuple(key)?.map(|record| found(record, false)))
+        Ok(self.reads.tuple(key)?.map(|record| found(record, false)))
     }
 
     /// At most `limit` tuples of an object's relation and class of subject, whether they count or not, those given with
@@ -312,10 +352,8 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         };
         let mut found: Vec<_> = contextual.map(given).collect();
         self.counts.scans += 1;
-        let snapshot = self.snapshot;
-        let cursor = self.subjects.get_or_insert_with(|| snapshot.subject_cursor());
-        cursor.seek(object, relation, class)?;
-        while let Some((subject, record)) = cursor.next()? {
+        self.reads.seek_subjects(object, relation, class)?;
+        while let Some((subject, record)) = self.reads.next_subject()? {
             self.counts.entries += 1;
             self.counts.within(self.reads_max)?;
             if self.contextual.replaces(TupleRef { object, relation, subject }) {
@@ -361,10 +399,8 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         self.counts.scans += 1;
         self.counts.within(self.reads_max)?;
-        let snapshot = self.snapshot;
-        let cursor = self.objects.get_or_insert_with(|| snapshot.object_cursor());
-        cursor.seek(subject, object_type, relation)?;
-        while let Some((id, record)) = cursor.next()? {
+        self.reads.seek_objects(subject, object_type, relation)?;
+        while let Some((id, record)) = self.reads.next_object()? {
             self.counts.entries += 1;
             self.counts.within(self.reads_max)?;
             let key = TupleRef { object: ObjectRef { type_name: object_type, id }, relation, subject };

@@ -7,6 +7,7 @@
 //! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject.
 //! - `conditions`: what a tuple's condition comes to.
 //! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes and conditions applied, reads counted.
+//! - `reads`: the only door to the snapshot, behind which `memo` is told of each read; `shared`: inner decisions that are kept.
 //! - `check`: the walk from the object; `reverse`: the walk from the subject, where the object's side is wide.
 //! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
 //! - `list_objects`, `list_users`: everything that a subject holds, and everybody who holds; `list`: what they share.
@@ -22,15 +23,19 @@ mod facts;
 mod list;
 mod list_objects;
 mod list_users;
+mod memo;
 mod met;
 mod outcome;
 mod plan;
+mod reads;
 mod region;
 mod reverse;
+mod shared;
 mod tree;
 
 pub use facts::{ContextualTuples, ReadCounts};
 pub use list::{ListEnd, Recipient};
+pub use memo::{Dependency, KeptDecision, Memo, ReadSet, Room, Stripe};
 pub use plan::Plan;
 pub use tree::{ExpandedSubject, Node, NodeValue};
 
@@ -154,6 +159,13 @@ impl<'a, S: Snapshot> Evaluation<'a, S> {
     ) -> Self {
         let facts = Facts::new(plan, snapshot, contextual, context, at, limits.reads_max);
         Self { plan, facts, limits }
+    }
+
+    /// The same evaluation, whose checks take from `memo` and give to it. The memo is for the same model, revision and
+    /// instant; there are neither contextual tuples nor a context of the request.
+    pub fn with_memo(mut self, memo: &'a dyn Memo) -> Self {
+        self.facts.remember(memo);
+        self
     }
 
     /// The instant that it is made for.

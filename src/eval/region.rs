@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId, push_new};
 use super::reverse::{Relevant, ReverseEdges};
+use super::shared;
 
 /// Parts of one region at the most; computed relations beyond it are walked to instead of looked through, so that the
 /// regions of a large model stay linear in its size.
@@ -62,12 +63,14 @@ pub(super) struct Regions {
     /// By expression; boxed, as most are never asked for.
     regions: Box<[OnceLock<Box<Region>>]>,
     reverse: OnceLock<ReverseEdges>,
+    /// By expression; see [`shared::heights`].
+    heights: OnceLock<Box<[Option<u32>]>>,
 }
 
 impl Regions {
     pub(super) fn new(plan: &Plan, kind: SubjectKind) -> Self {
         let regions = (0..plan.expr_count()).map(|_| OnceLock::new()).collect();
-        Self { kind, reach: reach(plan, kind), regions, reverse: OnceLock::new() }
+        Self { kind, reach: reach(plan, kind), regions, reverse: OnceLock::new(), heights: OnceLock::new() }
     }
 
     /// Whether the expression can hold for a subject of this kind.
@@ -83,6 +86,12 @@ impl Regions {
     /// The region that starts at an expression.
     pub(super) fn region(&self, plan: &Plan, id: ExprId) -> Option<&Region> {
         Some(self.regions.get(id.0 as usize)?.get_or_init(|| Box::new(build(plan, self, id))))
+    }
+
+    /// The most hops that can be met from an expression, whatever the tuples; `None` where that may be many.
+    pub(super) fn height(&self, plan: &Plan, id: ExprId) -> Option<u32> {
+        let heights = self.heights.get_or_init(|| shared::heights(plan, self));
+        heights.get(id.0 as usize).copied().flatten()
     }
 
     /// The steps from the subject's side.

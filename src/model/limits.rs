@@ -123,6 +123,13 @@ pub const WAYS_PER_RELATION_MAX: usize = 24;
 /// Most evaluations that verify reasons of one denial.
 pub const TRIALS_MAX: usize = 1000;
 
+/// Memory for kept decisions where nothing else is set, in bytes.
+pub const DECISION_CACHE_BYTES_DEFAULT: usize = 256 * 1024 * 1024;
+/// Most stripes that a decision which is kept rests on.
+pub const DEPENDENCIES_PER_DECISION_MAX: usize = 256;
+/// Most dependencies that one evaluation takes down, repeated ones included. From then on nothing of it is kept.
+pub const DEPENDENCIES_PER_EVALUATION_MAX: usize = 4096;
+
 /// What one evaluation may cost before it ends with an error. An evaluation that meets a limit never answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EvaluationLimits {

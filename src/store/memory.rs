@@ -12,11 +12,11 @@ use rpds::{RedBlackTreeMapSync, VectorSync};
 
 use super::commit::{Counters, LogEntry, StoreState, last_before};
 use super::keys::{self, Key};
-use super::observe::Observers;
+use super::observe::{Observers, Publication};
 use super::scan::{Order, Scan};
 use super::{
-    Batch, CommitError, CommitObserver, Committed, Completion, Database, LogPosition, LoggedChange,
-    ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
+    Batch, CommitError, CommitObserver, CommitSequence, Committed, Completion, Database, LogPosition,
+    LoggedChange, ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
 };
 use crate::model::{
     Assertion, AuthorizationModel, Clock, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId,
@@ -31,7 +31,7 @@ pub struct MemoryDatabase {
     clock: MonotonicClock,
     /// Held by the one who commits.
     counters: Mutex<Counters>,
-    stores: ArcSwap<Stores>,
+    shown: ArcSwap<Shown>,
     observers: Observers,
 }
 
@@ -39,9 +39,31 @@ pub struct MemoryDatabase {
 #[derive(Clone)]
 pub struct MemorySnapshot {
     store: Arc<StoreData>,
+    sequence: CommitSequence,
 }
 
 type Stores = RedBlackTreeMapSync<StoreId, Arc<StoreData>>;
+
+/// All that is visible at one moment.
+struct Shown {
+    stores: Stores,
+    /// Of the newest commit among it.
+    sequence: CommitSequence,
+}
+
+/// What a commit makes of the stores.
+struct Change {
+    stores: Stores,
+    publication: Publication,
+}
+
+impl Change {
+    /// One store was changed, made or deleted, and these of its tuples.
+    fn of(store: StoreId, stores: Stores, tuples: Vec<(StoreId, TupleKey)>) -> Self {
+        Self { stores, publication: Publication { stores: vec![store], tuples } }
+    }
+}
+
 type Table = RedBlackTreeMapSync<Box<[u8]>, Arc<Entry>>;
 
 /// Over the rows of a table that begin alike. (Its own type cannot be named.)
@@ -71,23 +93,27 @@ impl MemoryDatabase {
         Self {
             clock: MonotonicClock::new(clock, Instant::MIN),
             counters: Mutex::default(),
-            stores: ArcSwap::from_pointee(Stores::new_sync()),
+            shown: ArcSwap::from_pointee(Shown {
+                stores: Stores::new_sync(),
+                sequence: CommitSequence::default(),
+            }),
             observers: Observers::default(),
         }
     }
 
-    /// Replaces the stores by what `change` makes of them, while no one else does; it names the one that it changed.
-    /// What it returns beside them is handed through; without new stores nothing is replaced.
+    /// Replaces the stores by what `change` makes of them, while no one else does. What it returns beside them is handed
+    /// through; without a change nothing is replaced.
     fn replace<T>(
         &self,
-        change: impl FnOnce(&mut Counters, &Stores) -> Result<(Option<(StoreId, Stores)>, T), CommitError>,
+        change: impl FnOnce(&mut Counters, &Stores) -> Result<(Option<Change>, T), CommitError>,
     ) -> Result<T, CommitError> {
         // A panic inside leaves the counters at most too high.
         let mut counters = self.counters.lock().unwrap_or_else(PoisonError::into_inner);
-        let (stores, result) = change(&mut counters, &self.stores.load())?;
-        if let Some((changed, stores)) = stores {
-            self.stores.store(Arc::new(stores));
-            self.observers.committed(&[changed]);
+        let (change, result) = change(&mut counters, &self.shown.load().stores)?;
+        if let Some(Change { stores, publication }) = change {
+            self.observers.publish(&publication, |sequence| {
+                self.shown.store(Arc::new(Shown { stores, sequence }));
+            })?;
         }
         Ok(result)
     }
@@ -99,9 +125,11 @@ impl MemoryDatabase {
             match data.state.decide(batch, at, |key| Ok(data.record(key).cloned()))? {
                 None => Ok((None, data.state.unchanged(at))),
                 Some(entry) => {
+                    let tuples = entry.changes.iter().map(|change| (store, change.key.clone())).collect();
                     let data = data.after(entry);
                     let committed = data.last_committed(at);
-                    Ok((Some((store, stores.insert(store, Arc::new(data)))), committed))
+                    let stores = stores.insert(store, Arc::new(data));
+                    Ok((Some(Change::of(store, stores, tuples)), committed))
                 }
             }
         })
@@ -124,19 +152,20 @@ impl Database for MemoryDatabase {
             let (state, after) = counters.create(name, self.clock.now())?;
             *counters = after;
             let info = state.info.clone();
-            Ok((Some((info.id, stores.insert(info.id, Arc::new(StoreData::new(state))))), info))
+            let stores = stores.insert(info.id, Arc::new(StoreData::new(state)));
+            Ok((Some(Change::of(info.id, stores, Vec::new())), info))
         })
     }
 
     fn delete_store(&self, id: StoreId) -> Result<bool, CommitError> {
         self.replace(|_, stores| {
             let exists = stores.contains_key(&id);
-            Ok((exists.then(|| (id, stores.remove(&id))), exists))
+            Ok((exists.then(|| Change::of(id, stores.remove(&id), Vec::new())), exists))
         })
     }
 
     fn store(&self, id: StoreId) -> Result<Option<StoreInfo>, StoreError> {
-        Ok(self.stores.load().get(&id).map(|data| data.state.info.clone()))
+        Ok(self.shown.load().stores.get(&id).map(|data| data.state.info.clone()))
     }
 
     fn stores(
@@ -145,9 +174,10 @@ impl Database for MemoryDatabase {
         after: Option<StoreId>,
         limit: usize,
     ) -> Result<Vec<StoreInfo>, StoreError> {
-        let stores = self.stores.load();
+        let shown = self.shown.load();
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        Ok(stores
+        Ok(shown
+            .stores
             .range((start, Bound::Unbounded))
             .map(|(_, data)| &data.state.info)
             .filter(|info| name.is_none_or(|name| *name == *info.name))
@@ -157,7 +187,10 @@ impl Database for MemoryDatabase {
     }
 
     fn snapshot(&self, store: StoreId) -> Result<Option<MemorySnapshot>, StoreError> {
-        Ok(self.stores.load().get(&store).map(|data| MemorySnapshot { store: data.clone() }))
+        let shown = self.shown.load();
+        let snapshot =
+            |data: &Arc<StoreData>| MemorySnapshot { store: data.clone(), sequence: shown.sequence };
+        Ok(shown.stores.get(&store).map(snapshot))
     }
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
@@ -166,13 +199,6 @@ impl Database for MemoryDatabase {
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {
         self.observers.add(&observer);
-    }
-}
-
-impl MemorySnapshot {
-    /// Which of all existences of all stores this is: no two stores of a database ever share it.
-    pub fn epoch(&self) -> u64 {
-        self.store.state.epoch
     }
 }
 
@@ -269,6 +295,14 @@ impl Snapshot for MemorySnapshot {
 
     fn revision(&self) -> Revision {
         self.store.state.revision
+    }
+
+    fn epoch(&self) -> u64 {
+        self.store.state.epoch
+    }
+
+    fn sequence(&self) -> CommitSequence {
+        self.sequence
     }
 
     fn newest_model(&self) -> Option<ModelId> {

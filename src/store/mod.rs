@@ -19,7 +19,7 @@ mod scan;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
 pub use error::{CommitError, StoreError};
-pub use observe::CommitObserver;
+pub use observe::{CommitObserver, CommitSequence};
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -96,7 +96,7 @@ pub trait Database: Send + Sync + 'static {
         receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
 
-    /// Has `observer` told of every commit from now on, for as long as somebody holds it.
+    /// Has `observer` told of every commit that is not visible yet when this returns, for as long as somebody holds it.
     fn observe(&self, observer: Weak<dyn CommitObserver>);
 }
 
@@ -113,6 +113,13 @@ pub trait Snapshot: Send + Sync {
 
     /// The revision.
     fn revision(&self) -> Revision;
+
+    /// Which of all existences of all stores this is: no two stores of a database ever share it.
+    fn epoch(&self) -> u64;
+
+    /// The place, in the sequence of commits, of the newest commit to any store that became visible with or before this
+    /// snapshot: everything up to it is visible, nothing behind it.
+    fn sequence(&self) -> CommitSequence;
 
     /// The model that was written last, if any. Costs no read.
     fn newest_model(&self) -> Option<ModelId>;

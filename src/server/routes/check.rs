@@ -82,7 +82,7 @@ pub(in crate::server) async fn check<D: Database>(
         .await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     let body = Checked {
         allowed: answer.value.allowed,
         resolution: "",

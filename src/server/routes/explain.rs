@@ -151,7 +151,7 @@ pub(in crate::server) async fn explain<D: Database>(
     })?;
     let explain = move |engine: &Engine<D>, context: &QueryContext| engine.explain(store, context, &request);
     let (answer, counts) = app.run_evaluation(store, context, explain).await?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     let Explanation { allowed, stable_until, ends_at, begins_at, ref tree, ref reasons, incomplete } =
         answer.value;
     let body = Explained {

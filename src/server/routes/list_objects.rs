@@ -79,7 +79,7 @@ pub(in crate::server) async fn list_objects<D: Database>(
         .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     let Listed { items, partial } = &answer.value;
     let body = ListedObjects {
         objects: items.iter().map(|id| object(&object_type, id)).collect(),

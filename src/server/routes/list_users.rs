@@ -86,7 +86,7 @@ pub(in crate::server) async fn list_users<D: Database>(
         .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     let revision = answer.revision;
     let (Listed { items, partial }, model) = (answer.value, answer.model);
     let body = ListedUsers { users: items.into_iter().map(User::from).collect(), revision };

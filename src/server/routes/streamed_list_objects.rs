@@ -88,7 +88,7 @@ pub(in crate::server) async fn streamed_list_objects<D: Database>(
         };
         let outcome = engine.stream_objects(store, &context, &request, &mut begin, &mut stream);
         if let Ok((_, counts)) = &outcome {
-            metrics.evaluated(counts.total());
+            metrics.evaluated(counts.made());
         }
         let outcome = outcome.map(|(answer, _)| answer.value);
         metrics.listed(outcome.as_ref().map(|end| *end == ListEnd::Whole));

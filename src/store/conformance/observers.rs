@@ -10,6 +10,9 @@ on_both!(
     an_observer_is_not_told_of_what_changed_nothing,
     an_observer_that_panics_harms_nobody,
     an_observer_that_is_gone_is_not_told,
+    what_changed_is_told_before_it_is_visible,
+    the_place_of_a_snapshot_is_that_of_the_newest_commit_to_any_store,
+    what_an_observer_cannot_note_never_becomes_visible,
 );
 
 /// Hands on what it is told.
@@ -91,4 +94,84 @@ fn an_observer_that_is_gone_is_not_told<D: Database>(bench: &Bench<D>) {
     bench.write(&["document:1#viewer@user:a"]);
     assert_eq!(next(&told_too), [bench.store]);
     assert_eq!(told.try_recv(), Err(TryRecvError::Disconnected));
+}
+
+/// Tells what it is told before that is visible, and goes on when it is let.
+struct Before {
+    told: Mutex<Sender<(CommitSequence, Vec<(StoreId, TupleKey)>)>>,
+    go_on: Mutex<Receiver<()>>,
+}
+
+impl CommitObserver for Before {
+    fn committing(&self, sequence: CommitSequence, tuples: &[(StoreId, TupleKey)]) {
+        self.told.lock().unwrap().send((sequence, tuples.to_vec())).unwrap();
+        self.go_on.lock().unwrap().recv().unwrap();
+    }
+
+    fn committed(&self, _: &[StoreId]) {}
+}
+
+fn what_changed_is_told_before_it_is_visible<D: Database>(bench: &Bench<D>) {
+    let ((sender, told), (go, go_on)) = (channel(), channel());
+    let observer: Arc<dyn CommitObserver> =
+        Arc::new(Before { told: Mutex::new(sender), go_on: Mutex::new(go_on) });
+    bench.db.observe(Arc::downgrade(&observer));
+    let expect = |batch: Batch, expected: &[&str]| {
+        let before = bench.snapshot();
+        std::thread::scope(|scope| {
+            let commit = scope.spawn(|| bench.commit(batch).unwrap());
+            let (sequence, tuples) = told.recv().unwrap();
+            let now = bench.snapshot();
+            assert_eq!(
+                (now.revision(), now.sequence()),
+                (before.revision(), before.sequence()),
+                "nothing of it is visible yet"
+            );
+            go.send(()).unwrap();
+            commit.join().unwrap();
+            let after = bench.snapshot();
+            assert_eq!((after.revision(), after.sequence()), (before.revision().next(), sequence));
+            assert!(sequence > before.sequence());
+            assert!(tuples.iter().all(|(store, _)| *store == bench.store));
+            assert_eq!(tuples.iter().map(|(_, key)| key.to_string()).collect::<Vec<_>>(), expected);
+        });
+    };
+    let two = ["document:1#viewer@user:a", "document:2#viewer@user:*"];
+    expect(writes(&two), &two);
+    let pause = Write { paused: Field::Set(true), on_duplicate: OnDuplicate::Update, ..write(two[0]) };
+    expect(Batch { writes: vec![pause], ..Batch::default() }, &two[..1]);
+    expect(deletes(&two[1..]), &two[1..]);
+    expect(with_model("document"), &[]);
+}
+
+fn the_place_of_a_snapshot_is_that_of_the_newest_commit_to_any_store<D: Database>(bench: &Bench<D>) {
+    let (old, place) = (bench.snapshot(), bench.snapshot().sequence());
+    let other = bench.db.create_store("second").unwrap().id;
+    let later = bench.snapshot().sequence();
+    assert!(later > place);
+    assert_eq!(old.sequence(), place);
+    assert_eq!(bench.db.snapshot(other).unwrap().unwrap().sequence(), later);
+    bench.db.commit(other, writes(&["document:1#viewer@user:a"])).unwrap();
+    assert!(bench.snapshot().sequence() > later);
+    assert_ne!(bench.snapshot().epoch(), bench.db.snapshot(other).unwrap().unwrap().epoch());
+}
+
+fn what_an_observer_cannot_note_never_becomes_visible<D: Database>(bench: &Bench<D>) {
+    struct Panicking;
+
+    impl CommitObserver for Panicking {
+        fn committing(&self, _: CommitSequence, _: &[(StoreId, TupleKey)]) {
+            panic!("the observer's own");
+        }
+
+        fn committed(&self, _: &[StoreId]) {}
+    }
+
+    let panicking: Arc<dyn CommitObserver> = Arc::new(Panicking);
+    bench.db.observe(Arc::downgrade(&panicking));
+    let (_observer, told) = recorder(&bench.db);
+    let error = bench.commit(writes(&["document:1#viewer@user:a"])).unwrap_err();
+    assert!(matches!(error, CommitError::Store(StoreError::Io { .. })), "{error}");
+    assert_eq!(bench.snapshot().revision(), Revision::ZERO);
+    assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
 }

@@ -10,11 +10,12 @@ use rocksdb::WriteBatch;
 use super::super::commit::{Counters, StoreState};
 use super::super::error::{CommitError, StoreError};
 use super::super::keys::{self, Key};
+use super::super::observe::Publication;
 use super::super::{Batch, Committed, StoreInfo};
 use super::apply::{Derived, Target, apply};
 use super::records;
 use super::storage::{States, Tables, View};
-use crate::model::{Instant, StoreId, TupleRecord, TupleRef};
+use crate::model::{Instant, StoreId, TupleKey, TupleRecord, TupleRef};
 
 /// Commits that are to become durable together.
 pub(super) struct Group<'a> {
@@ -26,6 +27,8 @@ pub(super) struct Group<'a> {
     states: States,
     /// The stores that this group changes, makes or deletes.
     touched: BTreeSet<StoreId>,
+    /// The tuples that it changes.
+    tuples: Vec<(StoreId, TupleKey)>,
     counters: Counters,
 }
 
@@ -35,8 +38,7 @@ pub(super) struct Decided {
     pub(super) rows: WriteBatch,
     pub(super) states: States,
     pub(super) counters: Counters,
-    /// The stores that were changed, made or deleted, each once.
-    pub(super) changed: Vec<StoreId>,
+    pub(super) publication: Publication,
 }
 
 impl<'a> Group<'a> {
@@ -47,6 +49,7 @@ impl<'a> Group<'a> {
             changed: HashMap::new(),
             states: view.states.clone(),
             touched: BTreeSet::new(),
+            tuples: Vec::new(),
             counters: view.counters,
         }
     }
@@ -76,6 +79,7 @@ impl<'a> Group<'a> {
         let committed = entry.committed(state.revision);
         for change in entry.changes {
             self.changed.insert(keys::tuple(store, change.key.as_ref()), change.after);
+            self.tuples.push((store, change.key));
         }
         self.set(state);
         Ok(committed)
@@ -113,7 +117,7 @@ impl<'a> Group<'a> {
 
     /// Ends the group; `clock` is the latest instant that was given out.
     pub(super) fn decided(self, clock: Instant) -> Result<Decided, StoreError> {
-        let Self { rows: RowBatch { tables, mut batch }, states, counters, touched, .. } = self;
+        let Self { rows: RowBatch { tables, mut batch }, states, counters, touched, tuples, .. } = self;
         for id in &touched {
             if let Some(state) = states.get(id) {
                 batch.put_cf(&tables.meta, keys::state(*id), records::encode_state(state)?);
@@ -123,7 +127,8 @@ impl<'a> Group<'a> {
             batch.put_cf(&tables.meta, keys::COUNTERS, records::encode_counters(counters)?);
             batch.put_cf(&tables.meta, keys::CLOCK, records::encode_clock(clock)?);
         }
-        Ok(Decided { rows: batch, states, counters, changed: touched.into_iter().collect() })
+        let publication = Publication { stores: touched.into_iter().collect(), tuples };
+        Ok(Decided { rows: batch, states, counters, publication })
     }
 
     fn set(&mut self, state: StoreState) {

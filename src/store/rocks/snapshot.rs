@@ -9,7 +9,7 @@ use super::super::commit::{StoreState, last_before};
 use super::super::keys::{self, Key};
 use super::super::scan::{Order, Scan};
 use super::super::{
-    LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
+    CommitSequence, LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
 };
 use super::records;
 use super::storage::{Rows, View, Walk};
@@ -33,11 +33,6 @@ impl RocksSnapshot {
         Some(Self { view, state })
     }
 
-    /// Which of all existences of all stores this is: no two stores of a database ever share it.
-    pub fn epoch(&self) -> u64 {
-        self.state.epoch
-    }
-
     fn store(&self) -> StoreId {
         self.state.info.id
     }
@@ -53,6 +48,14 @@ impl Snapshot for RocksSnapshot {
 
     fn revision(&self) -> Revision {
         self.state.revision
+    }
+
+    fn epoch(&self) -> u64 {
+        self.state.epoch
+    }
+
+    fn sequence(&self) -> CommitSequence {
+        self.view.sequence
     }
 
     fn newest_model(&self) -> Option<ModelId> {

@@ -12,6 +12,7 @@ use self_cell::self_cell;
 use super::super::commit::{Counters, StoreState};
 use super::super::error::StoreError;
 use super::super::keys::Key;
+use super::super::observe::CommitSequence;
 use super::apply::Derived;
 use crate::model::StoreId;
 
@@ -94,6 +95,8 @@ pub(super) struct View {
     cell: ViewCell,
     pub(super) states: States,
     pub(super) counters: Counters,
+    /// Of the newest commit that it shows.
+    pub(super) sequence: CommitSequence,
 }
 
 self_cell!(
@@ -115,7 +118,7 @@ pub(super) struct Rows<'a> {
 }
 
 impl View {
-    /// What is committed now.
+    /// What is committed now, before it has its place in the sequence of commits.
     pub(super) fn new(storage: Arc<Storage>, states: States, counters: Counters) -> Result<Self, StoreError> {
         let cell = ViewCell::try_new(storage, |storage| {
             let snapshot = storage.db.snapshot();
@@ -123,7 +126,7 @@ impl View {
             at_snapshot.set_snapshot(&snapshot);
             storage.tables().map(|tables| Rows { db: &storage.db, snapshot, at_snapshot, tables })
         })?;
-        Ok(Self { cell, states, counters })
+        Ok(Self { cell, states, counters, sequence: CommitSequence::default() })
     }
 
     pub(super) fn rows(&self) -> &Rows<'_> {

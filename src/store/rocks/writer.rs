@@ -184,18 +184,21 @@ impl Writer {
     /// Makes a group durable, then visible, and tells who observes.
     fn finish(&mut self, group: Group<'_>) -> Result<(), StoreError> {
         let clock = self.clock.high_water();
-        let Decided { rows, states, counters, changed } = group.decided(clock)?;
+        let Decided { rows, states, counters, publication } = group.decided(clock)?;
         if rows.is_empty() {
             return Ok(());
         }
         self.write("committing", rows)?;
         self.stored_clock = clock;
         // What is durable but cannot be shown is a failure too: later commits would be decided on an old view.
-        let view = View::new(self.storage.clone(), states, counters)
-            .inspect_err(|error| self.fail(&error.to_string()))?;
-        self.view.store(Arc::new(view));
-        self.observers.committed(&changed);
-        Ok(())
+        let view = View::new(self.storage.clone(), states, counters);
+        let shown = view.and_then(|mut view| {
+            self.observers.publish(&publication, |sequence| {
+                view.sequence = sequence;
+                self.view.store(Arc::new(view));
+            })
+        });
+        shown.inspect_err(|error| self.fail(&error.to_string()))
     }
 
     /// Stores the clock's mark if it moved. A failure shows at the next commit.

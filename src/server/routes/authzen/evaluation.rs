@@ -155,7 +155,7 @@ pub(super) async fn evaluations<D: Database>(
     let checks: Vec<_> = questions.into_iter().map(item).collect();
     let ask = move |engine: &Engine<D>| engine.batch_check_until(store.id, &context, &checks, until);
     let (answer, counts) = app.run_query(ask).await?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     let decision = |outcome: &Result<CheckAnswer, EngineError>| {
         app.metrics.checked(outcome.as_ref());
         outcome.as_ref().map_or_else(|error| Decision::failed(error.clone().into()), Decision::new)
@@ -207,7 +207,7 @@ async fn ask<D: Database>(
     let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &check)).await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
-    app.metrics.evaluated(counts.total());
+    app.metrics.evaluated(counts.made());
     Ok(answer)
 }
 

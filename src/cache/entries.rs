@@ -1,0 +1,166 @@
+//! The map of decisions, bounded in bytes.
+//!
+//! Who looks takes one shard's lock for reading, and no more. Who puts one in makes room for it: entries stand in queues in
+//! the order in which they came; the first one goes, unless it was used since it last stood there, which sends it to the
+//! queue's end once more.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+use hashbrown::DefaultHashBuilder;
+
+use crate::eval::{KeptDecision, Stripe};
+use crate::model::Instant;
+use crate::store::CommitSequence;
+
+/// Parts of the map, each with its own lock.
+const SHARDS: usize = 64;
+/// Queues, each with its own lock.
+const QUEUES: usize = 16;
+/// Used entries that are spared in a row at the most, so that putting one in takes a bounded time.
+const SPARED_MAX: usize = 32;
+/// What an entry takes beside its key and its stripes, in bytes: its places in the map and in the queue, the share of both
+/// that stands empty, and what three allocations take for themselves.
+const ENTRY_BYTES: usize = 3 * size_of::<Entry>() / 2 + 4 * size_of::<Arc<[u8]>>() + 64;
+
+/// A decision with what it rests on.
+pub(super) struct Entry {
+    pub(super) kept: KeptDecision,
+    /// Of the snapshot that it was decided on.
+    pub(super) sequence: CommitSequence,
+    pub(super) computed_at: Instant,
+    /// Sorted, each once.
+    pub(super) stripes: Box<[Stripe]>,
+    /// Whether it served since it last stood at the front of its queue.
+    used: AtomicBool,
+}
+
+impl Entry {
+    pub(super) fn new(
+        kept: KeptDecision,
+        sequence: CommitSequence,
+        computed_at: Instant,
+        stripes: Box<[Stripe]>,
+    ) -> Self {
+        Self { kept, sequence, computed_at, stripes, used: AtomicBool::new(false) }
+    }
+
+    fn bytes(&self, key: &[u8]) -> usize {
+        ENTRY_BYTES + key.len() + size_of_val(&*self.stripes)
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        (self.sequence, self.computed_at) > (other.sequence, other.computed_at)
+    }
+}
+
+type Key = Arc<[u8]>;
+
+pub(super) struct Entries {
+    map: DashMap<Key, Entry, DefaultHashBuilder>,
+    /// Each key of the map stands in one queue once, but for a moment while it is put in or goes.
+    queues: [Mutex<VecDeque<Key>>; QUEUES],
+    /// Whose turn it is.
+    turn: AtomicUsize,
+    bytes: AtomicUsize,
+    bytes_max: usize,
+}
+
+impl Entries {
+    pub(super) fn new(bytes_max: usize) -> Self {
+        Self {
+            map: DashMap::with_hasher_and_shard_amount(DefaultHashBuilder::default(), SHARDS),
+            queues: Default::default(),
+            turn: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            bytes_max,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.bytes.load(Ordering::Relaxed)).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        u64::try_from(self.map.len()).unwrap_or(u64::MAX)
+    }
+
+    /// What `look` makes of the entry of a key, if there is one; where that is something, the entry was of use.
+    pub(super) fn look<T>(&self, key: &[u8], look: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
+        let entry = self.map.get(key)?;
+        let found = look(&entry);
+        // Most have been used before; what is not written to is not fought for.
+        if found.is_some() && !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Puts an entry in, unless a newer one is there, and lets others go until all fit. Answers how many went.
+    pub(super) fn put(&self, key: &[u8], entry: Entry) -> u64 {
+        let bytes = entry.bytes(key);
+        if let Some(mut own) = self.map.get_mut(key) {
+            if own.is_newer_than(&entry) {
+                return 0;
+            }
+            // It is asked for again.
+            entry.used.store(true, Ordering::Relaxed);
+            let before = std::mem::replace(&mut *own, entry).bytes(key);
+            self.count_bytes(bytes, before);
+        } else {
+            let key: Key = key.into();
+            let before = self.map.insert(Arc::clone(&key), entry);
+            self.count_bytes(bytes, before.as_ref().map_or(0, |before| before.bytes(&key)));
+            if before.is_none() {
+                self.queue(self.next()).push_back(key);
+            }
+        }
+        self.make_room()
+    }
+
+    fn count_bytes(&self, more: usize, less: usize) {
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+        self.bytes.fetch_sub(less, Ordering::Relaxed);
+    }
+
+    /// Lets entries go until all fit.
+    fn make_room(&self) -> u64 {
+        let (mut gone, mut empty) = (0, 0);
+        while self.bytes.load(Ordering::Relaxed) > self.bytes_max && empty < QUEUES {
+            let Some(key) = self.victim(self.next()) else {
+                empty += 1;
+                continue;
+            };
+            if let Some((key, entry)) = self.map.remove(&key) {
+                self.count_bytes(0, entry.bytes(&key));
+                gone += 1;
+            }
+        }
+        gone
+    }
+
+    /// Takes the first key of a queue whose entry was not used, or the first after some that were.
+    fn victim(&self, queue: usize) -> Option<Key> {
+        for _ in 0..SPARED_MAX {
+            let key = self.queue(queue).pop_front()?;
+            let used = self.map.get(&key).is_some_and(|entry| entry.used.swap(false, Ordering::Relaxed));
+            if !used {
+                return Some(key);
+            }
+            self.queue(queue).push_back(key);
+        }
+        self.queue(queue).pop_front()
+    }
+
+    fn next(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed) % QUEUES
+    }
+
+    /// Never while an entry is held: whoever has a queue may ask for one.
+    fn queue(&self, index: usize) -> std::sync::MutexGuard<'_, VecDeque<Key>> {
+        let [first, ..] = &self.queues;
+        self.queues.get(index).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

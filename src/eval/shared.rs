@@ -1,0 +1,123 @@
+//! Inner decisions that many checks share: membership in an organization, what a cooperation gives.
+//!
+//! A relation of an object that a walk comes to is decided by itself, and kept, where that is worth it and safe: what can be
+//! met from there ends after a few hops without coming back, whatever the tuples. So no circle runs through it, its
+//! outcome is a fact that holds wherever it is asked, and no limit on hops can be met within it.
+
+use super::check::{Question, Search};
+use super::memo::KeptDecision;
+use super::outcome::{Outcome, Place, Value};
+use super::plan::{Expr, ExprId, Plan};
+use super::region::{Region, Regions};
+use super::{EvalError, facts::Until};
+use crate::model::{ObjectRef, TupleRef};
+use crate::store::Snapshot;
+
+/// Hops within a shared decision at the most: it bounds how deep decisions lie within each other.
+const HEIGHT_MAX: u32 = 8;
+/// Operators being decided at the most where a decision of its own begins, for the same reason.
+const NESTING_MAX: usize = 8;
+/// Point reads of one object from which on a decision is worth keeping; with fewer, asking again costs as much.
+const POINTS_MIN: usize = 2;
+/// Rounds to find the heights at the most. What is not found by then is not shared.
+const ROUNDS_MAX: usize = 64;
+
+/// By expression: the most hops that can be met from it, whatever the tuples; `None` where there is no bound, or one beyond
+/// what is shared.
+pub(super) fn heights(plan: &Plan, regions: &Regions) -> Box<[Option<u32>]> {
+    let mut heights: Box<[Option<u32>]> = vec![None; plan.expr_count()].into();
+    for _ in 0..ROUNDS_MAX {
+        let mut changed = false;
+        for index in 0..heights.len() {
+            if heights.get(index).is_some_and(Option::is_some) {
+                continue;
+            }
+            let id = ExprId(u32::try_from(index).unwrap_or(u32::MAX));
+            let height = height(plan, regions, &heights, id).filter(|height| *height <= HEIGHT_MAX);
+            if let (Some(_), Some(cell)) = (height, heights.get_mut(index)) {
+                *cell = height;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    heights
+}
+
+/// The height of an expression by those of its parts; `None` as long as one of them has none.
+fn height(plan: &Plan, regions: &Regions, heights: &[Option<u32>], id: ExprId) -> Option<u32> {
+    if !regions.reaches(id) {
+        return Some(0);
+    }
+    let of = |id: ExprId| if regions.reaches(id) { heights.get(id.0 as usize).copied()? } else { Some(0) };
+    let most = |ids: &[ExprId]| ids.iter().try_fold(0, |most, id| Some(of(*id)?.max(most)));
+    let hop = |targets: &[_]| {
+        let leads = targets.iter().filter(|target| regions.leads(plan, **target));
+        leads.map(|target| plan.root(*target)).try_fold(0, |most, root| Some((of(root)? + 1).max(most)))
+    };
+    match plan.expr(id) {
+        Expr::This(rel) => hop(&plan.admitted(*rel).usersets),
+        Expr::Computed(rel) => of(plan.root(*rel)),
+        Expr::TupleToUserset { targets, .. } => hop(targets),
+        Expr::Union(children) | Expr::Intersection(children) => most(children),
+        Expr::Difference(base, subtract) => most(&[*base, *subtract]),
+        Expr::Never => Some(0),
+    }
+}
+
+impl Region {
+    /// Whether deciding it costs more than finding what was kept.
+    fn is_dear(&self) -> bool {
+        self.leads_on() || self.exact.len() + self.wildcard.len() >= POINTS_MIN
+    }
+}
+
+impl<S: Snapshot> Search<'_, '_, '_, S> {
+    /// What a place that the walk has come to, after `depth` hops, comes to by itself; `None` where the walk is to look at
+    /// it as at any other.
+    pub(super) fn shared(
+        &mut self,
+        place: Place,
+        region: &Region,
+        depth: u32,
+    ) -> Result<Option<Outcome>, EvalError> {
+        if !self.facts.remembers()
+            || place == self.start
+            || self.deciding.len() > NESTING_MAX
+            || !region.is_dear()
+        {
+            return Ok(None);
+        }
+        let Self { plan, regions, limits, subject, .. } = *self;
+        let room = limits.depth_max.saturating_sub(depth);
+        let Some(rel) = plan.relation_of_root(place.expr) else { return Ok(None) };
+        if regions.height(plan, place.expr).is_none_or(|height| height > room) {
+            return Ok(None);
+        }
+        let (of, id) = self.objects.get(place.object);
+        let object = ObjectRef { type_name: plan.type_name(of), id };
+        let question = TupleRef { object, relation: plan.relation_name(rel), subject };
+        let (outcome, deepest) = match self.facts.find(question, room) {
+            Some(KeptDecision { decision, height, .. }) => {
+                let value = if decision.allowed { Value::True } else { Value::False };
+                (Outcome::new(value, Until::at(decision.stable_until)), depth.saturating_add(height))
+            }
+            None => {
+                let asked = self.facts.ask();
+                let inner = Question { plan, regions, limits, subject };
+                let (outcome, deepest) = inner.outcome(self.facts, of, id, place.expr, depth)?;
+                if deepest < limits.depth_max {
+                    self.facts.keep(asked, question, &outcome, deepest.saturating_sub(depth));
+                }
+                (outcome, deepest)
+            }
+        };
+        self.deepest = self.deepest.max(deepest);
+        if outcome.is_fact() {
+            self.known.insert(place, outcome);
+        }
+        Ok(Some(outcome))
+    }
+}
