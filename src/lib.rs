@@ -4,6 +4,7 @@
 pub mod cache;
 pub mod cel;
 pub mod cli;
+pub mod cooperation;
 pub mod engine;
 pub mod eval;
 pub mod model;
