@@ -9,11 +9,12 @@ use tenure::eval::{
 };
 use tenure::model::limits::EvaluationLimits;
 use tenure::model::{
-    Assertion, AuthorizationModel, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef,
+    Assertion, AuthorizationModel, Id, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef,
     TupleRecord, TupleRef,
 };
 use tenure::store::{
-    CommitSequence, LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
+    CommitSequence, DocumentKey, JournalEntry, LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError,
+    SubjectCursor, TupleFilter,
 };
 
 use crate::generate::{World, instants};
@@ -48,6 +49,28 @@ impl<S: Snapshot> Snapshot for Watched<S> {
 
     fn revision(&self) -> Revision {
         self.snapshot.revision()
+    }
+
+    fn document(&self, _: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        panic!("no evaluation reads what is no tuple")
+    }
+
+    fn documents(
+        &self,
+        _: &DocumentKey,
+        _: Option<&DocumentKey>,
+        _: &mut dyn FnMut(DocumentKey, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        panic!("no evaluation reads what is no tuple")
+    }
+
+    fn journal(
+        &self,
+        _: &str,
+        _: Option<Id>,
+        _: &mut dyn FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        panic!("no evaluation reads what is no tuple")
     }
 
     fn epoch(&self) -> u64 {
