@@ -75,7 +75,8 @@ pub(in crate::server) fn stable_until() -> Schema {
 
 /// Values for the parameters of conditions.
 pub(in crate::server) fn context() -> Schema {
-    map_of(anything()).says("Values for the parameters of conditions.")
+    map_of(anything())
+        .says("Values for the parameters of conditions, without control characters in texts and names.")
 }
 
 pub(super) fn page_size() -> Schema {
