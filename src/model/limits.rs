@@ -11,6 +11,8 @@ pub const SUBJECT_BYTES_MAX: usize = 512;
 pub const RELATION_BYTES_MAX: usize = 50;
 /// Longest name of a type, in bytes.
 pub const TYPE_BYTES_MAX: usize = 254;
+/// Shortest name of a condition on a tuple, in characters.
+pub const CONDITION_NAME_CHARACTERS_MIN: usize = 2;
 /// Longest name of a condition on a tuple, in bytes.
 pub const CONDITION_NAME_BYTES_MAX: usize = 256;
 /// Largest context stored with the condition of one tuple, in bytes of JSON.

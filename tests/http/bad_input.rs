@@ -69,7 +69,12 @@ fn a_field_of_the_wrong_type_is_refused() {
         &format!("{at}.condition: expected an object, found the text \"c\""),
     );
     refused(
-        json!({"condition": {"name": "c", "context": []}}),
+        json!({"condition": {"name": "c"}}),
+        code,
+        &format!("{at}.condition.name: the name is too short; at least 2 characters are expected"),
+    );
+    refused(
+        json!({"condition": {"name": "cc", "context": []}}),
         code,
         &format!("{at}.condition.context: expected an object, found a list"),
     );
@@ -204,7 +209,7 @@ fn tuples_that_the_model_does_not_allow_are_refused() {
 fn a_context_that_is_too_large_is_refused() {
     let server = Server::new();
     let mut tuple = key("document:1#viewer@user:anne");
-    tuple["condition"] = json!({"name": "c", "context": {"text": "x".repeat(40_000)}});
+    tuple["condition"] = json!({"name": "cc", "context": {"text": "x".repeat(40_000)}});
     let message =
         server.post("/write", json!({"writes": {"tuple_keys": [tuple]}})).fails(400, "validation_error");
     assert_eq!(
