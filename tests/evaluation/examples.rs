@@ -236,20 +236,50 @@ fn who_would_not_wait_gets_what_was_found() {
     assert_eq!(list(1_000).unwrap().0.len(), 99);
 }
 
+/// A list of what one live tuple leads to, among any number that have expired.
+struct LongScan {
+    list: fn(&World, &str, &dyn Fn() -> bool) -> Outcome,
+    question: &'static str,
+    live: &'static str,
+    expired: fn(usize) -> String,
+    /// How many of the questions within the scan come when something was found already.
+    found_before: usize,
+}
+
 #[test]
 fn whoever_waits_is_asked_within_a_scan_too() {
-    type List = fn(&World, &str, &dyn Fn() -> bool) -> Outcome;
-    // Of the tuples of each scan only the first counts: the others have expired.
-    let users = "page:1 reader user:0\n";
-    let groups = "group:a member user:0\npage:1 reader group:a#member\n";
-    // The last is how many of the questions within the scan come when something was found already.
-    let cases: [(List, &str, &str, fn(usize) -> String, usize); 4] = [
-        (list_objects_while, "user:0 reader page", users, |n| format!("page:{n} reader user:0 1"), 3),
-        (list_users_while, "page:1 reader user", users, |n| format!("page:1 reader user:{n} 1"), 3),
-        (list_users_while, "page:1 reader user", groups, |n| format!("page:1 reader group:b{n}#member 1"), 0),
-        (list_users_while, "page:1 editor user", users, |n| format!("page:1 reader user:{n} 1"), 0),
+    let user = "page:1 reader user:0\n";
+    let scans = [
+        LongScan {
+            list: list_objects_while,
+            question: "user:0 reader page",
+            live: user,
+            expired: |n| format!("page:{n} reader user:0 1"),
+            found_before: 3,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 reader user",
+            live: user,
+            expired: |n| format!("page:1 reader user:{n} 1"),
+            found_before: 3,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 reader user",
+            live: "group:a member user:0\npage:1 reader group:a#member\n",
+            expired: |n| format!("page:1 reader group:b{n}#member 1"),
+            found_before: 0,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 editor user",
+            live: user,
+            expired: |n| format!("page:1 reader user:{n} 1"),
+            found_before: 0,
+        },
     ];
-    for (list, question, live, expired, partial_within) in cases {
+    for LongScan { list, question, live, expired, found_before } in scans {
         let asked = |n: usize, calls: usize| {
             let tuples: Vec<_> = (2..n + 2).map(expired).collect();
             let world =
@@ -276,6 +306,6 @@ fn whoever_waits_is_asked_within_a_scan_too() {
                 false
             }
         });
-        assert_eq!(within_the_scan.count(), partial_within, "{question}");
+        assert_eq!(within_the_scan.count(), found_before, "{question}");
     }
 }
