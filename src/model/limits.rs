@@ -38,6 +38,8 @@ pub const PAGE_SIZE_MAX: usize = 100;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 /// Largest page of an AuthZEN search, in entries; it is the size where a request names none, too.
 pub const SEARCH_PAGE_MAX: usize = 1000;
+/// Longest request id that is taken over from a client, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Longest continuation token, in bytes.
 pub const CONTINUATION_TOKEN_BYTES_MAX: usize = 5120;
 

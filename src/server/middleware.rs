@@ -20,13 +20,11 @@ use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::reply::STORE_ID;
 use crate::model::StoreId;
+use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
 
 /// Names a request in the answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Longest request id that is taken over from a client, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Gives the request an id, counts it, and writes its line in the log.
 pub(super) async fn observe<D: Database>(
