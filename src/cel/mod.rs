@@ -176,8 +176,11 @@ fn compile(condition: &Condition) -> Result<plan::Node, Problem> {
     }
 }
 
-/// Refuses control characters in keys and texts, on all levels.
-fn check_text(context: &Context) -> Result<(), ContextError> {
+/// Whether a context, stored or given with a query, has no control characters in its keys and texts, on whatever level.
+///
+/// # Errors
+/// The first key or text that has one; lists and maps that are nested too deep.
+pub fn check_text(context: &Context) -> Result<(), ContextError> {
     let has_control = |text: &str| text.chars().any(char::is_control);
     let check_key = |key: &String| {
         if has_control(key) { Err(ContextError::ForbiddenKey { key: shorten(key) }) } else { Ok(()) }

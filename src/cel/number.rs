@@ -81,7 +81,7 @@ fn parse_exponent(text: &str) -> Option<i64> {
     Some(text.parse().unwrap_or(bound).clamp(-BOUND, BOUND))
 }
 
-/// Reads a number as Go's `strconv.ParseFloat` does, without its hexadecimal forms.
+/// Reads a number as Go's `strconv.ParseFloat` does.
 pub(super) fn parse_double(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if unsigned.eq_ignore_ascii_case("nan") {
@@ -90,16 +90,79 @@ pub(super) fn parse_double(text: &str) -> Option<f64> {
     if ["inf", "infinity"].iter().any(|name| unsigned.eq_ignore_ascii_case(name)) {
         return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY });
     }
+    let is_hexadecimal = unsigned.starts_with("0x") || unsigned.starts_with("0X");
+    let is_digit = |b: u8| if is_hexadecimal { b.is_ascii_hexdigit() } else { b.is_ascii_digit() };
     let separates_digits = |index: usize| {
-        let digit = |index: Option<usize>| {
-            index.and_then(|index| text.as_bytes().get(index)).is_some_and(u8::is_ascii_digit)
-        };
-        digit(index.checked_sub(1)) && digit(index.checked_add(1))
+        let byte = |index: Option<usize>| index.and_then(|index| text.as_bytes().get(index)).copied();
+        // One may stand behind the prefix, too.
+        byte(index.checked_sub(1)).is_some_and(|b| is_digit(b) || is_hexadecimal && matches!(b, b'x' | b'X'))
+            && byte(index.checked_add(1)).is_some_and(is_digit)
     };
     if text.match_indices('_').any(|(index, _)| !separates_digits(index)) {
         return None;
     }
-    text.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite())
+    let plain = text.replace('_', "");
+    let number = if is_hexadecimal { parse_hexadecimal(&plain) } else { plain.parse().ok() };
+    number.filter(|number: &f64| number.is_finite())
+}
+
+/// Reads a number such as `-0x1.8p3`, to the nearest double, the even one of two; infinite if it is beyond them.
+fn parse_hexadecimal(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = unsigned.get(2..)?.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
+    let digits = digits.trim_start_matches('0');
+    // More than a double can tell apart; of what follows counts only whether it is nothing.
+    const DIGITS_MAX: usize = 28;
+    let (kept, rest) = digits.split_at(digits.len().min(DIGITS_MAX));
+    let remainder = u128::from(rest.bytes().any(|b| b != b'0'));
+    let exponent = parse_exponent(exponent)? + 4 * i64::try_from(rest.len()).ok()?
+        - 4 * i64::try_from(fraction.len()).ok()?;
+    match kept {
+        "" => Some(sign * 0.0),
+        kept => {
+            let mantissa = u128::from_str_radix(kept, 16).ok()? << 1 | remainder;
+            Some(sign * nearest_double(mantissa, exponent - 1))
+        }
+    }
+}
+
+/// The double nearest to `mantissa × 2^exponent`, the even one of two; infinite if it is beyond them. The mantissa is
+/// neither zero nor longer than 120 bits.
+fn nearest_double(mantissa: u128, exponent: i64) -> f64 {
+    const LEAST_BIT: i64 = -1074;
+    const GREATEST_BIT: i64 = 1023;
+    const FRACTION_BITS: i64 = 52;
+    let first_bit = exponent + i64::from(mantissa.ilog2());
+    if first_bit > GREATEST_BIT {
+        return f64::INFINITY;
+    }
+    let last_bit = (first_bit - FRACTION_BITS).max(LEAST_BIT);
+    let rounded = match u32::try_from(last_bit - exponent) {
+        // It is shorter than a double may be.
+        Err(_) => mantissa << (exponent - last_bit),
+        // Less than half of the least double.
+        Ok(u128::BITS..) => 0,
+        Ok(0) => mantissa,
+        Ok(cut) => {
+            let (quotient, half) = (mantissa >> cut, 1 << (cut - 1));
+            let remainder = mantissa - (quotient << cut);
+            let up = remainder > half || remainder == half && quotient % 2 == 1;
+            quotient + u128::from(up)
+        }
+    };
+    // Both factors and the product are exact: 53 bits, and a power of two that may be subnormal.
+    const BIAS: i64 = 1023;
+    let power = match u64::try_from(last_bit + BIAS) {
+        Ok(biased @ 1..) => biased << FRACTION_BITS,
+        _ => 1 << (last_bit - LEAST_BIT),
+    };
+    rounded as f64 * f64::from_bits(power)
 }
 
 /// Reads a whole number as Go's `strconv.ParseInt` does.
@@ -176,12 +239,65 @@ mod tests {
         {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
-        for text in ["", "+nan", "infin", "1__0", "_1", "1_", "1e400", "0x1p3"] {
+        for text in ["", "+nan", "infin", "1__0", "_1", "1_", "1e400", "0b1", "1p4"] {
             assert_eq!(parse_double(text), None, "{text}");
         }
         assert_eq!(parse_double("1_0.5"), Some(10.5));
         assert_eq!(parse_uint("+5"), None);
         assert_eq!(parse_int("+5"), Some(5));
+    }
+
+    #[test]
+    fn hexadecimal_doubles_are_read_as_go_does() {
+        let cases = [
+            ("0x1p4", 16.0),
+            ("+0X1P+4", 16.0),
+            ("-0x1.8p-1", -0.75),
+            ("0x.8p1", 1.0),
+            ("0x1.p0", 1.0),
+            ("0x1e3p0", 483.0),
+            ("0x_1p4", 16.0),
+            ("0x1_0p1_0", 16384.0),
+            ("0x0000000000000000000000000000001p4", 16.0),
+            ("0x0.000000000000000000000000000000000000000001p200", f64::from_bits(0x41f0_0000_0000_0000)),
+            ("0x123456789abcdef0123456789p0", f64::from_bits(0x45f2_3456_789a_bcdf)),
+            // Halves go to the even one.
+            ("0x1.00000000000008p0", 1.0),
+            ("0x1.000000000000080000000000000000001p0", f64::from_bits(0x3ff0_0000_0000_0001)),
+            ("0x1.00000000000018p0", f64::from_bits(0x3ff0_0000_0000_0002)),
+            ("0x1ffffffffffffffffp0", f64::from_bits(0x4400_0000_0000_0000)),
+            // The ends of what there is.
+            ("0x1.fffffffffffff7p1023", f64::MAX),
+            ("-0x1p-1074", f64::from_bits(0x8000_0000_0000_0001)),
+            ("0x1.8p-1075", f64::from_bits(1)),
+            ("0x1p-1075", 0.0),
+            ("0x1p-99999999999", 0.0),
+            ("-0x0p99999999999", -0.0),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_double(text).map(f64::to_bits), Some(expected.to_bits()), "{text}");
+        }
+        for text in [
+            "0x1p",
+            "0x1",
+            "0x.p1",
+            "0xp1",
+            "0x1__0p0",
+            "0x1p_4",
+            "0x1_p4",
+            "0_x1p4",
+            "0xgp0",
+            "0x1p4 ",
+            "0x1.p",
+            "0x1p1024",
+            "0x1.fffffffffffff8p1023",
+            "0x1p99999999999",
+            "0x-1p4",
+            "0x1.1.1p0",
+            "0xé1p0",
+        ] {
+            assert_eq!(parse_double(text), None, "{text}");
+        }
     }
 
     #[test]

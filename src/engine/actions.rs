@@ -16,7 +16,7 @@ pub struct HeldRelations {
 
 impl<D: Database> Engine<D> {
     /// Which relations of an object a subject holds, all at one revision and one instant, with what was read together. The
-    /// error is one of the whole query: of the object, the subject or the storage.
+    /// error is one of the whole query: of the object, the subject, the context or the storage.
     pub fn relations_held(
         &self,
         store: StoreId,
@@ -47,9 +47,11 @@ impl<D: Database> Engine<D> {
             match outcome {
                 Ok(answer) if answer.allowed => value.held.push(name.into()),
                 Ok(_) => {}
-                Err(error @ (EngineError::InvalidSubject { .. } | EngineError::Store(_))) => {
-                    return Err(error);
-                }
+                Err(
+                    error @ (EngineError::InvalidSubject { .. }
+                    | EngineError::InvalidContext(_)
+                    | EngineError::Store(_)),
+                ) => return Err(error),
                 Err(error) => value.undecided.push((name.into(), error)),
             }
         }

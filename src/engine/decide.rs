@@ -49,7 +49,7 @@ impl<D: Database> Engine<D> {
         let evaluate = |kept: Option<&View<'_>>| -> Decided {
             let plan = &moment.model.plan;
             let valid = validate::query(plan, object, relation, Some(subject));
-            let contextual = match valid.and_then(|()| validate::contextual(plan, contextual_tuples)) {
+            let contextual = match valid.and_then(|()| validate::given(plan, contextual_tuples, context)) {
                 Ok(contextual) => contextual,
                 Err(error) => return (Err(error), ReadCounts::default()),
             };

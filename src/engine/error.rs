@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::cel::ContextError;
 use crate::model::{ModelId, Revision, StoreId, TupleKey};
 use crate::schema::Violation;
 use crate::store::{CommitError, StoreError};
@@ -67,6 +68,9 @@ pub enum EngineError {
         /// Whether it was given with a query.
         contextual: bool,
     },
+    /// The query's context cannot be used.
+    #[error("invalid context: {0}")]
+    InvalidContext(#[source] ContextError),
     /// A tuple that says nothing: an object's relation in itself.
     #[error("cannot write a tuple that is implicit: '{key}'")]
     ImplicitTuple {

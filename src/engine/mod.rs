@@ -325,7 +325,7 @@ impl<D: Database> Engine<D> {
         let (snapshot, model) = self.query(store, context)?;
         let CheckRequest { object, relation, subject } = &request.check;
         validate::query(&model.plan, object, relation, Some(subject))?;
-        let contextual = validate::contextual(&model.plan, &context.contextual_tuples)?;
+        let contextual = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
         let at = request.at.unwrap_or_else(|| self.now());
         let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
         let (value, counts) = eval::explain::explain(
@@ -377,7 +377,7 @@ impl<D: Database> Engine<D> {
         model: &'a CompiledModel,
         context: &'a QueryContext,
     ) -> Result<Evaluation<'a, D::Snapshot>, EngineError> {
-        let contextual = validate::contextual(&model.plan, &context.contextual_tuples)?;
+        let contextual = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
         Ok(Evaluation::new(&model.plan, snapshot, contextual, &context.context, self.now(), self.limits))
     }
 }

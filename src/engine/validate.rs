@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::error::EngineError;
 use super::request::{ContextualTuple, WriteRequest};
+use crate::cel::{self, Context};
 use crate::eval::{ContextualTuples, Plan};
 use crate::model::{Assertion, Object, Subject, SubjectRef, TupleCondition, TupleKey};
 use crate::store::Field;
@@ -91,8 +92,14 @@ pub(super) fn write(plan: &Plan, request: &WriteRequest) -> Result<(), EngineErr
     Ok(())
 }
 
-/// Every contextual tuple fits the model.
-pub(super) fn contextual(plan: &Plan, tuples: &[ContextualTuple]) -> Result<ContextualTuples, EngineError> {
+/// What a query is given to decide with can be used: the context's texts, and every contextual tuple, which fits the
+/// model.
+pub(super) fn given(
+    plan: &Plan,
+    tuples: &[ContextualTuple],
+    context: &Context,
+) -> Result<ContextualTuples, EngineError> {
+    cel::check_text(context).map_err(EngineError::InvalidContext)?;
     for given in tuples {
         invalid(tuple(plan, &given.key, given.record.condition.as_ref()), &given.key, true)?;
     }

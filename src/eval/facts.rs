@@ -273,9 +273,22 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         relation: &str,
         mut visit: impl FnMut(SubjectRef<'_>, Standing) -> bool,
     ) -> Result<bool, EvalError> {
+        self.each_entry(object, rel, relation, |subject, standing| {
+            standing == Standing::Absent || visit(subject, standing)
+        })
+    }
+
+    /// [`each_subject`](Self::each_subject), with those whose tuples do not count, too.
+    pub(super) fn each_entry(
+        &mut self,
+        object: ObjectRef<'_>,
+        rel: Rel,
+        relation: &str,
+        mut visit: impl FnMut(SubjectRef<'_>, Standing) -> bool,
+    ) -> Result<bool, EvalError> {
         while let Some((key, record)) = self.pending.pop().and_then(|index| self.contextual.0.get(index)) {
             let standing = self.judge.standing(&mut self.counts, rel, key.as_ref(), record);
-            if standing != Standing::Absent && !visit(key.subject.as_ref(), standing) {
+            if !visit(key.subject.as_ref(), standing) {
                 return Ok(false);
             }
         }
@@ -287,7 +300,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
                 continue;
             }
             let standing = self.judge.standing(&mut self.counts, rel, key, &record);
-            if standing != Standing::Absent && !visit(subject, standing) {
+            if !visit(subject, standing) {
                 return Ok(false);
             }
         }
@@ -377,8 +390,8 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         self.judge.forget_failures();
     }
 
-    /// Calls `visit` with the object of each tuple of a subject on the relation `rel` of one type that counts or whose
-    /// condition fails, until it answers `false` or none is left. `relation` is the name of `rel`.
+    /// Calls `visit` with the object of each tuple of a subject on the relation `rel` of one type, whether it counts or not,
+    /// until it answers `false` or none is left. `relation` is the name of `rel`.
     pub(super) fn objects_of(
         &mut self,
         subject: SubjectRef<'_>,
@@ -393,7 +406,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
                 continue;
             }
             let standing = self.judge.standing(&mut self.counts, rel, key, record);
-            if standing != Standing::Absent && !visit(key.object.id, standing) {
+            if !visit(key.object.id, standing) {
                 return Ok(());
             }
         }
@@ -408,7 +421,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
                 continue;
             }
             let standing = self.judge.standing(&mut self.counts, rel, key, &record);
-            if standing != Standing::Absent && !visit(id, standing) {
+            if !visit(id, standing) {
                 return Ok(());
             }
         }

@@ -27,6 +27,27 @@ pub enum ListEnd {
     Limited(LimitReached),
 }
 
+/// Has the recipient asked now and then whether to go on, while a scan goes over its entries: those that count for
+/// nothing too, since there may be any number of them.
+#[derive(Default)]
+pub(super) struct Pace {
+    entries: u32,
+}
+
+/// Entries of scans after which the recipient is asked again.
+const ENTRIES_BETWEEN: u32 = 1024;
+
+impl Pace {
+    /// Counts an entry.
+    pub(super) fn entry<T: ?Sized>(&mut self, recipient: &mut dyn Recipient<T>) -> ControlFlow<()> {
+        self.entries = self.entries.wrapping_add(1);
+        if self.entries.is_multiple_of(ENTRIES_BETWEEN) {
+            return recipient.go_on();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 /// A bound on the memory of what a list has met.
 pub(super) struct Kept {
     bytes: usize,

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 
 use super::check::Question;
 use super::facts::Facts;
-use super::list::{Kept, ListEnd, Recipient};
+use super::list::{Kept, ListEnd, Pace, Recipient};
 use super::met::{Few, ObjectId, Objects};
 use super::plan::{Plan, Rel};
 use super::reverse::{Follower, Reached, Step};
@@ -43,6 +43,7 @@ pub(super) fn list_objects<S: Snapshot>(
         standings: Few::new(),
         open: Vec::new(),
         doubtful: VecDeque::new(),
+        pace: Pace::default(),
         left_out: None,
     };
     let mut list = List { question, follower, facts, met: &mut met, recipient };
@@ -78,11 +79,31 @@ struct Met<'w> {
     /// What holds and is to be walked on from, by hops.
     open: Vec<VecDeque<(ObjectId, Rel)>>,
     doubtful: VecDeque<(ObjectId, Rel)>,
+    pace: Pace,
     /// The last limit that kept something out.
     left_out: Option<LimitReached>,
 }
 
 impl Met<'_> {
+    /// Takes in what the walk comes to after so many hops, of which a tuple takes `hop` more.
+    fn reach(
+        &mut self,
+        reached: Reached<'_>,
+        depth: u32,
+        hop: u32,
+        recipient: &mut dyn Recipient<str>,
+    ) -> ControlFlow<()> {
+        match reached {
+            Reached::Scan => recipient.go_on(),
+            Reached::Absent => self.pace.entry(recipient),
+            Reached::Named { id, step } => {
+                self.pace.entry(recipient)?;
+                self.meet(id, step, depth.saturating_add(hop), recipient)
+            }
+            Reached::Same { id, step } => self.meet(id, step, depth, recipient),
+        }
+    }
+
     /// Takes in that a step leads to an object, after so many hops.
     fn meet(
         &mut self,
@@ -159,10 +180,7 @@ struct List<'l, 'w, 'a, 's, S: Snapshot> {
 impl<S: Snapshot> List<'_, '_, '_, '_, S> {
     fn walk(&mut self) -> Result<ControlFlow<()>, EvalError> {
         let Self { follower, facts, met, recipient, .. } = self;
-        let flow = follower.first(facts, &mut |reached| match reached {
-            Reached::Scan => recipient.go_on(),
-            Reached::Named { id, step } | Reached::Same { id, step } => met.meet(id, step, 0, *recipient),
-        })?;
+        let flow = follower.first(facts, &mut |reached| met.reach(reached, 0, 0, *recipient))?;
         if flow.is_break() {
             return Ok(flow);
         }
@@ -192,11 +210,7 @@ impl<S: Snapshot> List<'_, '_, '_, '_, S> {
         let id = id.to_owned();
         let own = ObjectRef { type_name: self.question.plan.type_name(of), id: &id };
         let Self { follower, facts, met, recipient, .. } = self;
-        follower.next(facts, own, rel, &mut |reached| match reached {
-            Reached::Scan => recipient.go_on(),
-            Reached::Named { id, step } => met.meet(id, step, depth.saturating_add(1), *recipient),
-            Reached::Same { id, step } => met.meet(id, step, depth, *recipient),
-        })
+        follower.next(facts, own, rel, &mut |reached| met.reach(reached, depth, 1, *recipient))
     }
 
     /// Checks a place that is doubtful, unless it turned out to hold meanwhile.

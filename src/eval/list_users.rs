@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use super::check::{Question, targets};
 use super::conditions::Standing;
 use super::facts::Facts;
-use super::list::{Kept, ListEnd, Recipient};
+use super::list::{Kept, ListEnd, Pace, Recipient};
 use super::met::{Few, ObjectId, Objects};
 use super::outcome::Place;
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId};
@@ -48,7 +48,8 @@ pub(super) fn list_users<S: Snapshot>(
     let mut known = Known { objects: Objects::default(), kept, left_out: None, failed: None };
     let start = Place { object: known.objects.intern(plan.type_of(rel), object.id), expr: plan.root(rel) };
     let ground = Ground { plan, regions: &regions, facts };
-    let mut list = List { ground, limits, known, told: Told { once: Few::new(), recipient } };
+    let mut list =
+        List { ground, limits, known, told: Told { once: Few::new(), pace: Pace::default(), recipient } };
     let flow = list.list(start);
     let left_out = list.known.left_out;
     if let (Ok(ControlFlow::Continue(())), Some(failure)) = (&flow, list.known.failed) {
@@ -100,6 +101,7 @@ impl Known {
 /// Whom the recipient was told.
 struct Told<'l> {
     once: Few<Found, ()>,
+    pace: Pace,
     recipient: &'l mut dyn Recipient<Subject>,
 }
 
@@ -246,8 +248,9 @@ impl<S: Snapshot> List<'_, '_, S> {
             let kind = ground.regions.kind;
             flow = told.recipient.go_on();
             if flow.is_continue() {
-                flow = ground.visit(known, &mut walk, step, region, &mut |plan, known, found| {
-                    told.tell(plan, kind, known, found)
+                flow = ground.visit(known, &mut walk, step, region, &mut |plan, known, met| match met {
+                    Met::Entry => told.go_on(),
+                    Met::Subject(found) => told.tell(plan, kind, known, found),
                 })?;
             }
         }
@@ -322,8 +325,9 @@ impl<S: Snapshot> List<'_, '_, S> {
                 flow = told.recipient.go_on();
             }
             if flow.is_continue() {
-                flow = ground.visit(known, &mut walk, step, region, &mut |_, known, found| {
-                    named.add(known, found, step.side)
+                flow = ground.visit(known, &mut walk, step, region, &mut |_, known, met| match met {
+                    Met::Entry => told.go_on(),
+                    Met::Subject(found) => named.add(known, found, step.side),
                 })?;
             }
         }
@@ -361,6 +365,11 @@ impl<S: Snapshot> List<'_, '_, S> {
 }
 
 impl Told<'_> {
+    /// Asks the recipient now and then, while a scan goes over its entries.
+    fn go_on(&mut self) -> ControlFlow<()> {
+        self.pace.entry(self.recipient)
+    }
+
     /// Tells the recipient of a subject, unless that was done.
     fn tell(&mut self, plan: &Plan, kind: SubjectKind, known: &mut Known, found: Found) -> ControlFlow<()> {
         if self.once.get(&found).is_some() {
@@ -394,8 +403,16 @@ fn subject<'k>(plan: &'k Plan, kind: SubjectKind, known: &'k Known, found: Found
     }
 }
 
-/// Takes in a subject that a place names.
-type Meet<'m> = dyn FnMut(&Plan, &mut Known, Found) -> ControlFlow<()> + 'm;
+/// What a visit to a place comes to.
+enum Met {
+    /// An entry of a scan, whether its tuple counts or not.
+    Entry,
+    /// A subject of the filter, whom the place names.
+    Subject(Found),
+}
+
+/// Takes in what a visit to a place comes to.
+type Meet<'m> = dyn FnMut(&Plan, &mut Known, Met) -> ControlFlow<()> + 'm;
 
 impl<S: Snapshot> Ground<'_, '_, S> {
     /// Adds the operands of an operator to the places to look at.
@@ -444,14 +461,14 @@ impl<S: Snapshot> Ground<'_, '_, S> {
         let mut flow = ControlFlow::Continue(());
         match regions.kind {
             SubjectKind::Userset(rel) if region.named.contains(&rel) => {
-                flow = meet(plan, known, Found::Named(step.place.object));
+                flow = meet(plan, known, Met::Subject(Found::Named(step.place.object)));
             }
             SubjectKind::Object(of) => {
                 for rel in &region.wildcard {
                     let subject = SubjectRef::Wildcard(plan.type_name(of));
                     let key = TupleRef { object, relation: plan.relation_name(*rel), subject };
                     if flow.is_continue() && walk.follows(known, self.facts.tuple(*rel, key)?) {
-                        flow = meet(plan, known, Found::Everybody);
+                        flow = meet(plan, known, Met::Subject(Found::Everybody));
                     }
                 }
                 for rel in &region.exact {
@@ -490,13 +507,15 @@ impl<S: Snapshot> Ground<'_, '_, S> {
         let (type_name, relation) = (plan.type_name(of), plan.relation_name(rel));
         let mut flow = ControlFlow::Continue(());
         self.facts.scan_subjects(object, relation, SubjectClass::Object)?;
-        self.facts.each_subject(object, rel, relation, |subject, standing| {
+        self.facts.each_entry(object, rel, relation, |subject, standing| {
+            flow = meet(plan, known, Met::Entry);
             if let SubjectRef::Object(subject) = subject
+                && flow.is_continue()
                 && subject.type_name == type_name
                 && walk.follows(known, standing)
             {
                 let subject = known.objects.intern(of, subject.id);
-                flow = meet(plan, known, Found::Named(subject));
+                flow = meet(plan, known, Met::Subject(Found::Named(subject)));
             }
             flow.is_continue()
         })?;
@@ -517,15 +536,16 @@ impl<S: Snapshot> Ground<'_, '_, S> {
         let relation = plan.relation_name(hop.over);
         let mut flow = ControlFlow::Continue(());
         self.facts.scan_subjects(object, relation, class)?;
-        self.facts.each_subject(object, hop.over, relation, |subject, standing| {
+        self.facts.each_entry(object, hop.over, relation, |subject, standing| {
+            flow = meet(plan, known, Met::Entry);
             for target in targets(plan, hop, subject) {
                 let (SubjectRef::Object(next) | SubjectRef::Userset(next, _)) = subject else { continue };
-                if !walk.follows(known, standing) {
+                if flow.is_break() || !walk.follows(known, standing) {
                     continue;
                 }
                 let next = known.objects.intern(plan.type_of(target), next.id);
                 if class == SubjectClass::Userset && regions.kind == SubjectKind::Userset(target) {
-                    flow = meet(plan, known, Found::Named(next));
+                    flow = meet(plan, known, Met::Subject(Found::Named(next)));
                 }
                 if flow.is_continue() {
                     let place = Place { object: next, expr: plan.root(target) };

@@ -166,6 +166,8 @@ pub(super) struct Follower<'w> {
 pub(super) enum Reached<'a> {
     /// A scan, which begins unless it is refused.
     Scan,
+    /// An entry of a scan whose tuple does not count.
+    Absent,
     /// An object on which `step.whole` may hold, named by a tuple.
     Named { id: &'a str, step: Step },
     /// The object that the walk is at, on which `step.whole` may hold too.
@@ -242,9 +244,14 @@ impl Follower<'_> {
             if flow.is_continue() {
                 let of = plan.type_name(plan.type_of(step.over));
                 facts.objects_of(subject, of, step.over, plan.relation_name(step.over), |id, standing| {
-                    // What fails may hold: whoever wants to know asks about the object.
-                    let plain = step.plain && matches!(standing, Standing::Counts(_));
-                    flow = visit(Reached::Named { id, step: Step { plain, ..*step } });
+                    flow = match standing {
+                        Standing::Absent => visit(Reached::Absent),
+                        Standing::Counts(_) => visit(Reached::Named { id, step: *step }),
+                        // It may hold: whoever wants to know asks about the object.
+                        Standing::Failed(_) => {
+                            visit(Reached::Named { id, step: Step { plain: false, ..*step } })
+                        }
+                    };
                     flow.is_continue()
                 })?;
             }
@@ -268,6 +275,7 @@ impl Met {
     fn meet(&mut self, plan: &Plan, objects: &mut Objects, reached: &Reached<'_>) -> ControlFlow<()> {
         let (id, step) = match *reached {
             Reached::Scan => return self.spend(),
+            Reached::Absent => return ControlFlow::Continue(()),
             Reached::Named { id, step } => {
                 self.spend()?;
                 (id, step)

@@ -11,6 +11,8 @@ pub const SUBJECT_BYTES_MAX: usize = 512;
 pub const RELATION_BYTES_MAX: usize = 50;
 /// Longest name of a type, in bytes.
 pub const TYPE_BYTES_MAX: usize = 254;
+/// Shortest name of a condition on a tuple, in characters.
+pub const CONDITION_NAME_CHARACTERS_MIN: usize = 2;
 /// Longest name of a condition on a tuple, in bytes.
 pub const CONDITION_NAME_BYTES_MAX: usize = 256;
 /// Largest context stored with the condition of one tuple, in bytes of JSON.
@@ -36,6 +38,8 @@ pub const PAGE_SIZE_MAX: usize = 100;
 pub const PAGE_SIZE_DEFAULT: usize = 50;
 /// Largest page of an AuthZEN search, in entries; it is the size where a request names none, too.
 pub const SEARCH_PAGE_MAX: usize = 1000;
+/// Longest request id that is taken over from a client, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Longest continuation token, in bytes.
 pub const CONTINUATION_TOKEN_BYTES_MAX: usize = 5120;
 

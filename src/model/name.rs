@@ -2,7 +2,9 @@
 
 use thiserror::Error;
 
-use super::limits::{CONDITION_NAME_BYTES_MAX, RELATION_BYTES_MAX, TYPE_BYTES_MAX};
+use super::limits::{
+    CONDITION_NAME_BYTES_MAX, CONDITION_NAME_CHARACTERS_MIN, RELATION_BYTES_MAX, TYPE_BYTES_MAX,
+};
 
 /// Why a text cannot be a name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -10,6 +12,12 @@ pub enum NameError {
     /// Nothing was given.
     #[error("is empty")]
     Empty,
+    /// Fewer characters than allowed.
+    #[error("is too short; at least {min} characters are expected")]
+    TooShort {
+        /// The fewest allowed.
+        min: usize,
+    },
     /// More bytes than allowed.
     #[error("is {bytes} bytes long; at most {max} are allowed")]
     TooLong {
@@ -36,9 +44,14 @@ pub fn check_type(name: &str) -> Result<(), NameError> {
     check(name, TYPE_BYTES_MAX, &[':', '#', '@'])
 }
 
-/// Checks the name of a condition on a tuple: 1 to 256 bytes without white space or control characters.
+/// Checks the name of a condition on a tuple: 2 characters to 256 bytes without white space or control characters. A
+/// model may name a condition by one character; as in OpenFGA, no tuple can then have it.
 pub fn check_condition_name(name: &str) -> Result<(), NameError> {
-    check(name, CONDITION_NAME_BYTES_MAX, &[])
+    check(name, CONDITION_NAME_BYTES_MAX, &[])?;
+    match name.chars().nth(CONDITION_NAME_CHARACTERS_MIN - 1) {
+        Some(_) => Ok(()),
+        None => Err(NameError::TooShort { min: CONDITION_NAME_CHARACTERS_MIN }),
+    }
 }
 
 pub(super) fn check(text: &str, max: usize, reserved: &[char]) -> Result<(), NameError> {
@@ -68,5 +81,18 @@ mod tests {
         for bad in [':', '#', '@', ' ', '\n', '\0', '\u{7f}', '\u{85}', '\u{a0}'] {
             assert_eq!(check_relation(&format!("a{bad}b")), Err(NameError::Character { character: bad }));
         }
+    }
+
+    #[test]
+    fn conditions_of_tuples_have_names_of_two_characters_or_more() {
+        for good in ["ab", "éé", "in:office#1@home", &"c".repeat(256)] {
+            assert_eq!(check_condition_name(good), Ok(()), "{good}");
+        }
+        assert_eq!(check_condition_name(""), Err(NameError::Empty));
+        for short in ["a", "é"] {
+            assert_eq!(check_condition_name(short), Err(NameError::TooShort { min: 2 }), "{short}");
+        }
+        assert_eq!(check_condition_name(&"c".repeat(257)), Err(NameError::TooLong { bytes: 257, max: 256 }));
+        assert_eq!(check_condition_name("a b"), Err(NameError::Character { character: ' ' }));
     }
 }

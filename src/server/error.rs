@@ -275,6 +275,7 @@ impl From<EngineError> for ApiError {
             EngineError::TypeNotFound { .. }
             | EngineError::RelationNotFound { .. }
             | EngineError::InvalidSubject { .. }
+            | EngineError::InvalidContext(_)
             | EngineError::InvalidTuple { contextual: false, .. }
             | EngineError::ImplicitTuple { .. }
             | EngineError::Condition(_) => Code::ValidationError,

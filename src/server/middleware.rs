@@ -23,13 +23,11 @@ use super::extract;
 use super::origins;
 use super::reply::STORE_ID;
 use crate::model::StoreId;
+use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
 
 /// Names a request in the answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Longest request id that is taken over from a client, in bytes.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
 /// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.

@@ -9,10 +9,14 @@ use tenure::model::{Object, Subject};
 
 use crate::limits::World;
 
-fn list_objects(
-    world: &World,
-    question: &str,
-) -> Result<(Vec<String>, Option<Partial>, ReadCounts), EngineError> {
+/// What a list found, whether that is all, and what it read.
+type Outcome = Result<(Vec<String>, Option<Partial>, ReadCounts), EngineError>;
+
+fn list_objects(world: &World, question: &str) -> Outcome {
+    list_objects_while(world, question, &|| true)
+}
+
+fn list_objects_while(world: &World, question: &str, go_on: &dyn Fn() -> bool) -> Outcome {
     let [subject, relation, object_type] = question.split(' ').collect::<Vec<_>>()[..] else {
         panic!("{question}")
     };
@@ -21,7 +25,7 @@ fn list_objects(
         relation: relation.into(),
         object_type: object_type.into(),
     };
-    let asked = world.engine.list_objects(world.store, &QueryContext::default(), &request, &|| true);
+    let asked = world.engine.list_objects(world.store, &QueryContext::default(), &request, go_on);
     let (answer, counts) = asked?;
     let Listed { items, partial } = answer.value;
     let mut ids: Vec<_> = items.iter().map(|id| id.to_string()).collect();
@@ -29,10 +33,11 @@ fn list_objects(
     Ok((ids, partial, counts))
 }
 
-fn list_users(
-    world: &World,
-    question: &str,
-) -> Result<(Vec<String>, Option<Partial>, ReadCounts), EngineError> {
+fn list_users(world: &World, question: &str) -> Outcome {
+    list_users_while(world, question, &|| true)
+}
+
+fn list_users_while(world: &World, question: &str, go_on: &dyn Fn() -> bool) -> Outcome {
     let [object, relation, filter] = question.split(' ').collect::<Vec<_>>()[..] else {
         panic!("{question}")
     };
@@ -42,7 +47,7 @@ fn list_users(
         relation: relation.into(),
         filter: UserFilter { type_name: type_name.into(), relation: of.map(Into::into) },
     };
-    let asked = world.engine.list_users(world.store, &QueryContext::default(), &request, &|| true);
+    let asked = world.engine.list_users(world.store, &QueryContext::default(), &request, go_on);
     let (answer, counts) = asked?;
     let Listed { items, partial } = answer.value;
     let mut names: Vec<_> = items.iter().map(Subject::to_string).collect();
@@ -216,22 +221,91 @@ fn what_a_list_keeps_in_mind_is_bounded() {
 fn who_would_not_wait_gets_what_was_found() {
     let world = shelf(100);
     let asked = std::cell::Cell::new(0);
-    let request = ListObjectsRequest {
-        subject: Subject::parse("user:ann").unwrap(),
-        relation: "editor".into(),
-        object_type: "page".into(),
-    };
     let list = |calls: u32| {
         asked.set(0);
         let go_on = || {
             asked.set(asked.get() + 1);
             asked.get() <= calls
         };
-        world.engine.list_objects(world.store, &QueryContext::default(), &request, &go_on)
+        list_objects_while(&world, "user:ann editor page", &go_on)
     };
     assert!(matches!(list(0), Err(EngineError::Stopped)));
-    let (answer, _) = list(40).unwrap();
-    assert_eq!(answer.value.partial, Some(Partial::Stopped));
-    assert!((1..40).contains(&answer.value.items.len()), "{}", answer.value.items.len());
-    assert_eq!(list(1_000).unwrap().0.value.items.len(), 99);
+    let (pages, partial, _) = list(40).unwrap();
+    assert_eq!(partial, Some(Partial::Stopped));
+    assert!((1..40).contains(&pages.len()), "{}", pages.len());
+    assert_eq!(list(1_000).unwrap().0.len(), 99);
+}
+
+/// A list of what one live tuple leads to, among any number that have expired.
+struct LongScan {
+    list: fn(&World, &str, &dyn Fn() -> bool) -> Outcome,
+    question: &'static str,
+    live: &'static str,
+    expired: fn(usize) -> String,
+    /// How many of the questions within the scan come when something was found already.
+    found_before: usize,
+}
+
+#[test]
+fn whoever_waits_is_asked_within_a_scan_too() {
+    let user = "page:1 reader user:0\n";
+    let scans = [
+        LongScan {
+            list: list_objects_while,
+            question: "user:0 reader page",
+            live: user,
+            expired: |n| format!("page:{n} reader user:0 1"),
+            found_before: 3,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 reader user",
+            live: user,
+            expired: |n| format!("page:1 reader user:{n} 1"),
+            found_before: 3,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 reader user",
+            live: "group:a member user:0\npage:1 reader group:a#member\n",
+            expired: |n| format!("page:1 reader group:b{n}#member 1"),
+            found_before: 0,
+        },
+        LongScan {
+            list: list_users_while,
+            question: "page:1 editor user",
+            live: user,
+            expired: |n| format!("page:1 reader user:{n} 1"),
+            found_before: 0,
+        },
+    ];
+    for LongScan { list, question, live, expired, found_before } in scans {
+        let asked = |n: usize, calls: usize| {
+            let tuples: Vec<_> = (2..n + 2).map(expired).collect();
+            let world =
+                World::new(EvaluationLimits::default(), GROUPS, &format!("{live}{}", tuples.join("\n")));
+            let asked = std::cell::Cell::new(0);
+            let go_on = || {
+                asked.set(asked.get() + 1);
+                asked.get() <= calls
+            };
+            let outcome = list(&world, question, &go_on);
+            (asked.get(), outcome)
+        };
+        let few = asked(10, usize::MAX).0;
+        let (many, whole) = asked(4_010, usize::MAX);
+        let (found, partial, _) = whole.unwrap();
+        assert_eq!((many - few, partial, found.len()), (3, None, 1), "{question}");
+        let within_the_scan = (0..many).filter(|calls| match asked(4_010, *calls).1 {
+            Ok((names, partial, counts)) => {
+                assert_eq!((names, partial), (found.clone(), Some(Partial::Stopped)), "{question}");
+                counts.entries < 4_010
+            }
+            Err(error) => {
+                assert!(matches!(error, EngineError::Stopped), "{question}: {error}");
+                false
+            }
+        });
+        assert_eq!(within_the_scan.count(), found_before, "{question}");
+    }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Server, key};
+use crate::fixture::{Server, key, with};
 
 /// Every operation with a body.
 const OPERATIONS: [&str; 6] =
@@ -69,7 +69,12 @@ fn a_field_of_the_wrong_type_is_refused() {
         &format!("{at}.condition: expected an object, found the text \"c\""),
     );
     refused(
-        json!({"condition": {"name": "c", "context": []}}),
+        json!({"condition": {"name": "c"}}),
+        code,
+        &format!("{at}.condition.name: the name is too short; at least 2 characters are expected"),
+    );
+    refused(
+        json!({"condition": {"name": "cc", "context": []}}),
         code,
         &format!("{at}.condition.context: expected an object, found a list"),
     );
@@ -204,7 +209,7 @@ fn tuples_that_the_model_does_not_allow_are_refused() {
 fn a_context_that_is_too_large_is_refused() {
     let server = Server::new();
     let mut tuple = key("document:1#viewer@user:anne");
-    tuple["condition"] = json!({"name": "c", "context": {"text": "x".repeat(40_000)}});
+    tuple["condition"] = json!({"name": "cc", "context": {"text": "x".repeat(40_000)}});
     let message =
         server.post("/write", json!({"writes": {"tuple_keys": [tuple]}})).fails(400, "validation_error");
     assert_eq!(
@@ -212,6 +217,68 @@ fn a_context_that_is_too_large_is_refused() {
         "invalid writes.tuple_keys[0].condition.context: condition context size limit exceeded: 40011 bytes exceeds \
          32768 bytes"
     );
+}
+
+#[test]
+fn control_characters_in_the_context_of_a_query_are_refused() {
+    let server = Server::new();
+    let tuple = || key("document:1#viewer@user:anne");
+    let list = || json!({"type": "document", "relation": "viewer", "user": "user:anne"});
+    let users = json!({
+        "object": {"type": "document", "id": "1"}, "relation": "viewer", "user_filters": [{"type": "user"}],
+    });
+    let (subject, resource) = (json!({"type": "user", "id": "anne"}), json!({"type": "document", "id": "1"}));
+    let access = || json!({"subject": subject, "resource": resource, "action": {"name": "viewer"}});
+    let queries = [
+        ("/check", json!({"tuple_key": tuple()})),
+        ("/explain", json!({"tuple_key": tuple()})),
+        ("/list-objects", list()),
+        ("/streamed-list-objects", list()),
+        ("/list-users", users),
+        ("/access/v1/evaluation", access()),
+        ("/access/v1/search/subject", access()),
+        ("/access/v1/search/resource", access()),
+        ("/access/v1/search/action", access()),
+    ];
+    let contexts = [
+        (json!({"x": "a\u{1}"}), r#"context value "a\u{1}""#),
+        (json!({"x\n": "a"}), r#"context key "x\n""#),
+        (json!({"x": [{"y": ["a", "\u{85}"]}]}), r#"context value "\u{85}""#),
+        (json!({"x": [{"y\u{7f}": null}]}), r#"context key "y\u{7f}""#),
+    ];
+    for (context, what) in &contexts {
+        let expected = format!("invalid context: {what} contains forbidden characters");
+        for (operation, body) in &queries {
+            let answer = server.post(operation, with(body, "context", context.clone()));
+            let error = (&answer.body["code"], &answer.body["message"]);
+            assert_eq!(
+                (answer.status, error),
+                (400, (&json!("validation_error"), &json!(expected))),
+                "{operation}"
+            );
+        }
+        let item = json!({"tuple_key": tuple(), "correlation_id": "a", "context": context});
+        let error = json!({"input_error": "validation_error", "message": expected});
+        let answer = server.post("/batch-check", json!({"checks": [item]}));
+        assert_eq!(answer.body["result"]["a"]["error"], error);
+    }
+
+    let properties = json!({"x": "a\u{1}"});
+    let expected = r#"invalid context: context value "a\u{1}" contains forbidden characters"#;
+    for part in ["subject", "resource", "action"] {
+        let mut body = access();
+        body[part]["properties"] = properties.clone();
+        let message = server.post("/access/v1/evaluation", body.clone()).fails(400, "validation_error");
+        assert_eq!(message, expected, "{part}");
+        let answer = server.post("/access/v1/evaluations", json!({"evaluations": [body]}));
+        let evaluation =
+            json!({"decision": false, "context": {"error": {"status": 400, "message": expected}}});
+        assert_eq!(answer.body["evaluations"], json!([evaluation]), "{part}");
+    }
+
+    let harmless = json!({"x": ["zero width \u{200b}", {"größe": 1}]});
+    let answer = server.post("/check", json!({"tuple_key": tuple(), "context": harmless}));
+    assert_eq!(answer.body["allowed"], false);
 }
 
 #[test]

@@ -22,9 +22,12 @@ fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
         let answer = server.send("GET", "/healthz", headers, None);
         answer.header("X-Request-Id").unwrap().to_owned()
     };
-    assert_eq!(id(&[("X-Request-Id", "trace-1:a/b")]), "trace-1:a/b");
+    let longest = "x".repeat(128);
+    for sane in ["trace-1:a/b", "b3=_A.9+", &longest] {
+        assert_eq!(id(&[("X-Request-Id", sane)]), sane);
+    }
     let long = "x".repeat(129);
-    for unfit in ["", "with space", "<script>", &long] {
+    for unfit in ["", "with space", "a\tb", "<script>", "a\"b", "größe", "a;b", &long] {
         let made = id(&[("X-Request-Id", unfit)]);
         assert_eq!(made.len(), 26, "{made}");
     }

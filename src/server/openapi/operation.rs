@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::schema::{Schema, choice, integer, shape, text};
 use super::shapes;
+use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::server::error::Code;
 use crate::server::extract::STRICT;
 use crate::server::middleware::REQUEST_ID;
@@ -436,8 +437,8 @@ pub(super) fn headers() -> Value {
         ),
         (
             REQUEST_ID,
-            text(),
-            "Names the request in the server's log; the request's own, if it had a sane one.",
+            text().with("pattern", format!("^[A-Za-z0-9_.:/+=-]{{1,{REQUEST_ID_BYTES_MAX}}}$")),
+            "Names the request in the server's log: its own, if it had one of this form, or else a new one.",
         ),
         (RETRY_AFTER, integer(0), "Seconds after which to try again."),
         (CACHE_CONTROL, text(), "Whether the answer may be kept."),

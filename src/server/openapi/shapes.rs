@@ -2,9 +2,9 @@
 
 use super::schema::{Schema, Shape, anything, boolean, choice, integer, list_of, map_of, shape, text};
 use crate::model::limits::{
-    CONDITION_NAME_BYTES_MAX, CONTEXTUAL_TUPLES_MAX, CONTINUATION_TOKEN_BYTES_MAX, ENTITY_ID_BYTES_MAX,
-    OBJECT_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RELATION_BYTES_MAX, SUBJECT_BYTES_MAX,
-    TYPE_BYTES_MAX,
+    CONDITION_NAME_BYTES_MAX, CONDITION_NAME_CHARACTERS_MIN, CONTEXTUAL_TUPLES_MAX,
+    CONTINUATION_TOKEN_BYTES_MAX, ENTITY_ID_BYTES_MAX, OBJECT_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX,
+    RELATION_BYTES_MAX, SUBJECT_BYTES_MAX, TYPE_BYTES_MAX,
 };
 use crate::server::wire::CONSISTENCY;
 
@@ -81,7 +81,8 @@ pub(in crate::server) fn stable_until() -> Schema {
 
 /// Values for the parameters of conditions.
 pub(in crate::server) fn context() -> Schema {
-    map_of(anything()).says("Values for the parameters of conditions.")
+    map_of(anything())
+        .says("Values for the parameters of conditions, without control characters in texts and names.")
 }
 
 pub(super) fn page_size() -> Schema {
@@ -97,9 +98,12 @@ pub(in crate::server) fn token() -> Schema {
     text().says("The token of the next page; empty where there is none.")
 }
 
-fn condition(context: Schema) -> Shape {
-    let name = text().with("maxLength", CONDITION_NAME_BYTES_MAX).with("pattern", r"^\S+$");
-    shape().must("name", name).may("context", context)
+fn condition_name() -> Schema {
+    text().with("maxLength", CONDITION_NAME_BYTES_MAX).with("pattern", r"^\S+$")
+}
+
+fn condition(name: Schema) -> Shape {
+    shape().must("name", name).may("context", context())
 }
 
 fn expires_at() -> Schema {
@@ -124,7 +128,8 @@ pub(in crate::server) fn given_key() -> Schema {
 
 /// A tuple as a request gives it.
 pub(in crate::server) fn given_tuple() -> Schema {
-    let condition = condition(context()).open().named("RelationshipCondition");
+    let name = condition_name().with("minLength", CONDITION_NAME_CHARACTERS_MIN);
+    let condition = condition(name).open().named("RelationshipCondition");
     key()
         .may("condition", condition)
         .may("expires_at", expires_at())
@@ -135,7 +140,7 @@ pub(in crate::server) fn given_tuple() -> Schema {
 
 /// A tuple as an answer shows it.
 pub(in crate::server) fn shown_tuple() -> Schema {
-    let condition = condition(context()).closed().named("ShownCondition");
+    let condition = condition(condition_name()).closed().named("ShownCondition");
     lifetime(key().must("condition", condition.nullable())).closed().named("ShownTupleKey")
 }
 
