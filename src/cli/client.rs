@@ -19,11 +19,14 @@ use ureq::http::{Request, StatusCode, Uri};
 use crate::model::StoreId;
 
 /// Longest answer that is taken, in bytes: far more than any page or tree, far less than the memory.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+pub const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Most requests that one command has under way at once.
+pub const PARALLEL_MAX: usize = 64;
 
 /// Where the server is and how to speak with it.
 #[derive(Debug, Clone, Args)]
-pub struct ServerArgs {
+pub struct ConnectionArgs {
     /// Address of the server
     #[arg(long, env = "TENURE_SERVER", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     #[arg(value_parser = server_address, help_heading = "Server")]
@@ -35,9 +38,25 @@ pub struct ServerArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = "Server")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub timeout_s: u64,
+}
+
+/// A server, and how its answers are shown.
+#[derive(Debug, Clone, Args)]
+pub struct ServerArgs {
+    /// Where it is.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     /// Print the server's answers as they are, one JSON document a line
     #[arg(long, help_heading = "Server")]
     pub json: bool,
+}
+
+impl ConnectionArgs {
+    /// The value of the header `Authorization`, where there is a key.
+    pub fn authorization(&self) -> Option<String> {
+        let token = self.token.as_deref().filter(|token| !token.is_empty());
+        token.map(|token| format!("Bearer {token}"))
+    }
 }
 
 /// A server, and the store to work on.
@@ -126,6 +145,15 @@ impl ClientError {
         }
     }
 
+    /// Whether it may go better later, with nothing changed.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Slow { .. } => true,
+            Self::Refused { status, .. } => *status == 429 || *status >= 500,
+            Self::Foreign { .. } => false,
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<&'static str> {
         match self {
@@ -185,8 +213,13 @@ struct ErrorBody {
 }
 
 impl Client {
-    /// A client with these settings. Sends nothing yet.
+    /// A client of this server. Sends nothing yet.
     pub fn new(args: &ServerArgs) -> Self {
+        Self::connecting(&args.connection)
+    }
+
+    /// A client with these settings. Sends nothing yet.
+    pub fn connecting(args: &ConnectionArgs) -> Self {
         let mut config = Agent::config_builder();
         if is_loopback(&args.server) {
             // A proxy would look for the server on its own machine.
@@ -197,13 +230,14 @@ impl Client {
             .http_status_as_error(false)
             // A key must not follow a redirect to another host.
             .max_redirects(0)
+            // As many threads may write at once.
+            .max_idle_connections_per_host(PARALLEL_MAX)
             .user_agent(concat!("tenure-cli/", env!("CARGO_PKG_VERSION")))
             .build();
-        let token = args.token.as_deref().filter(|token| !token.is_empty());
         Self {
             agent: config.new_agent(),
             server: args.server.clone(),
-            authorization: token.map(|token| format!("Bearer {token}")),
+            authorization: args.authorization(),
             timeout_s: args.timeout_s,
         }
     }
@@ -414,8 +448,8 @@ mod tests {
 
     #[test]
     fn an_error_of_the_server_keeps_its_code_and_message() {
-        let args = ServerArgs { server: "http://x".to_owned(), token: None, timeout_s: 1, json: false };
-        let client = Client::new(&args);
+        let args = ConnectionArgs { server: "http://x".to_owned(), token: None, timeout_s: 1 };
+        let client = Client::connecting(&args);
         let body = r#"{"code":"validation_error","message":"no such relation"}"#;
         let refused = client.refusal(StatusCode::BAD_REQUEST, body);
         assert_eq!(refused.to_string(), "validation_error: no such relation (HTTP 400)");

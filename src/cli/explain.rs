@@ -150,7 +150,7 @@ impl ExplainArgs {
         if env::var("TENURE_STORE").ok().as_deref() != Some(&store) {
             options.push_str(&format!(" --store {store}"));
         }
-        let server = &self.store.server.server;
+        let server = &self.store.server.connection.server;
         let known = env::var("TENURE_SERVER").unwrap_or_else(|_| "http://127.0.0.1:8080".to_owned());
         if known.trim_end_matches('/') != server {
             options.push_str(&format!(" --server {}", quoted(server)));

@@ -12,9 +12,12 @@ mod explain_tree;
 mod failure;
 mod list;
 mod listen_address;
+mod load;
 mod model;
 mod model_file;
 mod output;
+mod parallel;
+mod progress;
 mod query;
 mod read;
 mod serve;
@@ -70,6 +73,7 @@ enum Command {
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
+    Load(Box<load::LoadArgs>),
 }
 
 /// Check, convert and test models in files; write, list and show those of a store
@@ -122,6 +126,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
+        Command::Load(args) => return Ok(answer(args.run(out)?)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -78,7 +78,7 @@ impl WatchArgs {
                         Ended::Broken { reason } => reason,
                     }
                 }
-                Err(error) if first || !is_passing(&error) => return Err(error.into()),
+                Err(error) if first || !error.is_passing() => return Err(error.into()),
                 Err(error) => error.to_string(),
             };
             first = false;
@@ -100,15 +100,6 @@ impl WatchArgs {
     }
 }
 
-/// Whether it may go better later, with nothing changed.
-fn is_passing(error: &ClientError) -> bool {
-    match error {
-        ClientError::Unreachable { .. } | ClientError::Slow { .. } => true,
-        ClientError::Refused { status, .. } => *status == 429 || *status >= 500,
-        ClientError::Foreign { .. } => false,
-    }
-}
-
 /// What is shown, over all connections.
 struct View<'a> {
     args: &'a WatchArgs,
@@ -127,7 +118,7 @@ impl View<'_> {
         out: &mut impl Write,
     ) -> Result<Ended, Failure> {
         loop {
-            let server = &self.args.store.server.server;
+            let server = &self.args.store.server.connection.server;
             let event = match events.next() {
                 Ok(Some(event)) => event,
                 Ok(None) => return Ok(Ended::Broken { reason: format!("{server} ended the stream") }),
@@ -175,7 +166,7 @@ impl View<'_> {
 
     fn read<T: serde::de::DeserializeOwned>(&self, event: &Event) -> Result<T, ClientError> {
         serde_json::from_str(&event.data).map_err(|error| ClientError::Foreign {
-            server: self.args.store.server.server.clone(),
+            server: self.args.store.server.connection.server.clone(),
             reason: error.to_string(),
         })
     }

@@ -5,15 +5,22 @@
 //! made.
 
 mod cooperation;
+mod data_set;
+mod github;
+mod groups;
+mod hierarchy;
 mod lists;
 mod random;
 
-pub use cooperation::{Cooperation, Kind, MODEL as COOPERATION_MODEL, Skew};
+pub use cooperation::{Cooperation, Kind, MODEL as COOPERATION_MODEL};
+pub use data_set::{DataSet, Shape};
+pub use groups::groups;
+pub use hierarchy::hierarchy;
 pub use lists::{LISTED, Listing, MODEL as LISTS_MODEL, listings, tuples as list_tuples};
+pub use random::{Draw, Skew};
 
 use crate::engine::CheckRequest;
 use crate::model::{Lifetime, Object, Subject, TupleKey};
-use random::Random;
 
 /// A tuple of a workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,81 +49,6 @@ pub struct Workload {
     pub tuples: Vec<Tuple>,
     /// The questions, each with its name.
     pub questions: Vec<(&'static str, Question)>,
-}
-
-const GROUPS_MODEL: &str = "model
-  schema 1.1
-
-type user
-
-type group
-  relations
-    define member: [user, group#member]
-
-type document
-  relations
-    define viewer: [user, group#member]
-";
-
-const HIERARCHY_MODEL: &str = "model
-  schema 1.1
-
-type user
-
-type folder
-  relations
-    define parent: [folder]
-    define viewer: [user] or viewer from parent
-
-type document
-  relations
-    define parent: [folder]
-    define viewer: [user] or viewer from parent
-";
-
-/// Groups within groups, in hops from the document to the user's own group.
-const GROUPS_DEPTH: u32 = 10;
-const WIDE_GROUP_MEMBERS: u32 = 10_000;
-const GROUPS_SHARED_WITH: u32 = 1_000;
-
-const FOLDERS_DEPTH: u32 = 20;
-/// Rows of folders, each within the one before it.
-const FOLDER_ROWS: u32 = 500;
-const DOCUMENTS: u32 = 100_000;
-
-/// A document that a user sees directly, one shared with ten groups within each other, one with a group of 10,000
-/// members, and one with 1,000 groups of three members.
-pub fn groups() -> Workload {
-    let document = |id: &str| object("document", id.to_owned());
-    let group = |id: &str, number: u32| object("group", format!("{id}-{number}"));
-    let member = |of: Object| Subject::Userset(of, "member".into());
-    let mut tuples = vec![tuple(document("direct"), "viewer", user("direct"))];
-    tuples.push(tuple(document("nested"), "viewer", member(group("nested", 1))));
-    for depth in 1..GROUPS_DEPTH {
-        tuples.push(tuple(group("nested", depth), "member", member(group("nested", depth + 1))));
-    }
-    tuples.push(tuple(group("nested", GROUPS_DEPTH), "member", user("nested")));
-    tuples.push(tuple(document("wide"), "viewer", member(group("wide", 0))));
-    for number in 0..WIDE_GROUP_MEMBERS {
-        tuples.push(tuple(group("wide", 0), "member", user(&format!("wide-{number}"))));
-    }
-    for number in 0..GROUPS_SHARED_WITH {
-        tuples.push(tuple(document("shared"), "viewer", member(group("shared", number))));
-        for own in 0..3 {
-            tuples.push(tuple(group("shared", number), "member", user(&format!("shared-{number}-{own}"))));
-        }
-    }
-    let ask = |id: &str, who: &str, allowed| question(document(id), "viewer", user(who), allowed);
-    let questions = vec![
-        ("direct tuple", ask("direct", "direct", true)),
-        ("nested groups, depth 10", ask("nested", "nested", true)),
-        ("nested groups, depth 10, denied", ask("nested", "direct", false)),
-        ("group of 10,000", ask("wide", "wide-7777", true)),
-        ("group of 10,000, denied", ask("wide", "nested", false)),
-        ("1,000 groups", ask("shared", "shared-777-1", true)),
-        ("1,000 groups, denied", ask("shared", "nested", false)),
-    ];
-    Workload { model: GROUPS_MODEL, tuples, questions }
 }
 
 /// One park shared with `count` partners at mixed roles; asked by the admin of one of them, and by the admin of an
@@ -154,35 +86,6 @@ pub fn partners(count: u32) -> Workload {
         ("denied", question(park(), "viewer", user("stranger-admin"), false)),
     ];
     Workload { model: COOPERATION_MODEL, tuples, questions }
-}
-
-/// 500 rows of 20 folders within each other and 100,000 documents in the innermost ones; each row is seen by one user
-/// through its outermost folder.
-pub fn hierarchy(seed: u64) -> Workload {
-    let mut random = Random::new(seed);
-    let folder = |row: u32, depth: u32| object("folder", format!("{row}-{depth}"));
-    let document = |number: u32| object("document", number.to_string());
-    let viewer = |row: u32| user(&format!("row-{row}"));
-    let mut tuples = Vec::new();
-    for row in 0..FOLDER_ROWS {
-        tuples.push(tuple(folder(row, 0), "viewer", viewer(row)));
-        for depth in 1..FOLDERS_DEPTH {
-            tuples.push(tuple(folder(row, depth), "parent", Subject::Object(folder(row, depth - 1))));
-        }
-    }
-    let mut questions = Vec::new();
-    for number in 0..DOCUMENTS {
-        let row = random.below(FOLDER_ROWS);
-        let within = Subject::Object(folder(row, FOLDERS_DEPTH - 1));
-        tuples.push(tuple(document(number), "parent", within));
-        if number == DOCUMENTS / 2 {
-            let other = (row + 1) % FOLDER_ROWS;
-            questions.push(("folders, depth 20", question(document(number), "viewer", viewer(row), true)));
-            let denied = question(document(number), "viewer", viewer(other), false);
-            questions.push(("folders, depth 20, denied", denied));
-        }
-    }
-    Workload { model: HIERARCHY_MODEL, tuples, questions }
 }
 
 fn object(type_name: &str, id: String) -> Object {

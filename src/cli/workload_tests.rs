@@ -84,6 +84,30 @@ fn groups_partners_and_folders_answer_as_they_say() {
 }
 
 #[test]
+fn data_sets_have_about_the_size_and_answer_as_they_say() {
+    for shape in [Shape::Cooperation, Shape::Groups, Shape::Hierarchy, Shape::Github] {
+        for size in [1, 12_000] {
+            let set = DataSet::about(shape, size, 7);
+            let mut tuples: Vec<Tuple> = set.tuples().collect();
+            let count = tuples.len() as u64;
+            assert!(
+                size == 1 || (size * 9 / 10..=size * 11 / 10).contains(&count),
+                "{shape:?}: {count} of {size}"
+            );
+            let keys: HashSet<&TupleKey> = tuples.iter().map(|tuple| &tuple.key).collect();
+            assert_eq!(keys.len(), tuples.len(), "{shape:?}: a key stands twice");
+            assert!(!keys.contains(&set.unrelated("w-1").key), "{shape:?}");
+            tuples.push(set.unrelated("w-1"));
+            let questions =
+                [true, false].into_iter().flat_map(|allowed| set.questions(allowed, 11).take(300));
+            let questions: Vec<_> = questions.map(|question| ("data set", question)).collect();
+            assert_eq!(questions.iter().filter(|(_, question)| question.allowed).count(), 300);
+            ask(set.model(), tuples.into_iter(), questions.into_iter());
+        }
+    }
+}
+
+#[test]
 fn the_lists_have_as_many_entries_as_they_say() {
     // Behind these tuples stand only those of no list.
     let (engine, store) = stored(LISTS_MODEL, list_tuples().take(80_000));

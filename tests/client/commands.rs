@@ -94,7 +94,7 @@ impl Fixture {
     }
 }
 
-fn run_against(address: &str, arguments: &[&str]) -> Ended {
+pub fn run_against(address: &str, arguments: &[&str]) -> Ended {
     let store = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     let mut command = clean(BINARY);
     command.args(arguments).env("TENURE_SERVER", format!("http://{address}")).env("TENURE_STORE", store);

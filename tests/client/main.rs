@@ -10,6 +10,7 @@
 
 mod commands;
 mod explain;
+mod load;
 // The one way to start the program; not all of it is needed here.
 #[allow(dead_code)]
 #[path = "../http/program.rs"]

@@ -15,7 +15,7 @@
 //! The model has no object for a share, so that these are fewer than the 49,600 of a model that has one. No park is
 //! shared in one cooperation both by itself and in a portfolio, so that a partner comes to a park on one path.
 
-use super::random::Random;
+use super::random::{Draw, Random, Skew};
 use super::{Question, Tuple, object, tuple};
 use crate::engine::CheckRequest;
 use crate::model::{Instant, Lifetime, Subject};
@@ -25,6 +25,11 @@ pub const MODEL: &str = include_str!("../../../schema/cooperation.fga");
 
 /// Organizations at scale 1.
 const ORGANIZATIONS: u32 = 100;
+/// Fewer, and an organization might have no stranger to ask.
+const ORGANIZATIONS_MIN: u32 = 20;
+/// More, and delegations could not be numbered any more.
+const ORGANIZATIONS_MAX: u32 = 1_000_000;
+const TUPLES_PER_ORGANIZATION: u64 = 400;
 const MEMBERS: u32 = 20;
 /// The members with the role `member`.
 const PLAIN_MEMBERS: std::ops::Range<u32> = 7..19;
@@ -45,9 +50,6 @@ const FAR_MICROS: i64 = 4_102_444_800_000_000;
 /// 2020-01-01, in microseconds since the epoch.
 const PAST_MICROS: i64 = 1_577_836_800_000_000;
 
-/// Exponent of the Zipf distribution.
-const ZIPF_EXPONENT: f64 = 1.1;
-
 /// What a question is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -63,15 +65,6 @@ pub enum Kind {
     NearDenial,
     /// The five above in turn, half of them allowed.
     Mix,
-}
-
-/// How often the same is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Skew {
-    /// All as often.
-    Uniform,
-    /// Few very often: Zipf with the exponent 1.1.
-    Zipf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +106,16 @@ pub struct Cooperation {
 impl Cooperation {
     /// `scale` times 100 organizations; the same `seed` gives the same ones.
     pub fn new(scale: u32, seed: u64) -> Self {
-        let organizations = ORGANIZATIONS.saturating_mul(scale.max(1));
+        Self::of(ORGANIZATIONS.saturating_mul(scale.max(1)), seed)
+    }
+
+    /// As many organizations as come to about so many tuples.
+    pub fn about(tuples: u64, seed: u64) -> Self {
+        let organizations = u32::try_from(tuples / TUPLES_PER_ORGANIZATION).unwrap_or(u32::MAX);
+        Self::of(organizations.clamp(ORGANIZATIONS_MIN, ORGANIZATIONS_MAX), seed)
+    }
+
+    fn of(organizations: u32, seed: u64) -> Self {
         let mut drawn = Self { organizations, grants: Vec::new(), partners: Vec::new(), shares: Vec::new() };
         let mut random = Random::new(seed);
         for organization in 0..organizations {
@@ -194,7 +196,7 @@ impl Cooperation {
 
     /// Questions of a kind without end, with the answers that follow from how the tuples were drawn.
     pub fn questions(&self, kind: Kind, skew: Skew, seed: u64) -> impl Iterator<Item = Question> {
-        let mut draw = Draw { random: Random::new(seed), skew };
+        let mut draw = Draw::new(skew, seed);
         (0..).map(move |index| {
             let drawn = drawing(kind, index);
             loop {
@@ -284,35 +286,6 @@ fn drawing(kind: Kind, index: u64) -> fn(&Cooperation, &mut Draw) -> Option<Ques
     }
 }
 
-/// Draws what questions are about.
-struct Draw {
-    random: Random,
-    skew: Skew,
-}
-
-impl Draw {
-    fn below(&mut self, bound: u32) -> u32 {
-        match self.skew {
-            Skew::Uniform => self.random.below(bound),
-            Skew::Zipf => {
-                // The inverse of the continuous distribution with this exponent on 1 to `bound` + 1, cut to whole ranks.
-                let power = 1.0 - ZIPF_EXPONENT;
-                let end = (f64::from(bound) + 1.0).powf(power);
-                let rank = (1.0 + self.random.unit() * (end - 1.0)).powf(1.0 / power) as u32;
-                let rank = rank.clamp(1, bound.max(1)) - 1;
-                // What is asked often lies scattered: a prime that divides no bound here moves the ranks about.
-                let place = u64::from(rank) * 2_654_435_761 % u64::from(bound.max(1));
-                place as u32
-            }
-        }
-    }
-
-    fn from<'a, T>(&mut self, items: &'a [T]) -> Option<(u32, &'a T)> {
-        let index = self.below(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        Some((index, items.get(index as usize)?))
-    }
-}
-
 impl Resource {
     fn object(self) -> crate::model::Object {
         match self {
@@ -341,6 +314,12 @@ fn shared_role(number: u32) -> &'static str {
 fn question(user: User, relation: &str, of: Resource, allowed: bool) -> Question {
     let check = CheckRequest { object: of.object(), relation: relation.into(), subject: user.subject() };
     Question { check, allowed }
+}
+
+/// A tuple of no question.
+pub(super) fn unrelated(id: &str) -> Tuple {
+    let admin = User { organization: 0, member: 0 };
+    tuple(object("park", id.to_owned()), "viewer_grant", admin.subject())
 }
 
 fn organization(number: u32) -> crate::model::Object {
