@@ -2,6 +2,7 @@
 //!
 //! No label may take a value that a client chooses freely: routes are those of the router, never paths.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::cache_metrics::CacheMetrics;
 use super::error::ApiError;
 use super::openapi::{Operation, Tag, Verb};
-use crate::engine::CheckAnswer;
+use crate::engine::{CheckAnswer, Engine};
 use crate::store::Database;
 
 /// The metrics of one server.
@@ -53,9 +55,10 @@ struct OutcomeLabels {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
-    pub(super) fn new() -> Self {
+    /// Nothing counted yet but what the engine does.
+    pub(super) fn new<D: Database>(engine: &Arc<Engine<D>>) -> Self {
         let mut registry = Registry::with_prefix("tenure");
+        registry.register_collector(Box::new(CacheMetrics(Arc::clone(engine))));
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         // From 50 µs to 3.3 s, in powers of two.
@@ -79,7 +82,7 @@ impl Metrics {
         let reads = Counter::default();
         registry.register(
             "evaluation_reads",
-            "Point reads and scanned entries of evaluations",
+            "Point reads and scanned entries of evaluations; what is kept is not read again",
             reads.clone(),
         );
         Self { registry, requests, durations, in_flight, watches, checks, lists, reads }

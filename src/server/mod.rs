@@ -6,12 +6,13 @@
 //!
 //! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
-//! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
 mod app;
 mod base_url;
+mod cache_metrics;
 mod config;
 mod error;
 mod extract;
@@ -56,7 +57,8 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
-    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
+    let metrics = Arc::new(metrics::Metrics::new(&engine));
+    let app = App { engine, config, metrics, streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
