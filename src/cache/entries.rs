@@ -87,6 +87,12 @@ impl Entries {
         u64::try_from(self.map.len()).unwrap_or(u64::MAX)
     }
 
+    /// What the entries take now, one by one.
+    #[cfg(test)]
+    pub(super) fn bytes_counted_anew(&self) -> u64 {
+        self.map.iter().map(|entry| u64::try_from(entry.bytes(entry.key())).unwrap_or(u64::MAX)).sum()
+    }
+
     /// What `look` makes of the entry of a key, if there is one; where that is something, the entry was of use.
     pub(super) fn look<T>(&self, key: &[u8], look: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
         let entry = self.map.get(key)?;

@@ -92,7 +92,9 @@ fn serve(settings: &Settings) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
     let database = RocksDatabase::open(&settings.data, Arc::new(SystemClock), &RocksOptions::default())
         .map_err(|error| error.to_string())?;
-    let engine = Engine::new(database, settings.evaluation).with_list_limits(settings.lists);
+    let engine = Engine::new(database, settings.evaluation)
+        .with_list_limits(settings.lists)
+        .with_decision_cache(settings.decision_cache_bytes);
     let engine = Arc::new(engine);
     let outcome = runtime.block_on(until_stopped(listener, address, &engine, settings));
     // Ends what still runs: an evaluation whose client is gone.
@@ -178,6 +180,7 @@ fn tell(address: SocketAddr, settings: &Settings) {
         concurrent_requests_max = server.concurrent_requests_max,
         evaluation_depth_max = evaluation.depth_max,
         evaluation_reads_max = evaluation.reads_max,
+        decision_cache_bytes = settings.decision_cache_bytes,
         "started; no request is authenticated"
     );
     if let Err(error) = print(&format!("listening on http://{address}\n")) {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::listen_address;
 use crate::model::StoreId;
-use crate::model::limits::{EvaluationLimits, ListLimits};
+use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
 use crate::server::{BaseUrl, CorsOrigins, ServerConfig};
 
 /// Where the server listens, if nothing says otherwise.
@@ -119,6 +119,10 @@ pub struct Overrides {
     /// Most results of a list that is not streamed [default: 10000]
     #[arg(long, value_name = "COUNT", env = "TENURE_LIST_RESULTS_MAX")]
     list_results_max: Option<usize>,
+
+    /// Memory for decisions that are kept, in bytes; 0 keeps none [default: 268435456]
+    #[arg(long, value_name = "BYTES", env = "TENURE_DECISION_CACHE_BYTES")]
+    decision_cache_bytes: Option<usize>,
 }
 
 /// How log lines are written.
@@ -149,6 +153,8 @@ pub struct Settings {
     pub evaluation: EvaluationLimits,
     /// What one list may cost.
     pub lists: ListLimits,
+    /// Memory for decisions that are kept, in bytes; 0: none are.
+    pub decision_cache_bytes: usize,
 }
 
 impl Settings {
@@ -219,6 +225,7 @@ impl Settings {
                 results_max: count("list_results_max", list_results)?,
                 ..lists
             },
+            decision_cache_bytes: set.decision_cache_bytes.unwrap_or(DECISION_CACHE_BYTES_DEFAULT),
         })
     }
 }
@@ -292,6 +299,7 @@ impl Overrides {
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),
             list_results_max: self.list_results_max.or(other.list_results_max),
+            decision_cache_bytes: self.decision_cache_bytes.or(other.decision_cache_bytes),
         }
     }
 }

@@ -3,8 +3,8 @@
 //! No label may take a value that a client chooses freely: routes are those of the router, never paths.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -18,10 +18,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::cache_metrics::CacheMetrics;
 use super::durations::Durations;
 use super::error::ApiError;
 use super::openapi::{Operation, Tag, Verb};
-use crate::engine::CheckAnswer;
+use crate::engine::{CheckAnswer, Engine};
 use crate::store::Database;
 
 /// The metrics of one server.
@@ -68,9 +69,10 @@ struct OutcomeLabels {
 }
 
 impl Metrics {
-    /// Nothing counted yet.
-    pub(super) fn new() -> Self {
+    /// Nothing counted yet but what the engine does.
+    pub(super) fn new<D: Database>(engine: &Arc<Engine<D>>) -> Self {
         let mut registry = Registry::with_prefix("tenure");
+        registry.register_collector(Box::new(CacheMetrics(Arc::clone(engine))));
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         let durations = Family::default();
@@ -93,7 +95,7 @@ impl Metrics {
         let reads = Counter::default();
         registry.register(
             "evaluation_reads",
-            "Point reads and scanned entries of evaluations",
+            "Point reads and scanned entries of evaluations; what is kept is not read again",
             reads.clone(),
         );
         let of_routes = OnceLock::new();

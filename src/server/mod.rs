@@ -6,12 +6,13 @@
 //!
 //! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
-//! - `middleware`, `metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
 mod app;
 mod base_url;
+mod cache_metrics;
 mod config;
 mod durations;
 mod error;
@@ -57,8 +58,8 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
-    let app =
-        App { engine, cooperations, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
+    let metrics = Arc::new(metrics::Metrics::new(&engine));
+    let app = App { engine, cooperations, config, metrics, streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);

@@ -42,7 +42,8 @@ fn parse(line: &str) -> (TupleKey, Option<Instant>) {
 
 impl World {
     pub fn new(limits: EvaluationLimits, model: &str, tuples: &str) -> Self {
-        let engine = Engine::new(MemoryDatabase::new(Arc::new(Noon)), limits);
+        // What is limited is evaluations.
+        let engine = Engine::new(MemoryDatabase::new(Arc::new(Noon)), limits).with_decision_cache(0);
         let store = engine.create_store("limits").unwrap().id;
         engine
             .write_model(store, schema::parse(model).unwrap_or_else(|e| panic!("{}", e.render("", false))))

@@ -18,6 +18,7 @@ mod oracle;
 
 mod clock;
 mod enemy;
+mod given;
 mod hesitant;
 mod race;
 mod reads;

@@ -1,7 +1,9 @@
 //! What decisions are judged by: the log, replayed revision by revision, and the naive evaluator on each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZero;
 use std::ops::ControlFlow;
+use std::thread;
 
 use tenure::engine::CheckRequest;
 use tenure::model::{AuthorizationModel, Instant, Object, Revision, Subject, TupleKey, TupleRecord};
@@ -70,6 +72,7 @@ impl Judge {
         });
         collected.unwrap();
         let mut changes = changes.into_iter().peekable();
+        let mut states: Vec<(Vec<_>, Vec<Made>)> = Vec::new();
         for (revision, made) in by_revision {
             while let Some(change) = changes.next_if(|change| change.position.revision <= revision) {
                 match change.after {
@@ -79,24 +82,49 @@ impl Judge {
             }
             assert!(revision >= self.replayed, "a decision of a revision before the last round");
             self.replayed = revision;
-            self.judge_revision(&made);
+            let tuples = self.tuples.iter().map(|(key, record)| (key.clone(), record.clone()));
+            states.push((tuples.collect(), made));
+        }
+        let judged: &Self = self;
+        let share = states.len().div_ceil(thread::available_parallelism().map_or(1, NonZero::get)).max(1);
+        let sums: Vec<[u64; 4]> = thread::scope(|scope| {
+            let judges: Vec<_> = states
+                .chunks(share)
+                .map(|states| {
+                    scope.spawn(move || -> Vec<_> {
+                        states.iter().map(|(tuples, made)| judged.sum(tuples, made)).collect()
+                    })
+                })
+                .collect();
+            judges.into_iter().flat_map(|judge| judge.join().unwrap()).collect()
+        });
+        for [judged, allowed, on_boundaries, revisions] in sums {
+            self.judged += judged;
+            self.allowed += allowed;
+            self.on_boundaries += on_boundaries;
+            self.revisions += revisions;
         }
     }
 
-    fn judge_revision(&mut self, made: &[Made]) {
-        let tuples: Vec<_> = self.tuples.iter().map(|(key, record)| (key.clone(), record.clone())).collect();
+    /// Judges the decisions of one revision. Answers how many they are, how many of them allow, how many are of an instant
+    /// of an expiration, and one.
+    fn sum(&self, tuples: &[(TupleKey, TupleRecord)], made: &[Made]) -> [u64; 4] {
         // Between two of them time changes nothing.
         let ends: BTreeSet<Instant> =
             tuples.iter().filter_map(|(_, record)| record.lifetime.expires_at).collect();
         let ended = |at: Instant| ends.range(..=at).count();
-        let mut held: HashMap<(usize, usize), Vec<bool>> = HashMap::new();
-        for decision in made {
+        let number = |decision: &Made| {
             let subject = &self.questions[decision.question].subject;
-            let number = self.subjects.iter().position(|own| own == subject).unwrap();
-            let answers = held.entry((ended(decision.at), number)).or_insert_with(|| {
+            self.subjects.iter().position(|own| own == subject).unwrap()
+        };
+        let mut held: HashMap<(usize, usize), Vec<bool>> = HashMap::new();
+        let [mut allowed, mut on_boundaries] = [0; 2];
+        for decision in made {
+            let subject = number(decision);
+            let answers = held.entry((ended(decision.at), subject)).or_insert_with(|| {
                 let objects = self.objects.iter().cloned();
-                let oracle = Oracle::new(&self.model, &tuples, objects, decision.at);
-                let held = oracle.held(subject);
+                let held =
+                    Oracle::new(&self.model, tuples, objects, decision.at).held(&self.subjects[subject]);
                 let holds = |question: &CheckRequest| {
                     held.contains(&(question.object.clone(), question.relation.clone()))
                 };
@@ -105,25 +133,19 @@ impl Judge {
             let asked = || format!("{:?}: {decision:?}\n{tuples:#?}", self.questions[decision.question]);
             assert_eq!(decision.allowed, answers[decision.question], "{}", asked());
             assert!(decision.stable_until.is_none_or(|end| decision.at < end), "{}", asked());
-            self.judged += 1;
-            self.allowed += u64::from(decision.allowed);
-            self.on_boundaries += u64::from(ends.contains(&decision.at));
+            allowed += u64::from(decision.allowed);
+            on_boundaries += u64::from(ends.contains(&decision.at));
         }
         // What was promised to stay so, as far as somebody asked about later.
         for decision in made {
-            let subject = &self.questions[decision.question].subject;
-            let number = self.subjects.iter().position(|own| own == subject).unwrap();
             let last = decision.stable_until.map_or(ends.len(), |end| ends.range(..end).count());
             for stretch in ended(decision.at)..=last {
-                if let Some(answers) = held.get(&(stretch, number)) {
-                    let said = &self.questions[decision.question];
-                    assert_eq!(
-                        decision.allowed, answers[decision.question],
-                        "{said:?}: {decision:?}, {stretch}"
-                    );
+                if let Some(answers) = held.get(&(stretch, number(decision))) {
+                    let asked = &self.questions[decision.question];
+                    assert_eq!(decision.allowed, answers[decision.question], "{asked:?}: {decision:?}");
                 }
             }
         }
-        self.revisions += 1;
+        [u64::try_from(made.len()).unwrap(), allowed, on_boundaries, 1]
     }
 }

@@ -182,6 +182,31 @@ fn metrics_have_requests_durations_checks_and_reads() {
     assert!(!text.contains("made/up"), "no label takes a client's value");
 }
 
+#[test]
+fn metrics_have_what_the_cache_of_decisions_did() {
+    let server = Server::new();
+    server.write(&["document:1#viewer@user:anne"]);
+    for _ in 0..3 {
+        assert!(server.allows("document:1#viewer@user:anne"));
+    }
+    server.write(&["document:1#viewer@user:eve"]);
+    assert!(server.allows("document:1#viewer@user:anne"));
+    let metrics = server.send("GET", "/metrics", &[], None);
+    let text = metrics.body.as_str().unwrap();
+    for line in [
+        r#"tenure_decision_cache_hits_total{decision="whole"} 3"#,
+        r#"tenure_decision_cache_misses_total{decision="whole"} 1"#,
+        r#"tenure_decision_cache_hits_total{decision="inner"} 0"#,
+        r#"tenure_decision_cache_stripe_conflicts_total 0"#,
+        r#"tenure_decision_cache_evictions_total 0"#,
+        r#"tenure_decision_cache_entries 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    let bytes = text.lines().find_map(|line| line.strip_prefix("tenure_decision_cache_bytes ")).unwrap();
+    assert!((1..1000).contains(&bytes.parse::<u64>().unwrap()), "{bytes}");
+}
+
 mod panics {
     //! A database that panics when a store of a certain name is to be made, and takes its time over another.
 

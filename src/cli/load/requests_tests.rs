@@ -5,9 +5,9 @@ use crate::cli::workload::Shape;
 
 const MODEL: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn settings(mix: &str) -> Settings {
+fn settings(parts: &str) -> Settings {
     Settings {
-        mix: mix(mix).unwrap(),
+        mix: mix(parts).unwrap(),
         deny_share: 0.25,
         distinct: 400,
         skew: Skew::Uniform,
