@@ -39,19 +39,31 @@ pub(super) struct Lead<'f> {
 impl Flights {
     /// Leads, or waits for whoever does.
     pub(super) fn join(&self, key: &[u8]) -> Turn<'_> {
-        let key: Arc<[u8]> = key.into();
-        let flight = match self.under_way.entry(Arc::clone(&key)) {
-            Entry::Occupied(flight) => Arc::clone(flight.get()),
-            Entry::Vacant(place) => {
-                let flight = Arc::clone(&*place.insert(Arc::default()));
-                return Turn::Lead(Lead { flights: self, key, flight });
-            }
+        let flight = match self.lead(key) {
+            Ok(lead) => return Turn::Lead(lead),
+            Err(flight) => flight,
         };
         let mut landed = flight.landed.lock().unwrap_or_else(PoisonError::into_inner);
         while !*landed {
             landed = flight.landing.wait(landed).unwrap_or_else(PoisonError::into_inner);
         }
         Turn::Landed
+    }
+
+    /// Leads, if nobody does.
+    pub(super) fn try_lead(&self, key: &[u8]) -> Option<Lead<'_>> {
+        self.lead(key).ok()
+    }
+
+    fn lead(&self, key: &[u8]) -> Result<Lead<'_>, Arc<Flight>> {
+        let key: Arc<[u8]> = key.into();
+        match self.under_way.entry(Arc::clone(&key)) {
+            Entry::Occupied(flight) => Err(Arc::clone(flight.get())),
+            Entry::Vacant(place) => {
+                let flight = Arc::clone(&*place.insert(Arc::default()));
+                Ok(Lead { flights: self, key, flight })
+            }
+        }
     }
 }
 

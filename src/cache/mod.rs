@@ -154,6 +154,22 @@ impl View<'_> {
         compute()
     }
 
+    /// [`decide`](Self::decide), but waits for nobody: `None` where somebody else decides it now.
+    pub fn decide_at_once<T>(
+        &self,
+        question: TupleRef<'_>,
+        room: Room,
+        kept: impl Fn(KeptDecision) -> T,
+        compute: impl FnOnce() -> T,
+    ) -> Option<T> {
+        let key = self.scope.key(question);
+        if let Some(found) = self.look(&key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ()) {
+            return Some(kept(found));
+        }
+        let _leading = self.cache.flights.try_lead(&key)?;
+        Some(compute())
+    }
+
     /// The entry of a key, if it serves; `used` is told its stripes.
     fn look(
         &self,

@@ -8,6 +8,7 @@ use super::{Engine, EngineError, validate};
 use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
 use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room};
+use crate::model::limits::EvaluationLimits;
 use crate::model::{Instant, StoreId, TupleRef};
 use crate::store::{Database, Snapshot};
 
@@ -19,8 +20,35 @@ pub(super) struct Moment<'q, S> {
     kept: Option<View<'q>>,
 }
 
+/// A check, with the tuples and the context that count for it alone.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'q> {
+    pub(super) check: &'q CheckRequest,
+    pub(super) contextual_tuples: &'q [ContextualTuple],
+    pub(super) context: &'q Context,
+}
+
+impl<'q> Asked<'q> {
+    /// Who is asked about. Whoever asks what was decided before asks what is valid.
+    fn question(self) -> TupleRef<'q> {
+        let CheckRequest { object, relation, subject } = self.check;
+        TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() }
+    }
+
+    /// The kept decisions of a moment, where they may be used.
+    fn kept<'m, S>(self, moment: &'m Moment<'_, S>) -> Option<&'m View<'m>> {
+        let plain = self.contextual_tuples.is_empty() && self.context.is_empty();
+        moment.kept.as_ref().filter(|_| plain)
+    }
+}
+
 /// What came of a check, and what was read for it in any case.
 pub(super) type Decided = (Result<CheckAnswer, EngineError>, ReadCounts);
+
+/// What a kept decision is to who asks.
+fn found(KeptDecision { decision, reads, .. }: KeptDecision) -> Decided {
+    (Ok(decision.into()), ReadCounts { kept: reads, ..ReadCounts::default() })
+}
 
 impl<D: Database> Engine<D> {
     /// Now, on a snapshot. The instant is taken after the snapshot, so that a decision is never made for an instant before
@@ -37,48 +65,69 @@ impl<D: Database> Engine<D> {
         Moment { snapshot, model, at, kept }
     }
 
-    /// Decides a check for which these tuples and this context count too.
-    pub(super) fn decide(
+    /// Decides a check.
+    pub(super) fn decide(&self, moment: &Moment<'_, D::Snapshot>, asked: Asked<'_>) -> Decided {
+        let Some(kept) = asked.kept(moment) else { return self.evaluate(moment, asked, None, self.limits) };
+        kept.decide(asked.question(), self.room(), found, || {
+            match self.evaluate(moment, asked, Some(kept), self.limits) {
+                // Inner decisions may have cost more than the walk that they replaced. Errors are those of the walk alone.
+                (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), mut counts) => {
+                    let (outcome, more) = self.evaluate(moment, asked, None, self.limits);
+                    counts.add(more);
+                    (outcome, counts)
+                }
+                decided => decided,
+            }
+        })
+    }
+
+    /// [`decide`](Self::decide), if that waits for nobody and takes no more than `reads_max` reads; else `None`.
+    pub(super) fn decide_at_once(
         &self,
         moment: &Moment<'_, D::Snapshot>,
-        check: &CheckRequest,
-        contextual_tuples: &[ContextualTuple],
-        context: &Context,
-    ) -> Decided {
-        let CheckRequest { object, relation, subject } = check;
-        let evaluate = |kept: Option<&View<'_>>| -> Decided {
-            let plan = &moment.model.plan;
-            let valid = validate::query(plan, object, relation, Some(subject));
-            let contextual = match valid.and_then(|()| validate::given(plan, contextual_tuples, context)) {
-                Ok(contextual) => contextual,
-                Err(error) => return (Err(error), ReadCounts::default()),
-            };
-            let evaluation =
-                Evaluation::new(plan, moment.snapshot, contextual, context, moment.at, self.limits);
-            let mut evaluation = match kept {
-                Some(kept) => evaluation.with_memo(kept),
-                None => evaluation,
-            };
-            let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
-            (decision.map(CheckAnswer::from).map_err(EngineError::from), evaluation.read_counts())
+        asked: Asked<'_>,
+        reads_max: u64,
+    ) -> Option<Decided> {
+        let limits = EvaluationLimits { reads_max: reads_max.min(self.limits.reads_max), ..self.limits };
+        let evaluate = |kept| match self.evaluate(moment, asked, kept, limits) {
+            (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), _) => None,
+            decided => Some(decided),
         };
-        let plain = contextual_tuples.is_empty() && context.is_empty();
-        let Some(kept) = moment.kept.as_ref().filter(|_| plain) else { return evaluate(None) };
-        // Whoever asks what was decided before asks what is valid.
-        let question = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
-        let room = Room { height_max: self.limits.depth_max, reads_max: self.limits.reads_max };
-        let found = |KeptDecision { decision, reads, .. }| {
-            (Ok(decision.into()), ReadCounts { kept: reads, ..ReadCounts::default() })
-        };
-        kept.decide(question, room, found, || match evaluate(Some(kept)) {
-            // Inner decisions may have cost more than the walk that they replaced. Errors are those of the walk alone.
-            (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), mut counts) => {
-                let (outcome, more) = evaluate(None);
-                counts.add(more);
-                (outcome, counts)
+        match asked.kept(moment) {
+            None => evaluate(None),
+            Some(kept) => {
+                let found = |decision| Some(found(decision));
+                kept.decide_at_once(asked.question(), self.room(), found, || evaluate(Some(kept)))?
             }
-            decided => decided,
-        })
+        }
+    }
+
+    fn evaluate(
+        &self,
+        moment: &Moment<'_, D::Snapshot>,
+        asked: Asked<'_>,
+        kept: Option<&View<'_>>,
+        limits: EvaluationLimits,
+    ) -> Decided {
+        let Asked { check: CheckRequest { object, relation, subject }, contextual_tuples, context } = asked;
+        let plan = &moment.model.plan;
+        let valid = validate::query(plan, object, relation, Some(subject));
+        let contextual = match valid.and_then(|()| validate::given(plan, contextual_tuples, context)) {
+            Ok(contextual) => contextual,
+            Err(error) => return (Err(error), ReadCounts::default()),
+        };
+        let evaluation = Evaluation::new(plan, moment.snapshot, contextual, context, moment.at, limits);
+        let mut evaluation = match kept {
+            Some(kept) => evaluation.with_memo(kept),
+            None => evaluation,
+        };
+        let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
+        (decision.map(CheckAnswer::from).map_err(EngineError::from), evaluation.read_counts())
+    }
+
+    /// What a whole decision may have taken.
+    fn room(&self) -> Room {
+        Room { height_max: self.limits.depth_max, reads_max: self.limits.reads_max }
     }
 
     /// What the cache of decisions has done so far; `None` where there is none.

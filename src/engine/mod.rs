@@ -15,6 +15,7 @@ mod request;
 mod validate;
 
 pub use actions::HeldRelations;
+use decide::Asked;
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use reading::Reading;
@@ -250,9 +251,27 @@ impl<D: Database> Engine<D> {
     ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let moment = self.moment(store, &snapshot, &model);
-        let (outcome, counts) = self.decide(&moment, request, &context.contextual_tuples, &context.context);
+        let (outcome, counts) = self.decide(&moment, context.asked(request));
         let value = outcome?;
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: moment.at }, counts))
+    }
+
+    /// [`check_counted`](Self::check_counted), if that waits for nobody and takes no more than `reads_max` reads; else `None`,
+    /// and nothing is lost by asking again without that bound.
+    pub fn check_at_once(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &CheckRequest,
+        reads_max: u64,
+    ) -> Result<Option<Counted<CheckAnswer>>, EngineError> {
+        let (snapshot, model) = self.query(store, context)?;
+        let moment = self.moment(store, &snapshot, &model);
+        let decided = self.decide_at_once(&moment, context.asked(request), reads_max);
+        let Some((outcome, counts)) = decided else { return Ok(None) };
+        let value = outcome?;
+        let (model, revision) = (model.id, snapshot.revision());
+        Ok(Some((Answer { value, model, revision, at: moment.at }, counts)))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -284,7 +303,8 @@ impl<D: Database> Engine<D> {
             if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            let (outcome, own) = self.decide(&moment, &item.check, &item.contextual_tuples, &item.context);
+            let BatchCheckItem { check, contextual_tuples, context } = item;
+            let (outcome, own) = self.decide(&moment, Asked { check, contextual_tuples, context });
             counts.add(own);
             outcome
         };

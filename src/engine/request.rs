@@ -1,5 +1,6 @@
 //! What each operation is asked and what it answers, free of any wire format.
 
+use super::decide::Asked;
 use crate::cel::Context;
 use crate::eval::{Decision, ReadCounts};
 use crate::model::{
@@ -121,6 +122,13 @@ pub struct QueryContext {
     pub context: Context,
     /// The query must see at least this revision.
     pub at_least_revision: Option<Revision>,
+}
+
+impl QueryContext {
+    /// A check with what this gives.
+    pub(super) fn asked<'q>(&'q self, check: &'q CheckRequest) -> Asked<'q> {
+        Asked { check, contextual_tuples: &self.contextual_tuples, context: &self.context }
+    }
 }
 
 /// A tuple that is given with a query.

@@ -415,11 +415,25 @@ fn more_kinds_of_usersets_than_are_kept_are_answered_all_the_same() {
 }
 
 #[test]
+fn what_takes_more_reads_than_it_may_at_once_is_left_undecided() {
+    let mut world = World::new(EvaluationLimits::default(), GROUPS, &chain(10));
+    world.engine = world.engine.with_decision_cache(1 << 20);
+    let (key, _) = parse("group:0 member user:ann");
+    let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
+    let context = QueryContext::default();
+    let at_once = |reads_max| {
+        let decided = world.engine.check_at_once(world.store, &context, &check, reads_max).unwrap();
+        decided.map(|(answer, _)| answer.value.allowed)
+    };
+    assert_eq!(at_once(5), None);
+    assert_eq!(at_once(100), Some(true));
+    assert_eq!(at_once(0), Some(true), "what is kept is not read again");
+}
+
+#[test]
 fn a_batch_has_one_budget() {
     let limits = EvaluationLimits { reads_max: 40, ..EvaluationLimits::default() };
-    let mut world = World::new(limits, GROUPS, &chain(10));
-    // What is kept costs nothing.
-    world.engine = world.engine.with_decision_cache(0);
+    let world = World::new(limits, GROUPS, &chain(10));
     let (key, _) = parse("group:0 member user:ann");
     let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
     let item = BatchCheckItem { check, contextual_tuples: Vec::new(), context: Context::new() };

@@ -77,9 +77,7 @@ pub(in crate::server) async fn check<D: Database>(
         fields.boolean("trace")?;
         Ok((context, request))
     })?;
-    let outcome = app
-        .run_evaluation(store, context, move |engine, context| engine.check_counted(store, context, &request))
-        .await;
+    let outcome = app.check(store, context, request).await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
     app.metrics.evaluated(counts.made());

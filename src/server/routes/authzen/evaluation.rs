@@ -204,7 +204,7 @@ async fn ask<D: Database>(
 ) -> Result<Answer<CheckAnswer>, ApiError> {
     let Question { check, context } = question;
     let context = query(model, context);
-    let outcome = app.run_query(move |engine| engine.check_counted(store, &context, &check)).await;
+    let outcome = app.check(store, context, check).await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
     app.metrics.evaluated(counts.made());
