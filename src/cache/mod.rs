@@ -222,6 +222,7 @@ impl Memo for View<'_> {
         if stripes.len() > DEPENDENCIES_PER_DECISION_MAX {
             return;
         }
+        // No inner decision that it rests on was made at a later instant: none such serves.
         let entry = Entry::new(kept, self.sequence, self.at, stripes.into());
         let evicted = self.cache.entries.put(&self.scope.key(question), entry);
         self.cache.counters.add(Counter::Evictions, evicted);

@@ -24,3 +24,4 @@ mod race;
 mod reads;
 mod rules;
 mod verify;
+mod wide;
