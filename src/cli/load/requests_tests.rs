@@ -5,9 +5,9 @@ use crate::cli::workload::Shape;
 
 const MODEL: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn settings(mix: &str) -> Settings {
+fn settings(operations: &str) -> Settings {
     Settings {
-        mix: super::mix(mix).unwrap(),
+        mix: mix(operations).unwrap(),
         deny_share: 0.25,
         distinct: 400,
         skew: Skew::Uniform,
@@ -34,7 +34,7 @@ fn read(body: &Bytes) -> Value {
 
 #[test]
 fn a_mix_names_operations_and_weights() {
-    let read = |text| super::mix(text).map(|Mix(parts)| parts);
+    let read = |text| mix(text).map(|Mix(parts)| parts);
     assert_eq!(read("check").unwrap(), [(Operation::Check, 1.0)]);
     assert_eq!(
         read("check=9, batch-check=0.5,list-objects").unwrap(),
@@ -54,7 +54,7 @@ fn a_mix_names_operations_and_weights() {
 
 #[test]
 fn operations_come_by_their_weights() {
-    let mix = super::mix("check=3,write=1").unwrap();
+    let mix = mix("check=3,write=1").unwrap();
     let places = (0..100).map(|place| f64::from(place) / 100.0);
     let checks = places.filter(|place| mix.at(*place) == Operation::Check).count();
     assert_eq!(checks, 75);
