@@ -48,7 +48,7 @@ Examples:
 pub struct ImportArgs {
     /// The file; `-` is the standard input
     file: PathBuf,
-    /// How it is written: ndjson or csv [default: by its name]
+    /// How it is written, NDJSON or CSV [default: by its name]
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
     /// Begin at this line
@@ -166,6 +166,11 @@ impl ImportArgs {
     /// Runs the command. Answers whether no tuple existed otherwise than the file has it.
     pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
         let format = self.format.map_or_else(|| self.format_of_name(), Ok)?;
+        if matches!(format, Format::Yaml | Format::Json) {
+            return Err(Failure::Input(format!(
+                "{format} cannot be read piece by piece: import takes NDJSON and CSV, `tenure write --file` the others"
+            )));
+        }
         let Source { name, text, bytes } = self.open()?;
         let client = Client::connecting(&self.to.connection);
         // A wrong store is found before the file is read; to read from one that does not exist is no error.

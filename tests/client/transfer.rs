@@ -189,6 +189,9 @@ fn the_standard_input_is_a_file_too() {
     child.stdin.take().unwrap().write_all(lines(3).as_bytes()).unwrap();
     let ended: Ended = child.wait_with_output().unwrap().into();
     assert_eq!((ended.code, ended.out.as_str()), (0, "3 tuples written\n"));
+    let ended = fixture.run(&["import", "tuples.yaml"]);
+    assert_eq!(ended.code, 2);
+    assert!(ended.error.contains("import takes NDJSON and CSV"), "{}", ended.error);
     let ended = fixture.run(&["import", "-"]);
     assert_eq!(
         (ended.code, ended.error.as_str()),

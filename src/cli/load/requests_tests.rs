@@ -5,9 +5,9 @@ use crate::cli::workload::Shape;
 
 const MODEL: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
 
-fn settings(operations: &str) -> Settings {
+fn settings(parts: &str) -> Settings {
     Settings {
-        mix: mix(operations).unwrap(),
+        mix: mix(parts).unwrap(),
         deny_share: 0.25,
         distinct: 400,
         skew: Skew::Uniform,
