@@ -62,7 +62,7 @@ fn a_reader_gets_past_any_number_of_tuples_that_are_not_live() {
 
     let page = |after, include_inactive| {
         let request = ReadRequest { after, limit: 10, include_inactive, ..ReadRequest::default() };
-        engine.read(store, &request).unwrap()
+        engine.read(store, &request).unwrap().0
     };
     let first = page(None, false);
     assert!(first.items.is_empty(), "a page looks at so many tuples only");

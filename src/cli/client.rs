@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::IpAddr;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
@@ -68,6 +69,17 @@ pub struct StoreArgs {
     /// Which server.
     #[command(flatten)]
     pub server: ServerArgs,
+}
+
+/// A server and a store, for commands that move many tuples and show none of the server's answers.
+#[derive(Debug, Clone, Args)]
+pub struct TransferArgs {
+    /// Store to work on, by its id
+    #[arg(long, env = "TENURE_STORE", value_name = "ID", value_parser = store_id, help_heading = "Server")]
+    pub store: StoreId,
+    /// Which server.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// Reads the id of a store, for clap.
@@ -180,6 +192,8 @@ pub struct Answer {
     pub body: String,
     /// Whether the server says that there may be more results.
     pub partial: bool,
+    /// The revision that it is of, where the server says that.
+    pub revision: Option<u64>,
     server: String,
 }
 
@@ -304,10 +318,12 @@ impl Client {
         let mut answer = answer.map_err(|error| self.failure(error))?;
         let status = answer.status();
         let partial = answer.headers().contains_key("Tenure-Partial");
+        let revision = answer.headers().get("Tenure-Revision");
+        let revision = revision.and_then(|value| value.to_str().ok()?.parse().ok());
         let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
         let body = body.map_err(|error| self.failure(error))?;
         if status.is_success() {
-            Ok(Answer { body, partial, server: self.server.clone() })
+            Ok(Answer { body, partial, revision, server: self.server.clone() })
         } else {
             Err(self.refusal(status, &body))
         }
@@ -330,6 +346,26 @@ impl Client {
             other => ClientError::Unreachable { server, reason: other.to_string() },
         }
     }
+}
+
+/// How often a request is tried again, and the first wait, which doubles: 12 s in all.
+const RETRIES: u32 = 7;
+const RETRY_WAIT: Duration = Duration::from_millis(100);
+
+/// Tries again for a while where an error says that this may help.
+pub fn persistently<T>(
+    helps: impl Fn(&ClientError) -> bool,
+    ask: impl Fn() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut wait = RETRY_WAIT;
+    for _ in 0..RETRIES {
+        match ask() {
+            Err(error) if helps(&error) => thread::sleep(wait),
+            outcome => return outcome,
+        }
+        wait *= 2;
+    }
+    ask()
 }
 
 /// Asks for page after page, from the first to the last, and hands each to `visit` as it came and as it reads.
@@ -418,7 +454,7 @@ mod tests {
         let ask = |token: &str| {
             asked.push(token.to_owned());
             let body = pages.iter().find(|(from, _)| *from == token).unwrap().1.to_owned();
-            Ok(Answer { body, partial: false, server: "test".to_owned() })
+            Ok(Answer { body, partial: false, revision: None, server: "test".to_owned() })
         };
         each_page::<Numbers, ClientError>(ask, |_, page| {
             seen.extend(page.numbers);

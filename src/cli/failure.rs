@@ -56,6 +56,14 @@ pub enum Failure {
         /// How many stood in the request that failed.
         chunk: usize,
     },
+    /// Something long stopped half way.
+    #[error("{reason}\n  {done}")]
+    Stopped {
+        /// Why.
+        reason: Box<Failure>,
+        /// What was done before it, and how to go on.
+        done: String,
+    },
     /// The output cannot be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
@@ -67,6 +75,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.help(),
             Self::Advised { help, .. } => Some(help),
+            Self::Stopped { reason, .. } => reason.help(),
             Self::Partly { verb: "written", .. } => {
                 Some("to go on, mend the cause and run the same command with `--on-duplicate ignore`")
             }

@@ -9,7 +9,9 @@ mod event_stream;
 mod expand;
 mod explain;
 mod explain_tree;
+mod export;
 mod failure;
+mod import;
 mod list;
 mod listen_address;
 mod load;
@@ -73,6 +75,8 @@ enum Command {
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
+    Import(import::ImportArgs),
+    Export(export::ExportArgs),
     Load(Box<load::LoadArgs>),
 }
 
@@ -126,6 +130,8 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
+        Command::Import(args) => return Ok(answer(args.run(out)?)),
+        Command::Export(args) => return Ok(answer(args.run(out)?)),
         Command::Load(args) => return Ok(answer(args.run(out)?)),
     }
     Ok(ExitCode::SUCCESS)

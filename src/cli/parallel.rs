@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Hands every item to `work` on one of `workers` threads. Few items wait at a time. The first error, of an item or of the
-/// work, ends it: what was begun is done, nothing further is begun, and the error is answered.
+/// Hands every item to `work` on one of `workers` threads. Few items wait at a time. An item that is an error is the last;
+/// those before it are worked on. The first error of the work ends it: what was begun is done, nothing further is begun.
+/// The first error is answered.
 pub fn each<T: Send, E: Send>(
     items: impl Iterator<Item = Result<T, E>>,
     workers: usize,
@@ -16,7 +17,6 @@ pub fn each<T: Send, E: Send>(
     let receiver = Mutex::new(receiver);
     let (failed, first) = (AtomicBool::new(false), Mutex::new(None));
     let fail = |error| {
-        failed.store(true, Ordering::Relaxed);
         first.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     };
     thread::scope(|scope| {
@@ -27,6 +27,7 @@ pub fn each<T: Send, E: Send>(
                     if !failed.load(Ordering::Relaxed)
                         && let Err(error) = work(item)
                     {
+                        failed.store(true, Ordering::Relaxed);
                         fail(error);
                     }
                 }
@@ -86,6 +87,11 @@ mod tests {
         assert_eq!(each(items, 2, work), Err("ten"));
         assert!(taken.into_inner() < 100);
         let items = (0..5).map(|item| if item == 3 { Err("three") } else { Ok(item) });
-        assert_eq!(each(items, 2, |_| Ok(())), Err("three"));
+        let done = AtomicU64::new(0);
+        let work = |_| {
+            done.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        };
+        assert_eq!((each(items, 2, work), done.into_inner()), (Err("three"), 3));
     }
 }

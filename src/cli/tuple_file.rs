@@ -1,18 +1,22 @@
 //! Files of tuples: YAML, JSON, NDJSON and CSV, read into one shape.
 //!
-//! Every tuple is checked for its form here, before anything is sent, so that a typing error in the last row does not
-//! leave the rows before it written. Whether a tuple fits the model is the server's to say.
+//! Every tuple is checked for its form here. Where a file is read whole, that is before anything is sent, so that a typing
+//! error in the last row does not leave the rows before it written. Whether a tuple fits the model is the server's to say.
 
+use std::cell::Cell;
 use std::fmt;
-use std::io::Read;
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use clap::ValueEnum;
+use csv::StringRecord;
 use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::model::limits::TUPLE_LINE_BYTES_MAX;
 use crate::model::{Instant, InstantError, TupleKey, TupleParseError};
 use crate::store::Field;
 
@@ -61,7 +65,7 @@ pub enum TupleFileError {
 }
 
 /// Where a tuple stands, as far as its format tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// The line, from 1.
     Line(u64),
@@ -284,22 +288,44 @@ impl TryFrom<Row> for Entry {
     }
 }
 
+/// What is read of a tuple before its names are looked at; an error is text without the file's name.
+type Entries<'a> = Box<dyn Iterator<Item = Result<(Place, Entry), String>> + 'a>;
+
 /// Reads the tuples of a file; `name` is for messages.
 pub fn read(name: &str, format: Format, text: impl Read) -> Result<Vec<GivenTuple>, TupleFileError> {
-    let entries = match format {
-        Format::Csv => csv_entries(text),
-        Format::Yaml => whole_text(text)
-            .and_then(|text| serde_saphyr::from_str(&text).map(numbered).map_err(|error| error.to_string())),
-        Format::Json => whole_text(text)
-            .and_then(|text| serde_json::from_str(&text).map(numbered).map_err(|error| error.to_string())),
-        Format::Ndjson => whole_text(text).and_then(|text| lines(&text)),
+    let tuples = stream(name, format, text, 1)?;
+    tuples.map(|tuple| tuple.map(|(_, tuple)| tuple)).collect()
+}
+
+/// The tuples of a file one after the other, each with its place, without those in lines before `from_line`. Only NDJSON
+/// and CSV are read as they are asked for; the others are held whole.
+pub fn stream<'a>(
+    name: &'a str,
+    format: Format,
+    text: impl Read + 'a,
+    from_line: u64,
+) -> Result<impl Iterator<Item = Result<(Place, GivenTuple), TupleFileError>> + 'a, TupleFileError> {
+    let syntax = move |reason| TupleFileError::Syntax { name: name.to_owned(), format, reason };
+    let entries: Entries<'a> = match format {
+        Format::Csv => csv_entries(text, from_line).map_err(syntax)?,
+        Format::Ndjson => lines(text, from_line),
+        Format::Yaml | Format::Json => Box::new(document(format, text).map_err(syntax)?.into_iter().map(Ok)),
     };
-    let entries =
-        entries.map_err(|reason| TupleFileError::Syntax { name: name.to_owned(), format, reason })?;
-    let tuple = |(place, entry): (Place, Entry)| {
-        entry.read().map_err(|reason| TupleFileError::Tuple { name: name.to_owned(), place, reason })
+    Ok(entries.map(move |entry| {
+        let (place, entry) = entry.map_err(syntax)?;
+        let tuple = entry.read();
+        let wrong = |reason| TupleFileError::Tuple { name: name.to_owned(), place, reason };
+        tuple.map(|tuple| (place, tuple)).map_err(wrong)
+    }))
+}
+
+fn document(format: Format, text: impl Read) -> Result<Vec<(Place, Entry)>, String> {
+    let text = whole_text(text)?;
+    let document: Result<Document, String> = match format {
+        Format::Yaml => serde_saphyr::from_str(&text).map_err(|error| error.to_string()),
+        _ => serde_json::from_str(&text).map_err(|error| error.to_string()),
     };
-    entries.into_iter().map(tuple).collect()
+    document.map(numbered)
 }
 
 fn numbered(Document(entries): Document) -> Vec<(Place, Entry)> {
@@ -312,27 +338,67 @@ fn whole_text(mut text: impl Read) -> Result<String, String> {
     Ok(whole)
 }
 
-fn lines(text: &str) -> Result<Vec<(Place, Entry)>, String> {
-    let filled = (1..).map(Place::Line).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-    filled
-        .map(|(place, line)| match serde_json::from_str(line) {
-            Ok(entry) => Ok((place, entry)),
-            Err(error) => Err(format!("{place}: {error}")),
-        })
-        .collect()
+fn lines<'a>(text: impl Read + 'a, from_line: u64) -> Entries<'a> {
+    let mut text = BufReader::new(text);
+    let next = move || {
+        let mut line = Vec::new();
+        let taken = text.by_ref().take(TUPLE_LINE_BYTES_MAX).read_until(b'\n', &mut line);
+        let too_long = line.len() as u64 == TUPLE_LINE_BYTES_MAX && !line.ends_with(b"\n");
+        match taken {
+            Ok(0) => None,
+            Ok(_) if too_long => Some(Err(format!("it has more than {TUPLE_LINE_BYTES_MAX} bytes"))),
+            Ok(_) => Some(Ok(line)),
+            Err(error) => Some(Err(error.to_string())),
+        }
+    };
+    let filled = (1..).zip(std::iter::from_fn(next)).filter(move |(number, line)| {
+        *number >= from_line && line.as_ref().map_or(true, |line| !line.trim_ascii().is_empty())
+    });
+    Box::new(filled.map(|(number, line)| {
+        let place = Place::Line(number);
+        let entry = line.and_then(|line| serde_json::from_slice(&line).map_err(|error| error.to_string()));
+        entry.map(|entry| (place, entry)).map_err(|reason| format!("{place}: {reason}"))
+    }))
 }
 
-fn csv_entries(text: impl Read) -> Result<Vec<(Place, Entry)>, String> {
+fn csv_entries<'a>(text: impl Read + 'a, from_line: u64) -> Result<Entries<'a>, String> {
+    let room = Rc::new(Cell::new(TUPLE_LINE_BYTES_MAX));
+    let text = RowBound { text, room: Rc::clone(&room) };
     let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
     let header = rows.headers().map_err(|error| error.to_string())?.clone();
-    let mut entries = Vec::new();
-    for record in rows.records() {
+    let mut count = 0;
+    let entry = move |record: Result<StringRecord, csv::Error>| {
+        room.set(TUPLE_LINE_BYTES_MAX);
+        count += 1;
         let record = record.map_err(|error| error.to_string())?;
-        let place = record.position().map_or(Place::Tuple(entries.len() + 1), |at| Place::Line(at.line()));
+        let place = record.position().map_or(Place::Tuple(count), |at| Place::Line(at.line()));
+        if matches!(place, Place::Line(line) if line < from_line) {
+            return Ok(None);
+        }
         let row: Row = record.deserialize(Some(&header)).map_err(|error| error.to_string())?;
-        entries.push((place, Entry::try_from(row).map_err(|reason| format!("{place} {reason}"))?));
+        let entry = Entry::try_from(row).map_err(|reason| format!("{place} {reason}"))?;
+        Ok(Some((place, entry)))
+    };
+    Ok(Box::new(rows.into_records().map(entry).filter_map(Result::transpose)))
+}
+
+/// Bounds what is read for one row: a quote that nobody closes must not take in the rest of the file.
+struct RowBound<R> {
+    text: R,
+    room: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for RowBound<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.text.read(into)?;
+        let room = self.room.get().checked_sub(read as u64).ok_or_else(|| {
+            io::Error::other(format!(
+                "a row has more than {TUPLE_LINE_BYTES_MAX} bytes; is a quote in it not closed?"
+            ))
+        })?;
+        self.room.set(room);
+        Ok(read)
     }
-    Ok(entries)
 }
 
 #[cfg(test)]
@@ -425,6 +491,44 @@ mod tests {
         assert!(tuples(Format::Yaml, &format!("[{twice}]")).is_err());
         assert!(tuples(Format::Json, r#"{"tuples":[],"tuples":[]}"#).is_err());
         assert!(tuples(Format::Json, r#"{"tuple":[]}"#).is_err());
+    }
+
+    #[test]
+    fn a_stream_is_read_as_it_is_asked_for_and_from_a_line_on() {
+        struct Endless(&'static [u8]);
+        impl Read for Endless {
+            fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+                let text = self.0.iter().cycle();
+                let read = into.iter_mut().zip(text).map(|(into, from)| *into = *from).count();
+                Ok(read / self.0.len() * self.0.len())
+            }
+        }
+        let places = |format, text: Box<dyn Read>, from_line| {
+            let tuples = stream("t", format, text, from_line).unwrap().take(3);
+            tuples.map(|tuple| tuple.unwrap().0.to_string()).collect::<Vec<_>>()
+        };
+        let line = Endless(b"{\"user\":\"user:a\",\"relation\":\"r\",\"object\":\"o:1\"}\n");
+        assert_eq!(places(Format::Ndjson, Box::new(line), 1_000), ["line 1000", "line 1001", "line 1002"]);
+        let rows = b"user,relation,object\n".chain(Endless(b"user:a,r,o:1\n"));
+        assert_eq!(places(Format::Csv, Box::new(rows), 1_000), ["line 1000", "line 1001", "line 1002"]);
+    }
+
+    #[test]
+    fn a_line_or_row_without_end_is_refused() {
+        let refused = |format, text: Box<dyn Read>| {
+            let mut tuples = stream("t", format, text, 1).unwrap();
+            tuples.find_map(Result::err).unwrap().to_string()
+        };
+        assert_eq!(
+            refused(Format::Ndjson, Box::new(io::repeat(b'x'))),
+            "`t` is not valid NDJSON: line 1: it has more than 1048576 bytes"
+        );
+        let rows = b"user,relation,object\nuser:a,r,o:1\n\"user:a,r,o:1\n".chain(io::repeat(b'x'));
+        let message = refused(Format::Csv, Box::new(rows));
+        assert!(
+            message.ends_with("a row has more than 1048576 bytes; is a quote in it not closed?"),
+            "{message}"
+        );
     }
 
     #[test]

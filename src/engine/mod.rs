@@ -200,10 +200,15 @@ impl<D: Database> Engine<D> {
         receiver.recv().unwrap_or(Err(crate::store::StoreError::Closed.into()))
     }
 
-    /// A page of stored tuples; empty where there is no such store. The model plays no part.
-    pub fn read(&self, store: StoreId, request: &ReadRequest) -> Result<TuplePage, EngineError> {
+    /// A page of stored tuples, with the revision that they are of; empty where there is no such store. The model plays no
+    /// part. Pages of one revision are together all that the store had at it.
+    pub fn read(
+        &self,
+        store: StoreId,
+        request: &ReadRequest,
+    ) -> Result<(TuplePage, Option<Revision>), EngineError> {
         let Some(snapshot) = self.database.snapshot(store)? else {
-            return Ok(Page { items: Vec::new(), next: None });
+            return Ok((Page { items: Vec::new(), next: None }, None));
         };
         let now = self.now();
         let filter = TupleFilter {
@@ -229,7 +234,7 @@ impl<D: Database> Engine<D> {
             if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         let next = cut(&mut items, request.limit, |tuple| tuple.key.clone()).or(reached);
-        Ok(Page { items, next })
+        Ok((Page { items, next }, Some(snapshot.revision())))
     }
 
     /// Whether a subject holds a relation on an object.

@@ -20,6 +20,8 @@ pub const CONDITION_CONTEXT_BYTES_MAX: usize = 32 * 1024;
 
 /// Most writes and deletes together in one Write request, in tuples.
 pub const TUPLES_PER_WRITE_MAX: usize = 100;
+/// Longest line or row of a file of tuples that is read piece by piece, in bytes: a tuple with the largest context.
+pub const TUPLE_LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Most preconditions in one Write request.
 pub const PRECONDITIONS_PER_WRITE_MAX: usize = 100;
 /// Most contextual tuples in one query.

@@ -55,9 +55,9 @@ impl<T: Serialize> Reply<T> {
         Self { model: Some(model), ..self }
     }
 
-    /// Names the revision.
-    pub(super) fn of_revision(self, revision: Revision) -> Self {
-        Self { revision: Some(revision), ..self }
+    /// Names the revision, where there is one.
+    pub(super) fn of_revision(self, revision: Option<Revision>) -> Self {
+        Self { revision, ..self }
     }
 
     /// Names the model and the revision.

@@ -1,7 +1,6 @@
 //! `tenure load` against a server, and against what is not quite one.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,12 +8,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::commands::{Ended, Fixture, run_against};
+use crate::impostor::{Reply, impostor};
 
-/// A run that is as short as can be.
-const SHORT: [&str; 6] = ["--tuples", "1", "--duration", "500ms", "--warmup", "100ms"];
-
+/// A run that is as short as can be, on the smallest data.
 fn load<'a>(more: &[&'a str]) -> Vec<&'a str> {
-    [&["load"], &SHORT[..], more].concat()
+    let mut arguments = vec!["load", "--tuples", "1", "--warmup", "100ms"];
+    for (option, value) in [("--data-set", "github"), ("--duration", "500ms")] {
+        if !more.contains(&option) {
+            arguments.extend([option, value]);
+        }
+    }
+    [&arguments, more].concat()
 }
 
 fn report(fixture: &Fixture, more: &[&str]) -> Value {
@@ -57,9 +61,9 @@ fn every_shape_and_operation_is_answered_rightly() {
 #[test]
 fn the_table_says_what_its_figures_mean() {
     let fixture = Fixture::new();
-    let text = fixture.ok(&load(&["--data-set", "github", "--connections", "2", "--deny-share", "0.25"]));
+    let text = fixture.ok(&load(&["--connections", "2", "--deny-share", "0.25"]));
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("github, 602 tuples, seed 1; "), "{text}");
+    assert!(lines[0].starts_with("github, 608 tuples, seed 1; "), "{text}");
     assert!(
         lines[1].starts_with("closed loop, 2 connections; 0.5 s measured after 0.1 s; 25 % denials, "),
         "{text}"
@@ -77,7 +81,7 @@ fn a_store_is_kept_and_loaded_again_without_writing() {
     let text = fixture.ok(&load(&["--keep", "--data-set", "hierarchy"]));
     let again = text.lines().last().unwrap().trim();
     let arguments: Vec<&str> = again.strip_prefix("tenure ").unwrap().split(' ').collect();
-    let text = fixture.ok(&[&arguments[..], &SHORT[2..]].concat());
+    let text = fixture.ok(&[&arguments[..], &["--duration", "200ms", "--warmup", "0s"]].concat());
     assert!(text.starts_with("hierarchy, about 1 tuples that were there, seed 1; "), "{text}");
     let store = arguments.iter().skip_while(|word| **word != "--store").nth(1).unwrap();
     // The same tuples once more, where they are.
@@ -99,7 +103,18 @@ fn an_open_loop_asks_as_often_as_it_says() {
 fn so_many_requests_are_measured_as_asked_for() {
     let fixture = Fixture::new();
     for more in [&["--connections", "3"][..], &["--connections", "3", "--rate", "500"]] {
-        let arguments = ["load", "--tuples", "1", "--requests", "123", "--warmup", "50ms", "--json"];
+        let arguments = [
+            "load",
+            "--data-set",
+            "github",
+            "--tuples",
+            "1",
+            "--requests",
+            "123",
+            "--warmup",
+            "50ms",
+            "--json",
+        ];
         let text = fixture.ok(&[&arguments[..], more].concat());
         let report: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(operation(&report, "check")["requests"], 123, "{more:?}");
@@ -148,9 +163,20 @@ fn a_store_of_the_surroundings_is_not_loaded() {
 #[test]
 fn ctrl_c_shows_what_was_measured_and_deletes_the_store() {
     let fixture = Fixture::new();
-    let arguments = ["load", "--tuples", "1", "--duration", "10m", "--warmup", "0s", "--connections", "2"];
-    let mut child =
-        fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let arguments = [
+        "load",
+        "--data-set",
+        "github",
+        "--tuples",
+        "1",
+        "--duration",
+        "10m",
+        "--warmup",
+        "0s",
+        "--connections",
+        "2",
+    ];
+    let child = fixture.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // The store is there when the data is being written; the load follows it.
     let began = Instant::now();
     while fixture.ok(&["store", "list"]).lines().count() < 3 {
@@ -167,57 +193,27 @@ fn ctrl_c_shows_what_was_measured_and_deletes_the_store() {
     assert_eq!(fixture.ok(&["store", "list"]).lines().count(), 2);
 }
 
-/// Answers requests of one connection after another as `answer` says, without an end.
-fn impostor(answer: fn(path: &str) -> (u16, String)) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            thread::spawn(move || serve(stream.unwrap(), answer));
-        }
-    });
-    address
-}
-
-fn serve(stream: TcpStream, answer: fn(path: &str) -> (u16, String)) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut stream = stream;
-    loop {
-        let mut first = String::new();
-        reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line).ok()?;
-            if line == "\r\n" {
-                break;
-            }
-            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
-            }
-        }
-        std::io::copy(&mut reader.by_ref().take(length), &mut std::io::sink()).ok()?;
-        let (status, body) = answer(first.split(' ').nth(1)?);
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
-    }
-}
-
 /// What is needed before the load: a store, a model, tuples; and the end of the store.
-fn prepared(path: &str) -> Option<(u16, String)> {
+fn prepared(path: &str) -> Option<Reply> {
     let id = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     match path.rsplit('/').next().unwrap() {
-        "stores" => Some((201, json!({ "id": id }).to_string())),
-        "authorization-models" => Some((201, json!({ "authorization_model_id": id }).to_string())),
-        "write" => Some((200, "{}".to_owned())),
+        "stores" => Some(Reply { status: 201, ..Reply::ok(json!({ "id": id })) }),
+        "authorization-models" => {
+            Some(Reply { status: 201, ..Reply::ok(json!({ "authorization_model_id": id })) })
+        }
+        "write" => Some(Reply::ok(json!({}))),
         "check" => None,
-        _ => Some((204, String::new())),
+        _ => Some(Reply { status: 204, body: String::new(), revision: None }),
     }
+}
+
+fn allowed() -> Reply {
+    Reply::ok(json!({ "allowed": true }))
 }
 
 #[test]
 fn a_server_that_answers_wrongly_is_found_out() {
-    let address = impostor(|path| prepared(path).unwrap_or((200, r#"{"allowed":true}"#.to_owned())));
+    let address = impostor(|path, _| prepared(path).unwrap_or_else(allowed));
     let ended = run_against(&address, &load(&["--connections", "2"]));
     assert_eq!(ended.code, 1, "{}", ended.error);
     assert!(ended.out.contains("check: WRONG: check {\"tuple_key\":"), "{}", ended.out);
@@ -227,8 +223,9 @@ fn a_server_that_answers_wrongly_is_found_out() {
 
 #[test]
 fn errors_are_counted_by_kind() {
-    let address = impostor(|path| {
-        prepared(path).unwrap_or((503, r#"{"code":"resource_exhausted","message":"x"}"#.to_owned()))
+    let address = impostor(|path, _| {
+        let refusal = json!({ "code": "resource_exhausted", "message": "x" });
+        prepared(path).unwrap_or_else(|| Reply { status: 503, ..Reply::ok(refusal) })
     });
     let ended = run_against(&address, &load(&["--connections", "2"]));
     assert_eq!(ended.code, 1, "{}", ended.error);
@@ -239,13 +236,25 @@ fn errors_are_counted_by_kind() {
 fn a_server_that_stands_still_is_not_asked_less_in_an_open_loop() {
     // Each check takes 100 ms, and one connection is there for 50 requests a second: they queue up, and the last has
     // waited for about four fifths of what all of them take.
-    let address = impostor(|path| {
+    let address = impostor(|path, _| {
         prepared(path).unwrap_or_else(|| {
             thread::sleep(Duration::from_millis(100));
-            (200, r#"{"allowed":true}"#.to_owned())
+            allowed()
         })
     });
-    let arguments = ["load", "--tuples", "1", "--deny-share", "0", "--connections", "1", "--rate", "50"];
+    let arguments = [
+        "load",
+        "--data-set",
+        "github",
+        "--tuples",
+        "1",
+        "--deny-share",
+        "0",
+        "--connections",
+        "1",
+        "--rate",
+        "50",
+    ];
     let more = ["--warmup", "0s", "--duration", "1s", "--json"];
     let ended = run_against(&address, &[&arguments[..], &more].concat());
     assert_eq!(ended.code, 0, "{}{}", ended.out, ended.error);
@@ -258,13 +267,25 @@ fn a_server_that_stands_still_is_not_asked_less_in_an_open_loop() {
 
 #[test]
 fn what_could_not_be_sent_is_said() {
-    let address = impostor(|path| {
+    let address = impostor(|path, _| {
         prepared(path).unwrap_or_else(|| {
             thread::sleep(Duration::from_millis(200));
-            (200, r#"{"allowed":true}"#.to_owned())
+            allowed()
         })
     });
-    let arguments = ["load", "--tuples", "1", "--deny-share", "0", "--connections", "1", "--rate", "50"];
+    let arguments = [
+        "load",
+        "--data-set",
+        "github",
+        "--tuples",
+        "1",
+        "--deny-share",
+        "0",
+        "--connections",
+        "1",
+        "--rate",
+        "50",
+    ];
     let more = ["--warmup", "0s", "--duration", "1s", "--timeout-s", "1"];
     let ended = run_against(&address, &[&arguments[..], &more].concat());
     assert_eq!(ended.code, 1, "{}", ended.error);

@@ -10,12 +10,14 @@
 
 mod commands;
 mod explain;
+mod impostor;
 mod load;
 // The one way to start the program; not all of it is needed here.
 #[allow(dead_code)]
 #[path = "../http/program.rs"]
 mod program;
 mod readme;
+mod transfer;
 mod watch;
 
 use std::process::Command;

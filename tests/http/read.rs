@@ -40,6 +40,23 @@ fn a_tuple_is_shown_complete() {
 }
 
 #[test]
+fn a_page_names_the_revision_that_it_is_of() {
+    let server = Server::new();
+    let revision_of = |request: Value| {
+        let page = server.post("/read", request);
+        let revision: u64 = page.header("Tenure-Revision").unwrap().parse().unwrap();
+        (revision, page.body["continuation_token"].clone())
+    };
+    let (empty, _) = revision_of(json!({}));
+    server.write(&TUPLES);
+    let (first, token) = revision_of(json!({"page_size": 2}));
+    let (second, token) = revision_of(json!({"page_size": 2, "continuation_token": token}));
+    server.write(&["document:3#viewer@user:bob"]);
+    let (third, _) = revision_of(json!({"continuation_token": token}));
+    assert_eq!([first, second, third], [empty + 1, empty + 1, empty + 2]);
+}
+
+#[test]
 fn tuples_are_found_by_object_relation_and_user() {
     let server = Server::new();
     server.write(&TUPLES);

@@ -213,6 +213,7 @@ fn drive(
             let mut interrupt = interrupt.clone();
             async move {
                 tokio::select! {
+                biased;
                     () = looping.run() => {}
                     // What is under way is given up.
                     () = interrupt.comes() => {}

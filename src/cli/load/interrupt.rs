@@ -51,12 +51,3 @@ impl Interrupt {
         }
     }
 }
-
-#[cfg(test)]
-impl Interrupt {
-    /// One that comes when the sender says so.
-    pub fn by_hand() -> (watch::Sender<bool>, Self) {
-        let (sender, seen) = watch::channel(false);
-        (sender, Self { seen })
-    }
-}

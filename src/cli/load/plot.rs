@@ -39,7 +39,7 @@ struct Panel {
 pub fn draw(report: &Report) -> String {
     let mut svg = String::new();
     // To write into a text does not fail.
-    drop(write_all(report, &mut svg));
+    let _ = write_all(report, &mut svg);
     svg
 }
 

@@ -1,14 +1,11 @@
 //! The store that is loaded: made and filled, or one that exists.
 
-use std::thread;
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::interrupt::Interrupt;
 use super::requests::given;
-use crate::cli::client::{Client, ClientError};
+use crate::cli::client::{Client, ClientError, persistently};
 use crate::cli::failure::Failure;
 use crate::cli::workload::{DataSet, Tuple};
 use crate::cli::{parallel, progress};
@@ -18,9 +15,6 @@ use crate::schema;
 
 /// Requests that are under way at once while data is written.
 const WRITERS: usize = 8;
-/// How often a request that the server could not take is tried again, and the first wait, which doubles.
-const RETRIES: u32 = 6;
-const RETRY_WAIT: Duration = Duration::from_millis(100);
 
 /// The store to load.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +113,7 @@ pub fn write_tuples(
             writes.insert("on_duplicate".to_owned(), "ignore".into());
         }
         let body = json!({ "writes": writes, "authorization_model_id": loaded.model.to_string() });
-        persistently(|| client.post(&path, &body))?;
+        persistently(is_busy, || client.post(&path, &body))?;
         bar.inc(count);
         Ok::<_, Failure>(())
     })?;
@@ -127,15 +121,6 @@ pub fn write_tuples(
     Ok(all)
 }
 
-/// Tries again for a while what the server could not take.
-fn persistently<T>(ask: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
-    let mut wait = RETRY_WAIT;
-    for _ in 0..RETRIES {
-        match ask() {
-            Err(ClientError::Refused { status: 429, .. }) => thread::sleep(wait),
-            outcome => return outcome,
-        }
-        wait *= 2;
-    }
-    ask()
+fn is_busy(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused { status: 429, .. })
 }

@@ -13,7 +13,7 @@ use crate::server::openapi::schema::{boolean, list_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
-use crate::server::reply::Reply;
+use crate::server::reply::{REVISION, Reply};
 use crate::server::token;
 use crate::server::wire::{self, ShownTuple};
 use crate::store::Database;
@@ -55,6 +55,7 @@ pub(in crate::server) fn operation() -> Operation {
     Operation::new(Verb::Post, "/stores/{store_id}/read", Tag::Tuples, "Read", summary)
         .takes(request.open().named("ReadRequest"))
         .answers(StatusCode::OK, "A page of tuples.", body.closed().named("ReadResponse"))
+        .shows(REVISION, false)
         .fails([Code::PageSizeInvalid, Code::InvalidContinuationToken, Code::StoreNotFound])
 }
 
@@ -73,12 +74,13 @@ pub(in crate::server) async fn read<D: Database>(
         request.limit = page.size;
         Ok(request)
     })?;
-    let found = app.run_query(move |engine| engine.read(store, &request)).await?;
+    let (found, revision) = app.run_query(move |engine| engine.read(store, &request)).await?;
     let shown = |tuple: StoredTuple| Shown { timestamp: wire::instant(tuple.record.written_at), key: tuple };
     Ok(Reply::ok(Tuples {
         continuation_token: found.next.map(|after| token::of_tuples(store, &after)).unwrap_or_default(),
         tuples: found.items.into_iter().map(shown).collect(),
-    }))
+    })
+    .of_revision(revision))
 }
 
 /// The pattern: a type of object, with an identifier or a subject or both, and a relation where one is given.

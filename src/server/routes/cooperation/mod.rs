@@ -172,12 +172,12 @@ pub(super) struct Answered<T> {
 
 /// Done, 200.
 pub(super) fn answered<T: Serialize>(revision: Revision, value: T) -> Reply<Answered<T>> {
-    Reply::ok(Answered { value, revision }).of_revision(revision)
+    Reply::ok(Answered { value, revision }).of_revision(Some(revision))
 }
 
 /// Done, and something new is there, 201.
 pub(super) fn created<T: Serialize>(revision: Revision, value: T) -> Reply<Answered<T>> {
-    Reply::created(Answered { value, revision }).of_revision(revision)
+    Reply::created(Answered { value, revision }).of_revision(Some(revision))
 }
 
 /// Done, and nothing to say, 204.
@@ -187,7 +187,7 @@ pub(super) fn nothing<T>(done: &Done<T>) -> Reply<()> {
 
 /// The answer to a query, 200.
 pub(super) fn found<T: Serialize>(revision: Revision, value: T) -> Reply<T> {
-    Reply::ok(value).of_revision(revision)
+    Reply::ok(value).of_revision(Some(revision))
 }
 
 // Reading fields.
