@@ -9,12 +9,14 @@ mod changes;
 mod error;
 mod lists;
 mod models;
+mod reading;
 mod request;
 mod validate;
 
 pub use actions::HeldRelations;
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
+pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
     ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
