@@ -5,6 +5,8 @@
 
 mod check;
 mod client;
+mod coop;
+mod coop_show;
 mod event_stream;
 mod expand;
 mod explain;
@@ -70,6 +72,8 @@ enum Command {
     ListObjects(list::ListObjectsArgs),
     ListUsers(list::ListUsersArgs),
     Expand(expand::ExpandArgs),
+    #[command(subcommand)]
+    Coop(coop::CoopCommand),
 }
 
 /// Check, convert and test models in files; write, list and show those of a store
@@ -122,6 +126,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::ListObjects(args) => return Ok(answer(args.run(out)?)),
         Command::ListUsers(args) => return Ok(answer(args.run(out)?)),
         Command::Expand(args) => args.run(out)?,
+        Command::Coop(command) => command.run(out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -87,11 +87,31 @@ pub type Actor = Option<Name>;
 pub enum Command {
     /// No command: the clock goes on.
     Wait(Micros),
-    Register { actor: Actor, user: Name, email: Name },
-    Staff { actor: Actor, user: Name, is: bool },
-    Found { actor: Actor, organization: Name, admin: Name },
-    NameOrganization { actor: Actor, organization: Name },
-    Add { actor: Actor, organization: Name, user: Name, role: OrgRole },
+    Register {
+        actor: Actor,
+        user: Name,
+        email: Name,
+    },
+    Staff {
+        actor: Actor,
+        user: Name,
+        is: bool,
+    },
+    Found {
+        actor: Actor,
+        organization: Name,
+        admin: Name,
+    },
+    NameOrganization {
+        actor: Actor,
+        organization: Name,
+    },
+    Add {
+        actor: Actor,
+        organization: Name,
+        user: Name,
+        role: OrgRole,
+    },
     Change {
         actor: Actor,
         organization: Name,
@@ -100,22 +120,90 @@ pub enum Command {
         paused: Option<bool>,
         expires_at: Field<Micros>,
     },
-    Leave { actor: Actor, organization: Name, user: Name, confirm: bool },
-    BuildPortfolio { actor: Actor, organization: Name, portfolio: Name },
-    BuildPark { actor: Actor, organization: Name, park: Name, portfolio: Option<Name> },
-    NamePark { actor: Actor, park: Name },
-    Move { actor: Actor, park: Name, portfolio: Option<Name> },
-    Delete { actor: Actor, resource: Name },
-    Grant { actor: Actor, resource: Name, user: Name, role: JobRole, expires_at: Field<Micros> },
-    Ungrant { actor: Actor, resource: Name, user: Name },
-    Offer { actor: Actor, organization: Name, partner: Partner, confirm: Option<Name>, expires_at: Option<Micros> },
-    Accept { actor: Actor, cooperation: usize },
-    Decline { actor: Actor, cooperation: usize },
-    Resend { actor: Actor, cooperation: usize },
-    Limit { actor: Actor, cooperation: usize, paused: Option<bool>, expires_at: Field<Micros> },
-    Remove { actor: Actor, cooperation: usize },
-    Share { actor: Actor, cooperation: usize, resource: Name, role: JobRole, expires_at: Field<Micros> },
-    Unshare { actor: Actor, cooperation: usize, resource: Name },
+    Leave {
+        actor: Actor,
+        organization: Name,
+        user: Name,
+        confirm: bool,
+    },
+    BuildPortfolio {
+        actor: Actor,
+        organization: Name,
+        portfolio: Name,
+    },
+    BuildPark {
+        actor: Actor,
+        organization: Name,
+        park: Name,
+        portfolio: Option<Name>,
+    },
+    NamePark {
+        actor: Actor,
+        park: Name,
+    },
+    Move {
+        actor: Actor,
+        park: Name,
+        portfolio: Option<Name>,
+    },
+    Delete {
+        actor: Actor,
+        resource: Name,
+    },
+    Grant {
+        actor: Actor,
+        resource: Name,
+        user: Name,
+        role: JobRole,
+        expires_at: Field<Micros>,
+    },
+    Ungrant {
+        actor: Actor,
+        resource: Name,
+        user: Name,
+    },
+    Offer {
+        actor: Actor,
+        organization: Name,
+        partner: Partner,
+        confirm: Option<Name>,
+        expires_at: Option<Micros>,
+    },
+    Accept {
+        actor: Actor,
+        cooperation: usize,
+        organization: Option<Name>,
+    },
+    Decline {
+        actor: Actor,
+        cooperation: usize,
+    },
+    Resend {
+        actor: Actor,
+        cooperation: usize,
+    },
+    Limit {
+        actor: Actor,
+        cooperation: usize,
+        paused: Option<bool>,
+        expires_at: Field<Micros>,
+    },
+    Remove {
+        actor: Actor,
+        cooperation: usize,
+    },
+    Share {
+        actor: Actor,
+        cooperation: usize,
+        resource: Name,
+        role: JobRole,
+        expires_at: Field<Micros>,
+    },
+    Unshare {
+        actor: Actor,
+        cooperation: usize,
+        resource: Name,
+    },
     Delegate {
         actor: Actor,
         cooperation: usize,
@@ -124,13 +212,39 @@ pub enum Command {
         role: JobRole,
         expires_at: Field<Micros>,
     },
-    Undelegate { actor: Actor, cooperation: usize, resource: Name, user: Name },
-    InviteToPlatform { actor: Actor, email: Name },
-    InviteInto { actor: Actor, organization: Name, email: Name, role: OrgRole },
-    AcceptInvitation { actor: Actor, invitation: usize, organization: Option<Name> },
-    DeclineInvitation { actor: Actor, invitation: usize },
-    ResendInvitation { actor: Actor, invitation: usize },
-    Revoke { actor: Actor, invitation: usize },
+    Undelegate {
+        actor: Actor,
+        cooperation: usize,
+        resource: Name,
+        user: Name,
+    },
+    InviteToPlatform {
+        actor: Actor,
+        email: Name,
+    },
+    InviteInto {
+        actor: Actor,
+        organization: Name,
+        email: Name,
+        role: OrgRole,
+    },
+    AcceptInvitation {
+        actor: Actor,
+        invitation: usize,
+        organization: Option<Name>,
+    },
+    DeclineInvitation {
+        actor: Actor,
+        invitation: usize,
+    },
+    ResendInvitation {
+        actor: Actor,
+        invitation: usize,
+    },
+    Revoke {
+        actor: Actor,
+        invitation: usize,
+    },
 }
 
 /// A request for a store.
@@ -155,6 +269,13 @@ fn with_expiration(mut body: Value, expires_at: Field<Micros>) -> Value {
     body
 }
 
+fn founding(mut body: Value, organization: Option<Name>) -> Value {
+    if let Some(organization) = organization {
+        body["organization"] = json!({ "id": organization, "name": organization });
+    }
+    body
+}
+
 /// `park:p1` as a path has it.
 fn path_of(resource: Name) -> String {
     let (kind, id) = resource.split_once(':').unwrap();
@@ -171,8 +292,10 @@ impl Command {
     pub fn request(&self, cooperations: &[String], invitations: &[String]) -> Option<Request> {
         const NOTHING: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let known = |ids: &[String], number: usize| ids.get(number).map_or(NOTHING, |id| id).to_owned();
-        let cooperation = |number: usize, rest: &str| format!("/cooperations/{}{rest}", known(cooperations, number));
-        let invitation = |number: usize, rest: &str| format!("/invitations/{}{rest}", known(invitations, number));
+        let cooperation =
+            |number: usize, rest: &str| format!("/cooperations/{}{rest}", known(cooperations, number));
+        let invitation =
+            |number: usize, rest: &str| format!("/invitations/{}{rest}", known(invitations, number));
         let share = |number: usize, resource: Name, rest: &str| {
             cooperation(number, &format!("/shares/{}{rest}", path_of(resource)))
         };
@@ -244,11 +367,15 @@ impl Command {
                 let path = format!("/organizations/{organization}/cooperations");
                 (actor, "POST", path, Some(with_expiration(body, expires_at)))
             }
-            Self::Accept { actor, cooperation: number } => {
-                (actor, "POST", cooperation(number, "/accept"), Some(json!({})))
+            Self::Accept { actor, cooperation: number, organization } => {
+                (actor, "POST", cooperation(number, "/accept"), Some(founding(json!({}), organization)))
             }
-            Self::Decline { actor, cooperation: number } => (actor, "POST", cooperation(number, "/decline"), None),
-            Self::Resend { actor, cooperation: number } => (actor, "POST", cooperation(number, "/resend"), None),
+            Self::Decline { actor, cooperation: number } => {
+                (actor, "POST", cooperation(number, "/decline"), None)
+            }
+            Self::Resend { actor, cooperation: number } => {
+                (actor, "POST", cooperation(number, "/resend"), None)
+            }
             Self::Limit { actor, cooperation: number, paused, expires_at } => {
                 let body = paused.map_or_else(|| json!({}), |paused| json!({ "paused": paused }));
                 (actor, "PATCH", cooperation(number, ""), Some(with_expiration(body, expires_at)))
@@ -273,15 +400,11 @@ impl Command {
                 (actor, "POST", "/invitations".to_owned(), Some(body))
             }
             Self::InviteInto { actor, organization, email, role } => {
-                let body =
-                    json!({ "kind": "organization", "organization": organization, "email": email, "role": role.text() });
+                let body = json!({ "kind": "organization", "organization": organization, "email": email, "role": role.text() });
                 (actor, "POST", "/invitations".to_owned(), Some(body))
             }
             Self::AcceptInvitation { actor, invitation: number, organization } => {
-                let mut body = json!({ "user": actor.unwrap_or("u0") });
-                if let Some(organization) = organization {
-                    body["organization"] = json!({ "id": organization, "name": organization });
-                }
+                let body = founding(json!({ "user": actor.unwrap_or("u0") }), organization);
                 (actor, "POST", invitation(number, "/accept"), Some(body))
             }
             Self::DeclineInvitation { actor, invitation: number } => {

@@ -95,7 +95,8 @@ pub struct Cooperation {
 pub enum Kind {
     Platform,
     Organization(Name, OrgRole),
-    Cooperation(usize),
+    /// Which, and who invites.
+    Cooperation(usize, Name),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,6 +167,11 @@ fn changed(field: Field<Micros>, before: Option<Micros>) -> Option<Micros> {
 
 // ------------------------------------------------------------------------------------------------ who has what
 impl World {
+    /// Nobody and nothing, at an instant.
+    pub fn at(now: Micros) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     /// Exclusive (R45).
     fn lives(&self, expires_at: Option<Micros>) -> bool {
         expires_at.is_none_or(|end| self.now < end)
@@ -213,7 +219,10 @@ impl World {
         let partner = Partner::Organization(membership.organization);
         for (number, cooperation) in &self.cooperations {
             // R14
-            if cooperation.initiator != place.owner || cooperation.partner != partner || !self.runs(cooperation) {
+            if cooperation.initiator != place.owner
+                || cooperation.partner != partner
+                || !self.runs(cooperation)
+            {
                 continue;
             }
             for place in &places {
@@ -300,11 +309,18 @@ impl World {
         }
     }
 
+    /// R30: an admin of the owner, which initiated the cooperation.
+    fn owned(&self, actor: Name, cooperation: &Cooperation, resource: Name) -> Result<(), Refused> {
+        must(self.role_in(actor, self.resources[resource].owner).is_some(), Refused::NotOwner)?;
+        self.managed(actor, cooperation)
+    }
+
     /// R50: what changes who sees a park through a share takes an admin.
     fn changes_parks(&self, actor: Actor, portfolio: Name) -> Result<(), Refused> {
         let Some(actor) = actor else { return Ok(()) };
         let owner = self.resources[portfolio].owner;
-        let shared = self.shares.iter().any(|((_, place), share)| *place == portfolio && self.lives(share.expires_at));
+        let shared =
+            self.shares.iter().any(|((_, place), share)| *place == portfolio && self.lives(share.expires_at));
         let allowed = match self.role_in(actor, owner) {
             Some(role) if shared => role == OrgRole::Admin,
             Some(role) => builds(role, true),
@@ -315,7 +331,12 @@ impl World {
 
     /// R7: with this membership in the place of what is there, or with none, somebody is left who is admin, active and does
     /// not expire.
-    fn keeps_admin(&self, organization: Name, user: Name, instead: Option<Membership>) -> Result<(), Refused> {
+    fn keeps_admin(
+        &self,
+        organization: Name,
+        user: Name,
+        instead: Option<Membership>,
+    ) -> Result<(), Refused> {
         let counts = |membership: &Membership| {
             membership.organization == organization
                 && membership.role == OrgRole::Admin
@@ -327,8 +348,7 @@ impl World {
     }
 
     /// R18.
-    fn live_between(&self, initiator: Name, partner: Name) -> bool {
-        let partner = Partner::Organization(partner);
+    fn live_between(&self, initiator: Name, partner: Partner) -> bool {
         self.cooperations.values().any(|other| other.initiator == initiator && other.partner == partner)
     }
 
@@ -397,16 +417,16 @@ impl World {
             Command::Offer { actor, organization, partner, confirm, expires_at } => {
                 self.offer(actor, organization, partner, confirm, expires_at)
             }
-            Command::Accept { actor, cooperation } => self.accept(actor, cooperation),
+            Command::Accept { actor, cooperation, organization } => {
+                self.accept(actor, cooperation, organization)
+            }
             Command::Decline { actor, cooperation } => self.decline(actor, cooperation),
             Command::Resend { actor, cooperation } => {
                 let user = Self::somebody(actor)?;
                 let of = self.cooperation(user, cooperation)?;
                 self.managed(user, &of)?;
-                must(!of.accepted, Refused::NotPending)?;
-                if let Some(invitation) = of.invitation {
-                    self.invitations[invitation].expires_at = self.now + 14 * DAY;
-                }
+                let waits = of.invitation.is_none_or(|invitation| self.waits(&self.invitations[invitation]));
+                must(!of.accepted && self.lives(of.expires_at) && waits, Refused::NotPending)?; // R23
                 Ok(200)
             }
             Command::Limit { actor, cooperation: number, paused, expires_at } => {
@@ -432,7 +452,7 @@ impl World {
                 let user = Self::somebody(actor)?;
                 let cooperation = self.cooperation(user, number)?;
                 must(self.shares.contains_key(&(number, resource)), Refused::NotFound)?;
-                self.managed(user, &cooperation)?;
+                self.owned(user, &cooperation, resource)?;
                 self.unshare(number, resource);
                 Ok(204)
             }
@@ -469,7 +489,7 @@ impl World {
                 let invitation = self.invitation(number)?;
                 must(self.users.get(user) == Some(&invitation.email), Refused::Forbidden)?;
                 self.close(number)?;
-                if let Kind::Cooperation(cooperation) = invitation.kind {
+                if let Kind::Cooperation(cooperation, _) = invitation.kind {
                     self.end(cooperation);
                 }
                 Ok(200)
@@ -478,8 +498,7 @@ impl World {
                 let user = Self::somebody(actor)?;
                 let invitation = self.invitation(number)?;
                 must(self.may_send(user, invitation.kind), Refused::Forbidden)?;
-                must(invitation.status == Status::Sent, Refused::NotPending)?;
-                self.invitations[number].expires_at = self.now + 14 * DAY;
+                must(self.waits(&invitation), Refused::NotPending)?;
                 Ok(200)
             }
             Command::Revoke { actor, invitation: number } => {
@@ -487,7 +506,7 @@ impl World {
                 let invitation = self.invitation(number)?;
                 must(self.may_send(user, invitation.kind), Refused::Forbidden)?;
                 self.close(number)?;
-                if let Kind::Cooperation(cooperation) = invitation.kind {
+                if let Kind::Cooperation(cooperation, _) = invitation.kind {
                     self.end(cooperation);
                 }
                 Ok(204)
@@ -503,9 +522,13 @@ impl World {
     }
 
     fn set_staff(&mut self, actor: Actor, user: Name, is: bool) -> Outcome {
-        self.user(user)?;
+        must(if is { self.users.contains_key(user) } else { self.staff.contains(user) }, Refused::NotFound)?;
         must(actor.is_none(), Refused::Forbidden)?;
-        if is { self.staff.insert(user) } else { self.staff.remove(user) };
+        if is {
+            self.staff.insert(user)
+        } else {
+            self.staff.remove(user)
+        };
         Ok(204)
     }
 
@@ -607,7 +630,9 @@ impl World {
     /// R7: its cooperations are removed, its resources go with it.
     fn dissolve(&mut self, organization: Name, user: Name) {
         let partner = Partner::Organization(organization);
-        let linked = |cooperation: &Cooperation| cooperation.initiator == organization || cooperation.partner == partner;
+        let linked = |cooperation: &Cooperation| {
+            cooperation.initiator == organization || cooperation.partner == partner
+        };
         let ended = self.cooperations.iter().filter(|(_, cooperation)| linked(cooperation));
         for number in ended.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.end(number);
@@ -630,15 +655,14 @@ impl World {
     ) -> Outcome {
         self.organization(actor, organization)?;
         if let Some(portfolio) = portfolio {
-            self.resource(actor, portfolio)?;
+            let owner = self.resource(actor, portfolio)?.owner;
+            must(owner == organization, Refused::NotOwner)?; // R9
         }
         if let Some(user) = actor {
             let role = self.role_in(user, organization);
             must(role.is_some_and(|role| builds(role, park)), Refused::Forbidden)?;
         }
         if let Some(portfolio) = portfolio {
-            // R9: of the same owner.
-            must(self.resources[portfolio].owner == organization, Refused::Forbidden)?;
             self.changes_parks(actor, portfolio)?;
         }
         must(!self.used.contains(name), Refused::AlreadyExists)?;
@@ -650,8 +674,9 @@ impl World {
     fn move_park(&mut self, actor: Actor, park: Name, portfolio: Option<Name>) -> Outcome {
         let user = Self::somebody(actor)?;
         let resource = self.resource(actor, park)?;
-        if let Some(portfolio) = portfolio {
-            self.resource(actor, portfolio)?;
+        if let Some(portfolio) = portfolio.filter(|_| portfolio != resource.portfolio) {
+            let owner = self.resource(actor, portfolio)?.owner;
+            must(owner == resource.owner, Refused::NotOwner)?; // R9
         }
         let role = self.role_in(user, resource.owner);
         must(role.is_some_and(|role| builds(role, true)), Refused::Forbidden)?;
@@ -722,38 +747,42 @@ impl World {
                         return Err(Refused::ConfirmationRequired);
                     }
                     Some(found) => Partner::Organization(found),
+                    // Nothing is to be confirmed.
+                    None if confirm.is_some() => return Err(Refused::InvalidArgument),
                     None => Partner::Email(email), // R20
                 }
             }
         };
         let number = self.cooperations_made;
         let mut invitation = None;
-        match partner {
-            Partner::Organization(partner) => {
-                must(partner != organization, Refused::OwnOrganization)?; // R15
-                must(!self.live_between(organization, partner), Refused::CooperationExists)?; // R18
-            }
-            Partner::Email(email) => {
-                invitation = Some(self.invite(Kind::Cooperation(number), email, sender));
-            }
+        must(partner != Partner::Organization(organization), Refused::OwnOrganization)?; // R15
+        must(!self.live_between(organization, partner), Refused::CooperationExists)?; // R18
+        if let Partner::Email(email) = partner {
+            invitation = Some(self.invite(Kind::Cooperation(number, organization), email, sender));
         }
         self.cooperations_made += 1;
-        let cooperation =
-            Cooperation { initiator: organization, partner, accepted: false, paused: false, expires_at, invitation };
+        let cooperation = Cooperation {
+            initiator: organization,
+            partner,
+            accepted: false,
+            paused: false,
+            expires_at,
+            invitation,
+        };
         self.cooperations.insert(number, cooperation);
         Ok(201)
     }
 
-    fn accept(&mut self, actor: Actor, number: usize) -> Outcome {
+    fn accept(&mut self, actor: Actor, number: usize, organization: Option<Name>) -> Outcome {
         let user = Self::somebody(actor)?;
-        let cooperation = self.invited_to(user, number)?;
-        if let Some(invitation) = cooperation.invitation.filter(|_| !cooperation.accepted) {
-            return self.accept_invitation(actor, invitation, None);
+        let mut cooperation = self.invited_to(user, number)?;
+        if let (Partner::Email(_), Some(invitation)) = (cooperation.partner, cooperation.invitation) {
+            return self.accept_invitation(actor, invitation, organization);
         }
-        let mut cooperation = cooperation;
         must(self.in_partner(user, &cooperation) == Some(OrgRole::Admin), Refused::Forbidden)?; // R16
         must(!cooperation.accepted, Refused::NotPending)?; // R22
         must(self.lives(cooperation.expires_at), Refused::Expired)?; // R21
+        must(organization.is_none(), Refused::AlreadyMember)?; // R1
         cooperation.accepted = true;
         self.cooperations.insert(number, cooperation);
         Ok(200)
@@ -801,10 +830,8 @@ impl World {
     ) -> Outcome {
         let user = Self::somebody(actor)?;
         let cooperation = self.cooperation(user, number)?;
-        let owner = self.resource(actor, resource)?.owner;
-        // R30
-        must(self.role_in(user, owner).is_some(), Refused::NotOwner)?;
-        self.managed(user, &cooperation)?;
+        must(self.resources.contains_key(resource), Refused::NotFound)?;
+        self.owned(user, &cooperation, resource)?;
         must(role != JobRole::Operator, Refused::RoleNotShareable)?; // R31
         let before = self.shares.get(&(number, resource)).and_then(|share| share.expires_at);
         self.shares.insert((number, resource), Held { role, expires_at: changed(expires_at, before) });
@@ -833,7 +860,8 @@ impl World {
         must(self.in_partner(by, &cooperation) == Some(OrgRole::Admin), Refused::Forbidden)?;
         must(self.runs(&cooperation), Refused::NotActive)?; // R17, R26
         let membership = self.members.get(user);
-        let membership = membership.filter(|of| cooperation.partner == Partner::Organization(of.organization));
+        let membership =
+            membership.filter(|of| cooperation.partner == Partner::Organization(of.organization));
         let membership = membership.ok_or(Refused::NotAMember)?;
         let external = membership.role == OrgRole::External;
         let grantable = role == JobRole::Viewer || (role == share.role && !external); // R36, R13
@@ -860,16 +888,18 @@ impl World {
         match kind {
             Kind::Platform => self.staff.contains(user),
             Kind::Organization(organization, _) => self.is_admin(user, organization),
-            Kind::Cooperation(number) => {
-                let cooperation = self.cooperations.get(&number);
-                cooperation.is_some_and(|cooperation| self.is_admin(user, cooperation.initiator))
-            }
+            Kind::Cooperation(_, organization) => self.is_admin(user, organization),
         }
+    }
+
+    /// Whether it waits for an answer.
+    fn waits(&self, invitation: &Invitation) -> bool {
+        invitation.status == Status::Sent && self.now < invitation.expires_at
     }
 
     /// It waits no longer.
     fn close(&mut self, number: usize) -> Result<(), Refused> {
-        must(self.invitations[number].status == Status::Sent, Refused::NotPending)?;
+        must(self.waits(&self.invitations[number]), Refused::NotPending)?;
         self.invitations[number].status = Status::Closed;
         Ok(())
     }
@@ -877,26 +907,37 @@ impl World {
     fn accept_invitation(&mut self, actor: Actor, number: usize, organization: Option<Name>) -> Outcome {
         let user = Self::somebody(actor)?;
         let invitation = self.invitation(number)?;
+        let member = self.members.get(user).map(|membership| membership.organization);
+        let founds = match invitation.kind {
+            Kind::Platform => true,
+            Kind::Cooperation(..) => member.is_none(),
+            Kind::Organization(..) => false,
+        };
+        must(!founds || organization.is_some(), Refused::InvalidArgument)?;
         let email = self.users.get(user).copied();
         // A new contact registers by accepting, unless the email is somebody else's.
         let registers = email.is_none() && self.by_email(invitation.email).is_none();
         must(registers || email == Some(invitation.email), Refused::Forbidden)?;
+        if let (Kind::Cooperation(..), Some(partner)) = (invitation.kind, member) {
+            must(self.is_admin(user, partner), Refused::Forbidden)?; // R21
+        }
+        must(self.may_send(invitation.sender, invitation.kind), Refused::Forbidden)?;
         must(invitation.status == Status::Sent, Refused::NotPending)?;
         must(self.now < invitation.expires_at, Refused::Expired)?;
-        must(self.may_send(invitation.sender, invitation.kind), Refused::Forbidden)?;
-        let member = self.members.get(user).map(|membership| membership.organization);
-        match invitation.kind {
-            Kind::Platform => {
+        match (invitation.kind, organization) {
+            (Kind::Organization(organization, role), _) => {
+                must(member.is_none(), Refused::AlreadyMember)?; // R42
+                self.join(user, organization, role);
+            }
+            (Kind::Cooperation(cooperation, _), _) => {
+                self.accept_email(user, cooperation, member, organization)?;
+            }
+            (Kind::Platform, organization) => {
                 must(member.is_none(), Refused::AlreadyMember)?; // R41
                 let organization = organization.ok_or(Refused::InvalidArgument)?;
                 must(!self.used.contains(organization), Refused::AlreadyExists)?;
                 self.establish(organization, user);
             }
-            Kind::Organization(organization, role) => {
-                must(member.is_none(), Refused::AlreadyMember)?; // R42
-                self.join(user, organization, role);
-            }
-            Kind::Cooperation(cooperation) => self.accept_email(user, cooperation, member, organization)?,
         }
         self.users.insert(user, invitation.email);
         self.invitations[number].status = Status::Closed;
@@ -912,16 +953,16 @@ impl World {
         organization: Option<Name>,
     ) -> Result<(), Refused> {
         let mut cooperation = self.cooperations[&number];
-        let partner = match member {
-            Some(partner) => {
-                must(self.is_admin(user, partner), Refused::Forbidden)?;
-                must(self.lives(cooperation.expires_at), Refused::Expired)?;
-                must(!self.live_between(cooperation.initiator, partner), Refused::CooperationExists)?;
+        must(self.lives(cooperation.expires_at), Refused::Expired)?;
+        let partner = match (member, organization) {
+            (Some(_), Some(_)) => return Err(Refused::AlreadyMember),
+            (Some(partner), None) => {
+                let between = self.live_between(cooperation.initiator, Partner::Organization(partner));
+                must(!between, Refused::CooperationExists)?;
                 must(partner != cooperation.initiator, Refused::OwnOrganization)?;
                 partner
             }
-            None => {
-                must(self.lives(cooperation.expires_at), Refused::Expired)?;
+            (None, organization) => {
                 let organization = organization.ok_or(Refused::InvalidArgument)?;
                 must(!self.used.contains(organization), Refused::AlreadyExists)?;
                 self.establish(organization, user);

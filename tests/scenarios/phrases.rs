@@ -21,7 +21,6 @@ const PHRASES: &[(&str, &str, &str)] = &[
         "POST /organizations",
         r#"{"id": "{org}", "name": "{org}", "admin": "{user}"}"#,
     ),
-    ("{actor} names {org} {text}", "PATCH /organizations/{org}", r#"{"name": "{text}"}"#),
     (
         "{actor} adds {user} to {org} as {role}",
         "PUT /organizations/{org}/members/{user}",
@@ -66,6 +65,7 @@ const PHRASES: &[(&str, &str, &str)] = &[
     ),
     ("{actor} moves park:{id} out of its portfolio", "PATCH /parks/{id}", r#"{"portfolio": null}"#),
     ("{actor} names park:{id} {text}", "PATCH /parks/{id}", r#"{"name": "{text}"}"#),
+    ("{actor} names {org} {text}", "PATCH /organizations/{org}", r#"{"name": "{text}"}"#),
     ("{actor} deletes {resource}", "DELETE /{resource}", ""),
     (
         "{actor} grants {role} on {resource} to {user}",
