@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod coop;
 mod explain;
 // The one way to start the program; not all of it is needed here.
 #[allow(dead_code)]
