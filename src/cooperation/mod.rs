@@ -8,13 +8,21 @@
 //!
 //! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
-//! - `users`: the commands, one file for each subject.
+//! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`: the commands, one file for each
+//!   subject; `audit`: what is read of the journals.
 
+pub mod audit;
 mod command;
 pub mod documents;
+pub mod grants;
+pub mod invitations;
+pub mod members;
 mod names;
+pub mod organizations;
 mod pinned;
+pub mod platform;
 mod refusal;
+pub mod resources;
 pub mod users;
 mod work;
 

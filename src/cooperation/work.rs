@@ -148,13 +148,35 @@ impl<'a, D: Database> Work<'a, D> {
     /// An organization that is there, and that the acting user may see. The system sees everything.
     pub fn see_organization(&mut self, id: &EntityId) -> Outcome<OrganizationDocument> {
         let on = organization(id);
-        let found = self.get::<OrganizationDocument>(&[id])?.filter(|found| found.gone_at.is_none());
-        let found = found.ok_or_else(|| Refusal::not_found(&on))?;
+        let found = self.known_organization(id)?;
         self.concerns(id);
         if matches!(self.actor, Actor::User(_)) && !self.can("can_view", &on)? {
             return Err(Refusal::not_found(&on).into());
         }
         Ok(found)
+    }
+
+    /// An organization that is there.
+    pub fn known_organization(&self, id: &EntityId) -> Outcome<OrganizationDocument> {
+        let missing = || Refusal::not_found(organization(id)).into();
+        match self.get::<OrganizationDocument>(&[id])? {
+            Some(found) if found.gone_at.is_none() => Ok(found),
+            Some(_) => Err(missing()),
+            // Made by tuples alone, it is there all the same.
+            None if self.members(id)?.is_empty() => Err(missing()),
+            None => Ok(OrganizationDocument { name: (**id).into(), placeholder: false, gone_at: None }),
+        }
+    }
+
+    /// Refuses who is a member of an organization, paused and expired ones too (R1).
+    pub fn refuse_member(&self, user_id: &EntityId, rule: &'static str) -> Outcome<()> {
+        match self.membership(user_id)? {
+            None => Ok(()),
+            Some(_) => {
+                let message = format!("`{}` is a member of an organization already", user(user_id));
+                Err(Refusal::new(Code::AlreadyMember, message).by(rule).into())
+            }
+        }
     }
 
     // What there is.
@@ -203,6 +225,11 @@ impl<'a, D: Database> Work<'a, D> {
             self.reading.snapshot().hold_until(lifetime.expires_at);
         }
         live
+    }
+
+    /// Whether an instant lies ahead. What is decided by that holds until it is reached.
+    pub fn is_before(&self, instant: Instant) -> bool {
+        self.is_live(&Lifetime { expires_at: Some(instant), paused: false })
     }
 
     /// The membership of a user, paused and expired ones too (R1).
