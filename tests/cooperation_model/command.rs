@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 /// The name of a user, an organization or a resource (`park:p1`), or an email.
 pub type Name = &'static str;
 
-/// Microseconds since 1970, or a number of them.
+/// Microseconds since the sequence began, or a number of them.
 pub type Micros = i64;
 
 pub const HOUR: Micros = 3_600_000_000;
@@ -255,16 +255,16 @@ pub struct Request {
     pub body: Option<Value>,
 }
 
-/// Instants as the wire has them.
-pub fn instant(micros: Micros) -> Value {
-    tenure::model::Instant::from_unix_micros(micros).unwrap().to_string().into()
+/// An instant as the wire has it, of a sequence that began then.
+fn instant(began: Micros, micros: Micros) -> Value {
+    tenure::model::Instant::from_unix_micros(began + micros).unwrap().to_string().into()
 }
 
-fn with_expiration(mut body: Value, expires_at: Field<Micros>) -> Value {
+fn with_expiration(mut body: Value, began: Micros, expires_at: Field<Micros>) -> Value {
     match expires_at {
         Field::Absent => {}
         Field::Null => body["expires_at"] = Value::Null,
-        Field::Is(at) => body["expires_at"] = instant(at),
+        Field::Is(at) => body["expires_at"] = instant(began, at),
     }
     body
 }
@@ -287,9 +287,9 @@ fn id_of(resource: Name) -> Name {
 }
 
 impl Command {
-    /// The request; `None` for what is no command. Ids that were made stand in the lists, in order; where there is none of
+    /// The request in a sequence that began then; `None` for what is no command. Ids that were made stand in the lists, in order; where there is none of
     /// the number, the request has one that nothing has.
-    pub fn request(&self, cooperations: &[String], invitations: &[String]) -> Option<Request> {
+    pub fn request(&self, began: Micros, cooperations: &[String], invitations: &[String]) -> Option<Request> {
         const NOTHING: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
         let known = |ids: &[String], number: usize| ids.get(number).map_or(NOTHING, |id| id).to_owned();
         let cooperation =
@@ -322,7 +322,12 @@ impl Command {
                 let mut body = Map::new();
                 body.extend(role.map(|role| ("role".to_owned(), role.text().into())));
                 body.extend(paused.map(|paused| ("paused".to_owned(), paused.into())));
-                (actor, "PATCH", member(organization, user), Some(with_expiration(body.into(), expires_at)))
+                (
+                    actor,
+                    "PATCH",
+                    member(organization, user),
+                    Some(with_expiration(body.into(), began, expires_at)),
+                )
             }
             Self::Leave { actor, organization, user, confirm } => {
                 let query = if confirm { format!("?confirm={organization}") } else { String::new() };
@@ -348,7 +353,7 @@ impl Command {
             }
             Self::Delete { actor, resource } => (actor, "DELETE", format!("/{}", path_of(resource)), None),
             Self::Grant { actor, resource, user, role, expires_at } => {
-                let body = with_expiration(json!({ "role": role.text() }), expires_at);
+                let body = with_expiration(json!({ "role": role.text() }), began, expires_at);
                 (actor, "PUT", format!("/{}/grants/{user}", path_of(resource)), Some(body))
             }
             Self::Ungrant { actor, resource, user } => {
@@ -365,7 +370,7 @@ impl Command {
                 }
                 let expires_at = expires_at.map_or(Field::Absent, Field::Is);
                 let path = format!("/organizations/{organization}/cooperations");
-                (actor, "POST", path, Some(with_expiration(body, expires_at)))
+                (actor, "POST", path, Some(with_expiration(body, began, expires_at)))
             }
             Self::Accept { actor, cooperation: number, organization } => {
                 (actor, "POST", cooperation(number, "/accept"), Some(founding(json!({}), organization)))
@@ -378,18 +383,18 @@ impl Command {
             }
             Self::Limit { actor, cooperation: number, paused, expires_at } => {
                 let body = paused.map_or_else(|| json!({}), |paused| json!({ "paused": paused }));
-                (actor, "PATCH", cooperation(number, ""), Some(with_expiration(body, expires_at)))
+                (actor, "PATCH", cooperation(number, ""), Some(with_expiration(body, began, expires_at)))
             }
             Self::Remove { actor, cooperation: number } => (actor, "DELETE", cooperation(number, ""), None),
             Self::Share { actor, cooperation: number, resource, role, expires_at } => {
-                let body = with_expiration(json!({ "role": role.text() }), expires_at);
+                let body = with_expiration(json!({ "role": role.text() }), began, expires_at);
                 (actor, "PUT", share(number, resource, ""), Some(body))
             }
             Self::Unshare { actor, cooperation: number, resource } => {
                 (actor, "DELETE", share(number, resource, ""), None)
             }
             Self::Delegate { actor, cooperation: number, resource, user, role, expires_at } => {
-                let body = with_expiration(json!({ "role": role.text() }), expires_at);
+                let body = with_expiration(json!({ "role": role.text() }), began, expires_at);
                 (actor, "PUT", share(number, resource, &format!("/delegations/{user}")), Some(body))
             }
             Self::Undelegate { actor, cooperation: number, resource, user } => {

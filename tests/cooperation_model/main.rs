@@ -25,6 +25,7 @@ mod rules;
 mod stage;
 
 use command::Command;
+use fixture::Server;
 use generate::{Generator, Random, beginning};
 use stage::Stage;
 
@@ -38,8 +39,8 @@ const THREADS: u64 = 2;
 const SHORTENINGS_MAX: usize = 400;
 
 /// Plays commands; says at which one, and how, it goes differently.
-fn replay(commands: &[Command]) -> Result<(), (usize, String)> {
-    let mut stage = Stage::new();
+fn replay(server: &Server, commands: &[Command]) -> Result<(), (usize, String)> {
+    let mut stage = Stage::new(server);
     for (index, command) in commands.iter().enumerate() {
         stage.play(command).map_err(|difference| (index, difference))?;
     }
@@ -47,9 +48,9 @@ fn replay(commands: &[Command]) -> Result<(), (usize, String)> {
 }
 
 /// Plays a sequence that is drawn on the way; what was played, and how it went differently.
-fn draw(seed: u64) -> Result<Vec<Command>, (Vec<Command>, String)> {
+fn draw(server: &Server, seed: u64) -> Result<Vec<Command>, (Vec<Command>, String)> {
     let mut random = Random::new(seed);
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(server);
     let mut played = beginning();
     for command in played.clone() {
         stage.play(&command).map_err(|difference| (played.clone(), difference))?;
@@ -64,7 +65,7 @@ fn draw(seed: u64) -> Result<Vec<Command>, (Vec<Command>, String)> {
 }
 
 /// The shortest sequence that is found by leaving commands out and still goes differently.
-fn shortened(mut commands: Vec<Command>, mut difference: String) -> (Vec<Command>, String) {
+fn shortened(server: &Server, mut commands: Vec<Command>, mut difference: String) -> (Vec<Command>, String) {
     let mut chunk = commands.len() / 2;
     let mut tries = 0;
     while chunk > 0 && tries < SHORTENINGS_MAX {
@@ -73,7 +74,7 @@ fn shortened(mut commands: Vec<Command>, mut difference: String) -> (Vec<Command
             let mut shorter = commands.clone();
             shorter.drain(start..(start + chunk).min(commands.len()));
             tries += 1;
-            match replay(&shorter) {
+            match replay(server, &shorter) {
                 Ok(()) => start += chunk,
                 Err((index, found)) => {
                     shorter.truncate(index + 1);
@@ -95,9 +96,10 @@ fn no_sequence_of_commands_goes_differently_than_the_rules_say() {
     let sequences = number("TENURE_PROPERTY_CASES").unwrap_or(SEQUENCES);
     let first = number("TENURE_PROPERTY_SEED").unwrap_or(1);
     let play = |thread: u64| {
+        let server = Server::new();
         for seed in (first..first + sequences).filter(|seed| seed % THREADS == thread) {
-            let Err((commands, difference)) = draw(seed) else { continue };
-            let (commands, difference) = shortened(commands, difference);
+            let Err((commands, difference)) = draw(&server, seed) else { continue };
+            let (commands, difference) = shortened(&server, commands, difference);
             let list: Vec<_> = commands.iter().map(|command| format!("  {command:?},\n")).collect();
             panic!("seed {seed}: {difference}\n{}", list.concat());
         }

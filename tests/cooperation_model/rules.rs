@@ -167,11 +167,6 @@ fn changed(field: Field<Micros>, before: Option<Micros>) -> Option<Micros> {
 
 // ------------------------------------------------------------------------------------------------ who has what
 impl World {
-    /// Nobody and nothing, at an instant.
-    pub fn at(now: Micros) -> Self {
-        Self { now, ..Self::default() }
-    }
-
     /// Exclusive (R45).
     fn lives(&self, expires_at: Option<Micros>) -> bool {
         expires_at.is_none_or(|end| self.now < end)

@@ -1,55 +1,78 @@
 //! Plays commands against the server and the model side by side, and compares.
 
-use serde_json::json;
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use serde_json::{Value, json};
 use tenure::cooperation::COOPERATION_MODEL;
-use tenure::model::Instant;
+use tenure::model::{Clock, Instant};
 use tenure::schema;
 use tenure::schema::json::{Style, to_value};
+use tower::ServiceExt;
 
 use crate::command::{Command, JobRole, Micros};
-use crate::fixture::{NOW, Server};
+use crate::fixture::Server;
 use crate::generate::{USERS, resources};
 use crate::rules::World;
 
 /// Longest batch of checks that the server takes.
 const CHECKS_OF_A_BATCH: usize = 50;
 
-pub struct Stage {
-    server: Server,
+/// One sequence: a store of its own on a server, and the model of what is in it. The server's clock never runs backwards, so
+/// that each sequence begins at another instant; the model's begins at 0.
+pub struct Stage<'s> {
+    server: &'s Server,
+    store: String,
+    began: Micros,
     pub world: World,
     cooperations: Vec<String>,
     invitations: Vec<String>,
 }
 
-impl Stage {
-    pub fn new() -> Self {
-        let server = Server::new();
+impl<'s> Stage<'s> {
+    pub fn new(server: &'s Server) -> Self {
+        let began = server.clock().now().unix_micros();
+        let (cooperations, invitations) = (Vec::new(), Vec::new());
+        let store = server.create_store();
+        let stage = Self { server, store, began, world: World::default(), cooperations, invitations };
         let model = to_value(&schema::parse(COOPERATION_MODEL).unwrap(), Style::Compact);
-        let written = server.post("/authorization-models", model);
-        assert_eq!(written.status, 201, "{}", written.body);
-        let now = NOW.parse::<Instant>().unwrap().unix_micros();
-        Self { server, world: World::at(now), cooperations: Vec::new(), invitations: Vec::new() }
+        let (status, answer) = stage.send("POST", "/authorization-models", None, Some(model));
+        assert_eq!(status, 201, "{answer}");
+        stage
+    }
+
+    /// Sends a request for the store. Answers are not held against the API's description here: that is done by all tests
+    /// of the wire, and would take longer than everything else.
+    fn send(&self, method: &str, path: &str, actor: Option<&str>, body: Option<Value>) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(format!("/stores/{}{path}", self.store));
+        if let Some(user) = actor {
+            request = request.header("Tenure-Actor", format!("user:{user}"));
+        }
+        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let request = request.body(body).unwrap();
+        self.server.runtime().block_on(async {
+            let answer = self.server.router().oneshot(request).await.unwrap();
+            let status = answer.status().as_u16();
+            let bytes = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+            (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        })
     }
 
     /// Plays a command on both sides; says what is different.
     pub fn play(&mut self, command: &Command) -> Result<(), String> {
         let made = (self.world.cooperations_made, self.world.invitations.len());
         let predicted = self.world.play(command);
-        let Some(request) = command.request(&self.cooperations, &self.invitations) else {
-            self.set_clock(self.world.now);
+        let Some(request) = command.request(self.began, &self.cooperations, &self.invitations) else {
+            let now = Instant::from_unix_micros(self.began + self.world.now).unwrap();
+            self.server.set_clock(&now.to_string());
             return Ok(());
         };
-        let actor = request.actor.map(|user| format!("user:{user}"));
-        let headers: Vec<(&str, &str)> = actor.iter().map(|actor| ("Tenure-Actor", &**actor)).collect();
-        let path = format!("/stores/{}{}", self.server.store, request.path);
-        let body = request.body.map(|body| body.to_string());
-        let answer = self.server.send(request.method, &path, &headers, body.as_deref());
+        let (status, answer) = self.send(request.method, &request.path, request.actor, request.body);
         let expected = predicted.map_or_else(|refused| refused.wire(), |status| (status, ""));
-        let code = if answer.status < 400 { "" } else { answer.body["code"].as_str().unwrap_or("?") };
-        if (answer.status, code) != expected {
-            return Err(format!("answered {} {}\n  the rules say {expected:?}", answer.status, answer.body));
+        let code = if status < 400 { "" } else { answer["code"].as_str().unwrap_or("?") };
+        if (status, code) != expected {
+            return Err(format!("answered {status} {answer}\n  the rules say {expected:?}"));
         }
-        let text = |field: &str| answer.body[field].as_str().map(str::to_owned);
+        let text = |field: &str| answer[field].as_str().map(str::to_owned);
         if self.world.cooperations_made > made.0 {
             self.cooperations.push(text("id").ok_or("a cooperation without id")?);
         }
@@ -63,7 +86,7 @@ impl Stage {
     /// What the answer to a command on a cooperation says of its status.
     fn compare_status(&self, command: &Command, found: Option<String>) -> Result<(), String> {
         let number = match command {
-            Command::Limit { cooperation, .. } => *cooperation,
+            Command::Limit { cooperation, .. } | Command::Accept { cooperation, .. } => *cooperation,
             Command::Offer { .. } => self.world.cooperations_made.saturating_sub(1),
             _ => return Ok(()),
         };
@@ -72,10 +95,6 @@ impl Stage {
         };
         let expected = self.world.status(number);
         if found == expected { Ok(()) } else { Err(format!("status `{found}`; the rules say `{expected}`")) }
-    }
-
-    fn set_clock(&self, now: Micros) {
-        self.server.set_clock(&Instant::from_unix_micros(now).unwrap().to_string());
     }
 
     /// Compares everybody's role on everything.
@@ -93,10 +112,10 @@ impl Stage {
                 json!({"tuple_key": key, "correlation_id": number.to_string()})
             };
             let checks: Vec<_> = some.iter().enumerate().map(check).collect();
-            let answer = self.server.post("/batch-check", json!({"checks": checks}));
-            assert_eq!(answer.status, 200, "{}", answer.body);
+            let (status, answer) = self.send("POST", "/batch-check", None, Some(json!({"checks": checks})));
+            assert_eq!(status, 200, "{answer}");
             for (number, (user, role, resource)) in some.iter().enumerate() {
-                let allowed = answer.body["result"][number.to_string()]["allowed"].as_bool();
+                let allowed = answer["result"][number.to_string()]["allowed"].as_bool();
                 let expected = self.world.holds(user, *role, resource);
                 if allowed != Some(expected) {
                     return Err(format!(
