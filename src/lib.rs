@@ -3,6 +3,7 @@
 
 pub mod cel;
 pub mod cli;
+pub mod cooperation;
 pub mod engine;
 pub mod eval;
 pub mod model;

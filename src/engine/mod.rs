@@ -11,6 +11,7 @@ mod error;
 mod lists;
 mod models;
 mod moment;
+mod reading;
 mod request;
 mod validate;
 
@@ -19,6 +20,7 @@ pub use checks::{CheckObserver, DecidedCheck};
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use moment::Moment;
+pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
     ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,

@@ -91,6 +91,21 @@ pub const WATCHES_READING_MAX: usize = 8;
 
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;
+/// Longest identifier of a user, an organization, a resource, a cooperation or an invitation, in bytes.
+pub const ENTITY_ID_BYTES_MAX: usize = 128;
+/// Longest email address, in bytes.
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// Longest name that is shown, of a person, an organization or a resource, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;
+/// Longest language tag, in bytes.
+pub const LANGUAGE_BYTES_MAX: usize = 35;
+/// Largest request of a command that its record keeps whole, in bytes of JSON; of a larger one it says the size.
+pub const COMMAND_INPUT_BYTES_MAX: usize = 4096;
+/// How often a command is decided anew because others were in between.
+pub const COMMAND_TRIES_MAX: usize = 100;
+
+/// Most commits behind what a command has read that are looked through for a change of it; behind more, it is decided anew.
+pub const COMMITS_VALIDATED_MAX: u64 = 1000;
 /// Most commits that become durable in one synced write.
 pub const COMMITS_PER_GROUP_MAX: usize = 256;
 /// Size of one synced write from which on no commit joins it, in bytes.

@@ -13,6 +13,7 @@ use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::watches::Watches;
+use crate::cooperation::Cooperations;
 use crate::engine::{Engine, EngineError, QueryContext, WriteRequest};
 use crate::model::{ModelId, StoreId};
 use crate::store::{Committed, Database};
@@ -23,6 +24,7 @@ const LIST_TIME_SHARE: f64 = 0.9;
 /// The state of the server.
 pub(super) struct App<D: Database> {
     pub(super) engine: Arc<Engine<D>>,
+    pub(super) cooperations: Arc<Cooperations<D>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
     /// Streams that may be opened.
@@ -35,6 +37,7 @@ impl<D: Database> Clone for App<D> {
     fn clone(&self) -> Self {
         Self {
             engine: Arc::clone(&self.engine),
+            cooperations: Arc::clone(&self.cooperations),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
             streams: Arc::clone(&self.streams),
@@ -130,7 +133,7 @@ pub(super) struct Running<T>(JoinHandle<T>);
 
 impl<T> Running<T> {
     /// What came of it. A panic goes on in the task that asks, where it becomes the answer.
-    async fn outcome(mut self) -> Result<T, ApiError> {
+    pub(super) async fn outcome(mut self) -> Result<T, ApiError> {
         (&mut self.0).await.map_err(|error| match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(error) => ApiError::internal(error.to_string()),

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::cooperation::{self, Class, CommandError, Refusal};
 use crate::engine::EngineError;
 use crate::model::TupleKey;
 use crate::schema::{Place, ViolationKind};
@@ -63,6 +64,8 @@ pub(super) enum Code {
     RequestTimeout,
     /// Ours: the path exists, the method does not.
     MethodNotAllowed,
+    /// Ours: the cooperation rules' own.
+    Cooperation(cooperation::Code),
 }
 
 /// Where a code's status comes from.
@@ -146,6 +149,17 @@ impl Code {
             Self::Forbidden => ("forbidden", Own(StatusCode::FORBIDDEN)),
             Self::RequestTimeout => ("request_timeout", Own(StatusCode::REQUEST_TIMEOUT)),
             Self::MethodNotAllowed => ("method_not_allowed", Own(StatusCode::METHOD_NOT_ALLOWED)),
+            Self::Cooperation(code) => {
+                let status = match code.class() {
+                    Class::BadRequest => StatusCode::BAD_REQUEST,
+                    Class::NotFound => StatusCode::NOT_FOUND,
+                    Class::Forbidden => StatusCode::FORBIDDEN,
+                    Class::Conflict => StatusCode::CONFLICT,
+                    Class::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+                    Class::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                (code.name(), Own(status))
+            }
         }
     }
 }
@@ -157,6 +171,23 @@ pub(super) struct ApiError {
     pub(super) message: String,
     /// What happened, for the log only.
     internal: Option<String>,
+    /// What the cooperation rules say beside the code and the message.
+    refused: Option<Box<Refused>>,
+}
+
+/// What a refusal by the cooperation rules says beside its code and message.
+#[derive(Debug, Clone, Serialize)]
+struct Refused {
+    /// `null` where no rule with a number refuses.
+    rule: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<Organization>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Organization {
+    id: String,
+    name: Box<str>,
 }
 
 /// What the access log says of a failure; carried by its response.
@@ -170,12 +201,14 @@ pub(super) struct Failure {
 struct Body<'a> {
     code: &'static str,
     message: &'a str,
+    #[serde(flatten)]
+    refused: Option<&'a Refused>,
 }
 
 impl ApiError {
     /// A failure of this code.
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), internal: None }
+        Self { code, message: message.into(), internal: None, refused: None }
     }
 
     /// A field that is not as expected. `field` is its path in the request.
@@ -199,13 +232,15 @@ impl ApiError {
             code: Code::InternalError,
             message: "Internal Server Error".to_owned(),
             internal: Some(cause.into()),
+            refused: None,
         }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = Body { code: self.code.name(), message: &self.message };
+        let refused = self.refused.as_deref();
+        let body = Body { code: self.code.name(), message: &self.message, refused };
         let mut response = (self.code.status(), Json(body)).into_response();
         if self.code == Code::TooManyRequests {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
@@ -272,6 +307,7 @@ impl From<CommitError> for ApiError {
                 ),
             ),
             CommitError::Precondition { .. } => Self::new(Code::PreconditionFailed, error.to_string()),
+            CommitError::Conflict => Self::new(Code::Aborted, error.to_string()),
         }
     }
 }
@@ -286,6 +322,31 @@ impl From<StoreError> for ApiError {
             code,
             message: "the database takes no requests at present".to_owned(),
             internal: Some(error.to_string()),
+            refused: None,
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let Refusal { code, message, rule, organization } = refusal;
+        let organization = organization.map(|named| {
+            let (id, name) = *named;
+            Organization { id: id.to_string(), name }
+        });
+        // What is wrong with the data is for the operator; the caller can do nothing about it.
+        let internal = (code.class() == Class::Internal).then(|| message.clone());
+        let refused = Some(Box::new(Refused { rule, organization }));
+        Self { code: Code::Cooperation(code), message, internal, refused }
+    }
+}
+
+impl From<CommandError> for ApiError {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::Engine(error) => error.into(),
+            CommandError::Busy => Self::new(Code::TooManyRequests, error.to_string()),
         }
     }
 }

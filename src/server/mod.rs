@@ -44,6 +44,7 @@ use tokio::sync::Semaphore;
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::cooperation::Cooperations;
 use crate::engine::Engine;
 use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
@@ -56,7 +57,9 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
-    let app = App { engine, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
+    let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
+    let app =
+        App { engine, cooperations, config, metrics: Arc::new(metrics::Metrics::new()), streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);

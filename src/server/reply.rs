@@ -55,6 +55,11 @@ impl<T: Serialize> Reply<T> {
         Self { model: Some(model), ..self }
     }
 
+    /// Names the revision.
+    pub(super) fn of_revision(self, revision: Revision) -> Self {
+        Self { revision: Some(revision), ..self }
+    }
+
     /// Names the model and the revision.
     pub(super) fn with(self, model: ModelId, revision: Revision) -> Self {
         Self { model: Some(model), revision: Some(revision), ..self }

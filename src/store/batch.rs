@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::documents::{DocumentChange, JournalAddition};
 use super::error::{CommitError, StoreError};
+use super::reads::ReadSet;
 use crate::model::{
     Assertion, AuthorizationModel, Instant, Lifetime, ModelId, Revision, TupleCondition, TupleKey,
     TupleRecord, TupleRef,
@@ -28,6 +30,14 @@ pub struct Batch {
     pub model: Option<AuthorizationModel>,
     /// A model's assertions, which take the place of those that it had. The caller has seen to it that the model exists.
     pub assertions: Option<(ModelId, Vec<Assertion>)>,
+    /// Documents to write and to remove; the same key may stand here once only.
+    pub documents: Vec<DocumentChange>,
+    /// Entries to add to journals, in this order. Alone, they raise no revision.
+    pub journals: Vec<JournalAddition>,
+    /// Journals to forget everything of that was added before an instant.
+    pub forget: Vec<(Box<str>, Instant)>,
+    /// What the batch was decided on, if that has to hold still.
+    pub reads: Option<ReadSet>,
 }
 
 /// The outcome of a commit.

@@ -3,13 +3,18 @@
 //!
 //! Everything that a commit changes follows from its [`LogEntry`] alone; nothing here reads a clock or a store.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Batch, Committed, TupleChange};
+use super::documents::{DocumentChange, DocumentKey, JournalAddition, JournalRow};
 use super::error::{CommitError, StoreError};
+use super::reads::ReadSet;
 use super::{LogPosition, LoggedChange, StoreInfo, ids};
+use crate::model::limits::COMMITS_VALIDATED_MAX;
 use crate::model::{
-    Assertion, AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleRecord, TupleRef,
+    Assertion, AuthorizationModel, Id, Instant, ModelId, Revision, StoreId, TupleRecord, TupleRef,
 };
 
 /// What is known of a store without reading its tuples.
@@ -38,6 +43,37 @@ pub(super) struct LogEntry {
     pub(super) changes: Vec<TupleChange>,
     pub(super) model: Option<(ModelId, AuthorizationModel)>,
     pub(super) assertions: Option<(ModelId, Vec<Assertion>)>,
+    pub(super) documents: Vec<DocumentChange>,
+}
+
+/// What a batch finds when it is decided: all that was committed, and the batches before it in its group.
+pub(super) trait Present {
+    /// A tuple.
+    fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError>;
+
+    /// A document.
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError>;
+
+    /// The commit of a revision, if there is one.
+    fn commit(&self, revision: Revision) -> Result<Option<Cow<'_, LogEntry>>, StoreError>;
+
+    /// The place of the last entry of a journal.
+    fn last_entry(&self, journal: &str) -> Result<Option<Id>, StoreError>;
+}
+
+/// What a batch comes to.
+pub(super) struct Decision {
+    /// `None` if it changes nothing that has a revision.
+    pub(super) entry: Option<LogEntry>,
+    pub(super) journals: Vec<JournalPut>,
+    pub(super) forget: Vec<(Box<str>, Instant)>,
+}
+
+/// An entry of a journal with its place.
+pub(super) struct JournalPut {
+    pub(super) journal: Box<str>,
+    pub(super) id: Id,
+    pub(super) row: JournalRow,
 }
 
 /// The last revision up to `newest` that was committed before `instant`; `at` tells when a revision was. Commits are
@@ -76,22 +112,56 @@ impl Counters {
 }
 
 impl StoreState {
-    /// What the log will keep of `batch`, committed at `at` on what `lookup` shows; `None` if it changes nothing.
+    /// What comes of `batch`, committed at `at` on what is `present`.
     pub(super) fn decide(
         &self,
         batch: Batch,
         at: Instant,
-        lookup: impl FnMut(TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError>,
-    ) -> Result<Option<LogEntry>, CommitError> {
-        let changes = batch.decide(at, lookup)?;
-        if changes.is_empty() && batch.model.is_none() && batch.assertions.is_none() {
-            return Ok(None);
+        present: &impl Present,
+    ) -> Result<Decision, CommitError> {
+        if let Some(reads) = &batch.reads {
+            self.validate(reads, at, present)?;
         }
-        let model = match batch.model {
-            Some(model) => Some((ids::fresh(at, self.newest_model)?, model)),
-            None => None,
+        let changes = batch.decide(at, |key| present.tuple(key))?;
+        let mut documents = Vec::with_capacity(batch.documents.len());
+        for change in batch.documents {
+            if present.document(&change.key)? != change.value {
+                documents.push(change);
+            }
+        }
+        let unchanged =
+            changes.is_empty() && documents.is_empty() && batch.model.is_none() && batch.assertions.is_none();
+        let entry = if unchanged {
+            None
+        } else {
+            let model = match batch.model {
+                Some(model) => Some((ids::fresh(at, self.newest_model)?, model)),
+                None => None,
+            };
+            let assertions = batch.assertions;
+            Some(LogEntry { at, actor: batch.actor, changes, model, assertions, documents })
         };
-        Ok(Some(LogEntry { at, actor: batch.actor, changes, model, assertions: batch.assertions }))
+        let revision = if entry.is_some() { self.revision.next() } else { self.revision };
+        let journals = place(batch.journals, at, revision, present)?;
+        Ok(Decision { entry, journals, forget: batch.forget })
+    }
+
+    /// Refuses a batch whose reads would be answered otherwise now, or may be.
+    fn validate(&self, reads: &ReadSet, at: Instant, present: &impl Present) -> Result<(), CommitError> {
+        if reads.stable_until.is_some_and(|until| at >= until) {
+            return Err(CommitError::Conflict);
+        }
+        let behind = self.revision.0.checked_sub(reads.revision.0).ok_or(CommitError::Conflict)?;
+        if behind > COMMITS_VALIDATED_MAX {
+            return Err(CommitError::Conflict);
+        }
+        for revision in (reads.revision.0 + 1..=self.revision.0).map(Revision) {
+            match present.commit(revision)? {
+                Some(entry) if !reads.meets(&entry) => {}
+                _ => return Err(CommitError::Conflict),
+            }
+        }
+        Ok(())
     }
 
     /// The state behind a commit.
@@ -108,6 +178,23 @@ impl StoreState {
     pub(super) fn unchanged(&self, at: Instant) -> Committed {
         Committed { revision: self.revision, at, model: None }
     }
+}
+
+/// Gives entries of journals their places.
+fn place(
+    additions: Vec<JournalAddition>,
+    at: Instant,
+    revision: Revision,
+    present: &impl Present,
+) -> Result<Vec<JournalPut>, StoreError> {
+    let mut placed: Vec<JournalPut> = Vec::with_capacity(additions.len());
+    for JournalAddition { journal, value } in additions {
+        let before = placed.iter().rev().find(|put| put.journal == journal).map(|put| put.id);
+        let last = if before.is_some() { before } else { present.last_entry(&journal)? };
+        let id = ids::fresh(at, last)?;
+        placed.push(JournalPut { journal, id, row: JournalRow { at, revision, value } });
+    }
+    Ok(placed)
 }
 
 impl LogEntry {

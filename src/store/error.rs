@@ -95,6 +95,9 @@ pub enum CommitError {
         /// What must hold.
         must: Requirement,
     },
+    /// What the batch was decided on does not hold any more, or is not certain to.
+    #[error("what was read has changed meanwhile")]
+    Conflict,
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,6 +6,8 @@
 //! | `subjects` | store, class, subject, object type `00`, relation `00`, object id `00` |
 //! | `changelog` | store, revision (8 bytes) |
 //! | `models`, `assertions` | store, model id (16 bytes) |
+//! | `documents` | store, kind `00`, each part of the key `00` |
+//! | `journals` | store, journal `00`, entry id (16 bytes) |
 //! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state |
 //!
 //! A store is the 16 bytes of its identifier; numbers are big-endian, so that bytes sort as numbers do. A class is one
@@ -24,8 +26,9 @@
 
 use smallvec::SmallVec;
 
+use super::documents::DocumentKey;
 use super::error::StoreError;
-use crate::model::{ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef, TupleRef};
+use crate::model::{Id, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef, TupleRef};
 
 /// A key, or the beginning of keys. Nearly all are short enough to stay on the stack.
 pub(super) type Key = SmallVec<[u8; 192]>;
@@ -156,6 +159,33 @@ pub(super) fn model(store: StoreId, model: ModelId) -> Key {
     key
 }
 
+/// In `documents`, the document, or the beginning of all whose keys begin so.
+pub(super) fn document(store: StoreId, document: &DocumentKey) -> Key {
+    let mut key = self::store(store);
+    push(&mut key, document.kind());
+    key.extend_from_slice(document.text().as_bytes());
+    key
+}
+
+/// In `journals`, the beginning of a journal's entries.
+pub(super) fn journal(store: StoreId, journal: &str) -> Key {
+    let mut key = self::store(store);
+    push(&mut key, journal);
+    key
+}
+
+/// In `journals`, an entry.
+pub(super) fn entry(store: StoreId, journal: &str, id: Id) -> Key {
+    let mut key = self::journal(store, journal);
+    key.extend_from_slice(&id.bits().to_be_bytes());
+    key
+}
+
+/// In `journals`, a place before all entries of a journal that were added from `instant` on, to the millisecond.
+pub(super) fn entries_from(store: StoreId, journal: &str, instant: Instant) -> Key {
+    entry(store, journal, Id::from_parts(instant.unix_millis(), 0))
+}
+
 /// In `meta`, a store's state.
 pub(super) fn state(store: StoreId) -> Key {
     let mut key = Key::from_slice(&STATES);
@@ -211,6 +241,22 @@ pub(super) fn decode_model(key: &[u8]) -> Result<(StoreId, ModelId), StoreError>
         .zip(key.get(STORE_BYTES..).and_then(|rest| rest.try_into().ok()))
         .map(|(store, model)| (store, ModelId::from_bits(u128::from_be_bytes(model))))
         .ok_or_else(|| corrupt("key of models", key))
+}
+
+/// The document that a key of `documents` is of.
+pub(super) fn decode_document(key: &[u8]) -> Result<DocumentKey, StoreError> {
+    let parts = || {
+        let mut parts = Parts::new(key, STORE_BYTES)?;
+        let kind = parts.name()?;
+        Some(DocumentKey::from_text(kind, parts.rest))
+    };
+    parts().ok_or_else(|| corrupt("key of documents", key))
+}
+
+/// The place of the entry that a key of `journals` is of.
+pub(super) fn decode_entry(key: &[u8]) -> Result<Id, StoreError> {
+    let id = key.last_chunk::<16>().map(|bytes| Id::from_bits(u128::from_be_bytes(*bytes)));
+    id.ok_or_else(|| corrupt("key of journals", key))
 }
 
 /// The store that a key of any table but `meta` begins with.

@@ -4,13 +4,15 @@
 //! only the paths that it changes. This part must never decide anything on its own: what a batch changes, which walk
 //! answers a filter and how keys sort is what the database on disk uses too.
 
+use std::borrow::Cow;
 use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 use rpds::{RedBlackTreeMapSync, VectorSync};
 
-use super::commit::{Counters, LogEntry, StoreState, last_before};
+use super::commit::{Counters, Decision, JournalPut, LogEntry, Present, StoreState, last_before};
+use super::documents::{DocumentKey, JournalEntry, JournalRow};
 use super::keys::{self, Key};
 use super::observe::Observers;
 use super::scan::{Order, Scan};
@@ -19,7 +21,7 @@ use super::{
     ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
 };
 use crate::model::{
-    Assertion, AuthorizationModel, Clock, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId,
+    Assertion, AuthorizationModel, Clock, Id, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId,
     SubjectClass, SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
 
@@ -63,6 +65,8 @@ struct StoreData {
     log: VectorSync<Arc<LogEntry>>,
     models: RedBlackTreeMapSync<ModelId, Arc<AuthorizationModel>>,
     assertions: RedBlackTreeMapSync<ModelId, Arc<[Assertion]>>,
+    documents: RedBlackTreeMapSync<DocumentKey, Arc<[u8]>>,
+    journals: RedBlackTreeMapSync<Box<[u8]>, Arc<JournalRow>>,
 }
 
 impl MemoryDatabase {
@@ -96,14 +100,26 @@ impl MemoryDatabase {
         self.replace(|_, stores| {
             let data = stores.get(&store).ok_or(CommitError::StoreNotFound)?;
             let at = self.clock.now();
-            match data.state.decide(batch, at, |key| Ok(data.record(key).cloned()))? {
-                None => Ok((None, data.state.unchanged(at))),
+            let Decision { entry, journals, forget } = data.state.decide(batch, at, &**data)?;
+            if entry.is_none() && journals.is_empty() && forget.is_empty() {
+                return Ok((None, data.state.unchanged(at)));
+            }
+            let (mut data, committed) = match entry {
+                None => (StoreData::clone(data), data.state.unchanged(at)),
                 Some(entry) => {
                     let data = data.after(entry);
                     let committed = data.last_committed(at);
-                    Ok((Some((store, stores.insert(store, Arc::new(data)))), committed))
+                    (data, committed)
                 }
+            };
+            for (journal, before) in forget {
+                data.forget(&journal, before);
             }
+            for JournalPut { journal, id, row } in journals {
+                let key = keys::entry(store, &journal, id);
+                data.journals.insert_mut(key.as_slice().into(), Arc::new(row));
+            }
+            Ok((Some((store, stores.insert(store, Arc::new(data)))), committed))
         })
     }
 }
@@ -185,6 +201,8 @@ impl StoreData {
             log: VectorSync::new_sync(),
             models: RedBlackTreeMapSync::new_sync(),
             assertions: RedBlackTreeMapSync::new_sync(),
+            documents: RedBlackTreeMapSync::new_sync(),
+            journals: RedBlackTreeMapSync::new_sync(),
         }
     }
 
@@ -222,9 +240,25 @@ impl StoreData {
         if let Some((id, assertions)) = &entry.assertions {
             data.assertions.insert_mut(*id, assertions.as_slice().into());
         }
+        for change in &entry.documents {
+            match &change.value {
+                Some(value) => data.documents.insert_mut(change.key.clone(), (&**value).into()),
+                None => drop(data.documents.remove_mut(&change.key)),
+            }
+        }
         data.state = self.state.after(&entry);
         data.log.push_back_mut(Arc::new(entry));
         data
+    }
+
+    fn forget(&mut self, journal: &str, before: Instant) {
+        let (from, to) = (keys::journal(self.id(), journal), keys::entries_from(self.id(), journal, before));
+        let range = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
+        let gone: Vec<Box<[u8]>> =
+            self.journals.range::<[u8], _>(range).map(|(key, _)| key.clone()).collect();
+        for key in gone {
+            self.journals.remove_mut(&key);
+        }
     }
 
     /// What the caller of the newest commit is told; it was made at `at`.
@@ -240,6 +274,28 @@ impl StoreData {
         };
         let rows = table.range(start).take_while(move |(key, _)| key.starts_with(&prefix));
         Box::new(rows.map(|(_, entry)| &**entry))
+    }
+}
+
+impl Present for StoreData {
+    fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {
+        Ok(self.record(key).cloned())
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        Ok(self.documents.get(key).map(|value| (&**value).into()))
+    }
+
+    fn commit(&self, revision: Revision) -> Result<Option<Cow<'_, LogEntry>>, StoreError> {
+        Ok(self.commit(revision).map(Cow::Borrowed))
+    }
+
+    fn last_entry(&self, journal: &str) -> Result<Option<Id>, StoreError> {
+        let prefix = keys::journal(self.id(), journal);
+        let end = keys::entry(self.id(), journal, Id::from_bits(u128::MAX));
+        let range = (Bound::Included(prefix.as_slice()), Bound::Included(end.as_slice()));
+        let last = self.journals.range::<[u8], _>(range).next_back();
+        last.map(|(key, _)| keys::decode_entry(key)).transpose()
     }
 }
 
@@ -347,6 +403,48 @@ impl Snapshot for MemorySnapshot {
         last_before(self.revision(), instant, |revision| {
             Ok(self.store.commit(revision).map(|entry| entry.at))
         })
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        Present::document(&*self.store, key)
+    }
+
+    fn documents(
+        &self,
+        prefix: &DocumentKey,
+        after: Option<&DocumentKey>,
+        visit: &mut dyn FnMut(DocumentKey, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let rows = self.store.documents.range((start, Bound::Unbounded));
+        for (key, value) in rows.take_while(|(key, _)| key.begins_with(prefix)) {
+            if visit(key.clone(), value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn journal(
+        &self,
+        journal: &str,
+        after: Option<Id>,
+        visit: &mut dyn FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let prefix = keys::journal(self.store.id(), journal);
+        let start = match after {
+            Some(after) => From::Behind(keys::entry(self.store.id(), journal, after)),
+            None => From::At(prefix.clone()),
+        };
+        for (key, row) in self.store.journals.range(start).take_while(|(key, _)| key.starts_with(&prefix)) {
+            if visit(JournalRow::clone(row).entry(keys::decode_entry(key)?)).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

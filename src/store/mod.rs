@@ -9,17 +9,21 @@ mod batch;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod documents;
 mod error;
 mod ids;
 mod keys;
 pub mod memory;
 mod observe;
+mod reads;
 pub mod rocks;
 mod scan;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
+pub use documents::{DocumentChange, DocumentKey, JournalAddition, JournalEntry};
 pub use error::{CommitError, StoreError};
 pub use observe::CommitObserver;
+pub use reads::{ReadSet, Tracked};
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -30,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::model::{
-    Assertion, AuthorizationModel, Clock, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass,
+    Assertion, AuthorizationModel, Clock, Id, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass,
     SubjectRef, TupleKey, TupleRecord, TupleRef,
 };
 
@@ -158,6 +162,26 @@ pub trait Snapshot: Send + Sync {
 
     /// The last revision that was committed before `instant`; [`Revision::ZERO`] if none was.
     fn revision_before(&self, instant: Instant) -> Result<Revision, StoreError>;
+
+    /// A document: a point read.
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError>;
+
+    /// Calls `visit` with the documents that begin with `prefix`, in the order of their keys, from behind `after` on, until it
+    /// breaks or none is left.
+    fn documents(
+        &self,
+        prefix: &DocumentKey,
+        after: Option<&DocumentKey>,
+        visit: &mut dyn FnMut(DocumentKey, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Calls `visit` with the entries of a journal behind `after`, in their order, until it breaks or none is left.
+    fn journal(
+        &self,
+        journal: &str,
+        after: Option<Id>,
+        visit: &mut dyn FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 }
 
 /// A cursor over the tuples of one object, relation and class of subject, in the order of the subjects' bytes.

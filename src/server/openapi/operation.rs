@@ -57,17 +57,19 @@ pub(in crate::server) enum Tag {
     Queries,
     Assertions,
     AuthZen,
+    Cooperations,
     Server,
 }
 
 impl Tag {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Stores,
         Self::Models,
         Self::Tuples,
         Self::Queries,
         Self::Assertions,
         Self::AuthZen,
+        Self::Cooperations,
         Self::Server,
     ];
 
@@ -79,6 +81,7 @@ impl Tag {
             Self::Queries => "Relationship Queries",
             Self::Assertions => "Assertions",
             Self::AuthZen => "AuthZEN",
+            Self::Cooperations => "Cooperations",
             Self::Server => "Server",
         }
     }
@@ -97,7 +100,7 @@ pub(in crate::server) struct Operation {
     answers: Vec<Answer>,
     codes: Vec<Code>,
     /// What every error has beside its code and message.
-    error: Option<(&'static str, Schema)>,
+    error: Vec<(&'static str, Schema)>,
     /// Whether the answers name the store that was asked.
     names_store: bool,
     named: Vec<(&'static str, Value)>,
@@ -135,7 +138,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             codes: Vec::new(),
-            error: None,
+            error: Vec::new(),
             names_store: false,
             named: Vec::new(),
         }
@@ -260,7 +263,7 @@ impl Operation {
 
     /// Its errors may have this beside their code and message.
     pub(in crate::server) fn fails_with(mut self, name: &'static str, schema: Schema) -> Self {
-        self.error = Some((name, schema));
+        self.error.push((name, schema));
         self
     }
 
@@ -337,15 +340,12 @@ fn failure(
     status: StatusCode,
     names: BTreeSet<&'static str>,
     in_store: bool,
-    more: Option<(&'static str, Schema)>,
+    more: Vec<(&'static str, Schema)>,
     put: &mut impl FnMut(Schema) -> Value,
 ) -> Value {
     let code = choice(names);
     let body = shape().must("code", code).must("message", shapes::message());
-    let body = match more {
-        None => body,
-        Some((name, schema)) => body.may(name, schema),
-    };
+    let body = more.into_iter().fold(body, |body, (name, schema)| body.may(name, schema));
     let mut headers = vec![(REQUEST_ID, true)];
     if in_store {
         // Where the request got as far as to its store.
@@ -361,12 +361,16 @@ fn failure(
     })
 }
 
-/// `{store_id}` and `{id}`.
+/// `{store_id}`, `{id}`, and what the cooperations name.
 fn path_parameters(path: &str) -> Vec<Value> {
     let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let parameter = |name: &str| {
-        let says = if name == "store_id" { "The store." } else { "The authorization model." };
-        let schema = shapes::id().into_parts().0;
+        let (says, schema) = match name {
+            "store_id" => ("The store.".to_owned(), shapes::id()),
+            "id" => ("The authorization model.".to_owned(), shapes::id()),
+            other => (format!("The {other}."), shapes::entity_id()),
+        };
+        let schema = schema.into_parts().0;
         json!({ "name": name, "in": "path", "required": true, "description": says, "schema": schema })
     };
     names.map(parameter).collect()

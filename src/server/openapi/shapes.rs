@@ -2,8 +2,9 @@
 
 use super::schema::{Schema, Shape, anything, boolean, choice, integer, list_of, map_of, shape, text};
 use crate::model::limits::{
-    CONDITION_NAME_BYTES_MAX, CONTEXTUAL_TUPLES_MAX, CONTINUATION_TOKEN_BYTES_MAX, OBJECT_BYTES_MAX,
-    PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RELATION_BYTES_MAX, SUBJECT_BYTES_MAX, TYPE_BYTES_MAX,
+    CONDITION_NAME_BYTES_MAX, CONTEXTUAL_TUPLES_MAX, CONTINUATION_TOKEN_BYTES_MAX, ENTITY_ID_BYTES_MAX,
+    OBJECT_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RELATION_BYTES_MAX, SUBJECT_BYTES_MAX,
+    TYPE_BYTES_MAX,
 };
 use crate::server::wire::CONSISTENCY;
 
@@ -18,6 +19,11 @@ pub(super) const GIVEN_TOKEN: &str = "Where the page starts: the token of the pa
 /// An identifier of a store or a model.
 pub(in crate::server) fn id() -> Schema {
     text().with("pattern", "^[0-7][0-9ABCDEFGHJKMNPQRSTVWXYZ]{25}$")
+}
+
+/// An identifier of a user, an organization, a resource, a cooperation or an invitation.
+pub(in crate::server) fn entity_id() -> Schema {
+    text().with("pattern", format!("^[A-Za-z0-9_.@+-]{{1,{ENTITY_ID_BYTES_MAX}}}$"))
 }
 
 /// A point in time.

@@ -6,6 +6,7 @@ pub(super) mod authzen;
 pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;
+pub(super) mod cooperation;
 pub(super) mod expand;
 pub(super) mod explain;
 pub(super) mod health;
@@ -48,5 +49,6 @@ pub(super) fn of_a_store<D: Database>() -> Routes<D> {
         .on(list_users::operation(), list_users::list_users)
         .on(assertions::read_operation(), assertions::read)
         .on(assertions::write_operation(), assertions::write)
+        .merge(cooperation::routes())
         .merge(authzen::of_a_store())
 }

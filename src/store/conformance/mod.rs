@@ -2,6 +2,7 @@
 
 mod assertions;
 mod commits;
+mod documents;
 mod log;
 pub(in crate::store) mod observers;
 mod random;

@@ -15,6 +15,7 @@ pub(super) enum Derived {
     Subjects,
     Models,
     Assertions,
+    Documents,
 }
 
 /// What takes the changes of rows.
@@ -49,6 +50,13 @@ pub(super) fn apply(entry: &LogEntry, store: StoreId, target: &mut impl Target) 
                 keys::model(store, *id),
                 &records::encode_assertions(assertions)?,
             );
+        }
+    }
+    for change in &entry.documents {
+        let key = keys::document(store, &change.key);
+        match &change.value {
+            None => target.delete(Derived::Documents, key),
+            Some(value) => target.put(Derived::Documents, key, &records::encode_document(value)?),
         }
     }
     Ok(())

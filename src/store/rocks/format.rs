@@ -1,6 +1,6 @@
 //! The format of a data directory: which one it has, and how an older one becomes the newest.
 //!
-//! Format 1 is the first; format 2 has assertions. A change of what is stored adds one step to [`STEPS`] and leaves the
+//! Format 1 is the first; format 2 has assertions; format 3 has documents and journals. A change of what is stored adds one step to [`STEPS`] and leaves the
 //! others alone.
 
 use std::path::Path;
@@ -17,10 +17,10 @@ use super::storage::{META, TABLES, failed, table};
 pub(super) type Step = fn(&DB) -> Result<(), StoreError>;
 
 /// The step at place n takes format n + 1 to n + 2.
-pub(super) const STEPS: &[Step] = &[add_assertions];
+pub(super) const STEPS: &[Step] = &[add_tables, add_tables];
 
-/// Nothing is to be changed: the table is made before, as every one that is missing.
-fn add_assertions(_: &DB) -> Result<(), StoreError> {
+/// Nothing is to be changed: tables are made before, as every one that is missing.
+fn add_tables(_: &DB) -> Result<(), StoreError> {
     Ok(())
 }
 

@@ -2,19 +2,21 @@
 //!
 //! Nothing here writes; a group that is dropped has changed nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rocksdb::WriteBatch;
 
-use super::super::commit::{Counters, StoreState};
+use super::super::commit::{Counters, Decision, JournalPut, LogEntry, Present, StoreState};
+use super::super::documents::DocumentKey;
 use super::super::error::{CommitError, StoreError};
 use super::super::keys::{self, Key};
 use super::super::{Batch, Committed, StoreInfo};
 use super::apply::{Derived, Target, apply};
 use super::records;
 use super::storage::{States, Tables, View};
-use crate::model::{Instant, StoreId, TupleRecord, TupleRef};
+use crate::model::{Id, Instant, Revision, StoreId, TupleRecord, TupleRef};
 
 /// Commits that are to become durable together.
 pub(super) struct Group<'a> {
@@ -23,6 +25,12 @@ pub(super) struct Group<'a> {
     rows: RowBatch<'a>,
     /// The tuples that this group changes, under their keys in `tuples`.
     changed: HashMap<Key, Option<TupleRecord>>,
+    /// The documents that this group changes, under their keys in `documents`.
+    changed_documents: HashMap<Key, Option<Box<[u8]>>>,
+    /// The commits of this group.
+    commits: HashMap<(StoreId, Revision), LogEntry>,
+    /// The last entries of the journals that this group adds to.
+    last_entries: HashMap<(StoreId, Box<str>), Id>,
     states: States,
     /// The stores that this group changes, makes or deletes.
     touched: BTreeSet<StoreId>,
@@ -45,6 +53,9 @@ impl<'a> Group<'a> {
             view,
             rows: RowBatch { tables: view.rows().tables, batch: WriteBatch::default() },
             changed: HashMap::new(),
+            changed_documents: HashMap::new(),
+            commits: HashMap::new(),
+            last_entries: HashMap::new(),
             states: view.states.clone(),
             touched: BTreeSet::new(),
             counters: view.counters,
@@ -64,19 +75,45 @@ impl<'a> Group<'a> {
         at: Instant,
     ) -> Result<Committed, CommitError> {
         let state = self.states.get(&store).ok_or(CommitError::StoreNotFound)?;
-        let Some(entry) = state.decide(batch, at, |key| self.record(store, key))? else {
-            return Ok(state.unchanged(at));
+        let Decision { entry, journals, forget } =
+            state.decide(batch, at, &InStore { group: self, store })?;
+        let unchanged = state.unchanged(at);
+        // Refused here, it leaves nothing in the group; what these records hold, the others can hold.
+        let rows = journals.iter().map(|put| records::encode_entry(&put.row));
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let committed = match entry {
+            None => unchanged,
+            Some(entry) => self.log(store, entry)?,
         };
-        let state = state.after(&entry);
-        // Refused here, it leaves nothing in the group; what this record holds, the others can hold.
+        for (journal, before) in forget {
+            let (from, to) = (keys::journal(store, &journal), keys::entries_from(store, &journal, before));
+            self.rows.batch.delete_range_cf(&self.rows.tables.journals, &from, &to);
+        }
+        for (JournalPut { journal, id, .. }, row) in journals.into_iter().zip(rows) {
+            let key = keys::entry(store, &journal, id);
+            self.rows.batch.put_cf(&self.rows.tables.journals, key, row);
+            self.last_entries.insert((store, journal), id);
+            // Who waits for entries is told of them.
+            self.touched.insert(store);
+        }
+        Ok(committed)
+    }
+
+    /// Adds a commit.
+    fn log(&mut self, store: StoreId, entry: LogEntry) -> Result<Committed, CommitError> {
+        let state = self.states.get(&store).ok_or(CommitError::StoreNotFound)?.after(&entry);
         let log = records::encode_commit(&entry)?;
         apply(&entry, store, &mut self.rows)?;
         self.rows.batch.put_cf(&self.rows.tables.changelog, keys::commit(store, state.revision), log);
 
         let committed = entry.committed(state.revision);
-        for change in entry.changes {
-            self.changed.insert(keys::tuple(store, change.key.as_ref()), change.after);
+        for change in &entry.changes {
+            self.changed.insert(keys::tuple(store, change.key.as_ref()), change.after.clone());
         }
+        for change in &entry.documents {
+            self.changed_documents.insert(keys::document(store, &change.key), change.value.clone());
+        }
+        self.commits.insert((store, state.revision), entry);
         self.set(state);
         Ok(committed)
     }
@@ -130,15 +167,51 @@ impl<'a> Group<'a> {
         self.touched.insert(state.info.id);
         self.states.insert_mut(state.info.id, Arc::new(state));
     }
+}
 
-    /// A tuple as the commits before leave it.
-    fn record(&self, store: StoreId, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {
-        let key = keys::tuple(store, key);
-        if let Some(record) = self.changed.get(&key) {
+/// A store as the commits before leave it.
+struct InStore<'a> {
+    group: &'a Group<'a>,
+    store: StoreId,
+}
+
+impl Present for InStore<'_> {
+    fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {
+        let key = keys::tuple(self.store, key);
+        if let Some(record) = self.group.changed.get(&key) {
             return Ok(record.clone());
         }
-        let rows = self.view.rows();
+        let rows = self.group.view.rows();
         rows.get(rows.tables.tuples, &key)?.map(|value| records::decode_tuple(&value)).transpose()
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        let key = keys::document(self.store, key);
+        if let Some(value) = self.group.changed_documents.get(&key) {
+            return Ok(value.clone());
+        }
+        let rows = self.group.view.rows();
+        rows.get(rows.tables.documents, &key)?.map(|value| records::decode_document(&value)).transpose()
+    }
+
+    fn commit(&self, revision: Revision) -> Result<Option<Cow<'_, LogEntry>>, StoreError> {
+        if let Some(entry) = self.group.commits.get(&(self.store, revision)) {
+            return Ok(Some(Cow::Borrowed(entry)));
+        }
+        let rows = self.group.view.rows();
+        let row = rows.get(rows.tables.changelog, keys::commit(self.store, revision))?;
+        Ok(row.map(|value| records::decode_commit(&value)).transpose()?.map(Cow::Owned))
+    }
+
+    fn last_entry(&self, journal: &str) -> Result<Option<Id>, StoreError> {
+        if let Some(id) = self.group.last_entries.get(&(self.store, journal.into())) {
+            return Ok(Some(*id));
+        }
+        let rows = self.group.view.rows();
+        let mut walk = rows.walk(rows.tables.journals);
+        let end = keys::entry(self.store, journal, Id::from_bits(u128::MAX));
+        walk.seek_back(keys::journal(self.store, journal), &end);
+        walk.step_back()?.map(|(key, _)| keys::decode_entry(key)).transpose()
     }
 }
 

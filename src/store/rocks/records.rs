@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use super::super::batch::TupleChange;
 use super::super::commit::{Counters, LogEntry, StoreState};
+use super::super::documents::JournalRow;
 use super::super::error::StoreError;
 use crate::model::limits::RECORD_BYTES_MAX;
 use crate::model::{Assertion, AuthorizationModel, Instant, ModelId, TupleRecord};
 
 /// The version of every record but those that tell their own.
 const VERSION: u8 = 1;
-/// The version of a commit; version 1 had no assertions.
-const COMMIT_VERSION: u8 = 2;
+/// The version of a commit; version 1 had no assertions, version 2 no documents.
+const COMMIT_VERSION: u8 = 3;
 /// The limit keeps a broken length from taking all memory.
 const CONFIG: Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>> =
     bincode::config::standard().with_limit::<RECORD_BYTES_MAX>();
@@ -45,6 +46,7 @@ pub(super) fn encode_commit(entry: &LogEntry) -> Result<Vec<u8>, StoreError> {
 pub(super) fn decode_commit(bytes: &[u8]) -> Result<LogEntry, StoreError> {
     let entry: LogEntry = match split_version("commit", bytes, COMMIT_VERSION)? {
         (1, content) => decode_content::<LogEntryV1>("commit", content)?.into(),
+        (2, content) => decode_content::<LogEntryV2>("commit", content)?.into(),
         (_, content) => decode_content("commit", content)?,
     };
     check_instant("commit", entry.at)?;
@@ -70,7 +72,24 @@ struct LogEntryV1 {
 impl From<LogEntryV1> for LogEntry {
     fn from(entry: LogEntryV1) -> Self {
         let LogEntryV1 { at, actor, changes, model } = entry;
-        Self { at, actor, changes, model, assertions: None }
+        Self { at, actor, changes, model, assertions: None, documents: Vec::new() }
+    }
+}
+
+/// A commit in its version 2.
+#[derive(Deserialize)]
+struct LogEntryV2 {
+    at: Instant,
+    actor: Option<Box<str>>,
+    changes: Vec<TupleChange>,
+    model: Option<(ModelId, AuthorizationModel)>,
+    assertions: Option<(ModelId, Vec<Assertion>)>,
+}
+
+impl From<LogEntryV2> for LogEntry {
+    fn from(entry: LogEntryV2) -> Self {
+        let LogEntryV2 { at, actor, changes, model, assertions } = entry;
+        Self { at, actor, changes, model, assertions, documents: Vec::new() }
     }
 }
 
@@ -98,6 +117,28 @@ pub(super) fn decode_assertions(bytes: &[u8]) -> Result<Vec<Assertion>, StoreErr
         }
     }
     Ok(assertions)
+}
+
+/// In `documents`: bytes that only who wrote them can read.
+pub(super) fn encode_document(value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    encode("document", &value)
+}
+
+/// See [`encode_document`].
+pub(super) fn decode_document(bytes: &[u8]) -> Result<Box<[u8]>, StoreError> {
+    decode("document", bytes)
+}
+
+/// In `journals`.
+pub(super) fn encode_entry(row: &JournalRow) -> Result<Vec<u8>, StoreError> {
+    encode("journal entry", row)
+}
+
+/// See [`encode_entry`].
+pub(super) fn decode_entry(bytes: &[u8]) -> Result<JournalRow, StoreError> {
+    let row: JournalRow = decode("journal entry", bytes)?;
+    check_instant("journal entry", row.at)?;
+    Ok(row)
 }
 
 /// In `meta`, of one store.

@@ -2,6 +2,7 @@
 
 use super::super::super::StoreInfo;
 use super::super::super::batch::TupleChange;
+use super::super::super::documents::{DocumentChange, DocumentKey};
 use super::*;
 use crate::model::{
     AssertedTuple, Condition, ConditionParameter, Lifetime, ModelId, Origin, ParameterType,
@@ -77,6 +78,7 @@ fn commit(assertions: Option<(ModelId, Vec<Assertion>)>) -> LogEntry {
         ],
         model: Some((ModelId::from_bits(7), empty_model())),
         assertions,
+        documents: Vec::new(),
     }
 }
 
@@ -93,9 +95,31 @@ fn the_bytes_of_a_commit_are_these() {
         check(&entry, encode_commit(&entry).unwrap(), decode_commit, golden);
         assert_eq!(decode_commit_instant(golden).unwrap(), at(3));
     };
-    check(commit(None), &[b"\x02", COMMIT, b"\x00"].concat());
+    check(commit(None), &[b"\x03", COMMIT, b"\x00\x00"].concat());
     let assertions = Some((ModelId::from_bits(7), vec![plain_assertion()]));
-    check(commit(assertions), &[b"\x02", COMMIT, b"\x01\x07\x01", PLAIN_ASSERTION].concat());
+    check(commit(assertions), &[b"\x03", COMMIT, b"\x01\x07\x01", PLAIN_ASSERTION, b"\x00"].concat());
+    let documents = vec![
+        DocumentChange { key: DocumentKey::new("user", ["a", "b"]), value: Some(b"{}"[..].into()) },
+        DocumentChange { key: DocumentKey::new("user", []), value: None },
+    ];
+    let golden = [b"\x03", COMMIT, b"\x00\x02\x04user\x04a\0b\0\x01\x02{}\x04user\x00\x00"].concat();
+    check(LogEntry { documents, ..commit(None) }, &golden);
+}
+
+#[test]
+fn the_bytes_of_a_document_and_of_an_entry_are_these() {
+    let value: Box<[u8]> = b"{}"[..].into();
+    check(&value, encode_document(&value).unwrap(), decode_document, b"\x01\x02{}");
+    let row = JournalRow { at: at(3), revision: Revision(7), value };
+    check(&row, encode_entry(&row).unwrap(), decode_entry, b"\x01\x06\x07\x02{}");
+}
+
+#[test]
+fn a_commit_of_version_2_is_read_still() {
+    let bytes = [b"\x02", COMMIT, b"\x00"].concat();
+    assert_eq!(decode_commit(&bytes).unwrap(), commit(None));
+    assert_eq!(decode_commit_instant(&bytes).unwrap(), at(3));
+    assert!(decode_commit(&[&bytes, &b"\x00"[..]].concat()).is_err());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::super::commit::{StoreState, last_before};
+use super::super::documents::{DocumentKey, JournalEntry};
 use super::super::keys::{self, Key};
 use super::super::scan::{Order, Scan};
 use super::super::{
@@ -14,8 +15,8 @@ use super::super::{
 use super::records;
 use super::storage::{Rows, View, Walk};
 use crate::model::{
-    Assertion, AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass, SubjectRef,
-    TupleRecord, TupleRef,
+    Assertion, AuthorizationModel, Id, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectClass,
+    SubjectRef, TupleRecord, TupleRef,
 };
 
 /// One store of a [`RocksDatabase`](super::RocksDatabase) at one revision; cheap to make and to clone.
@@ -168,6 +169,57 @@ impl Snapshot for RocksSnapshot {
             let row = rows.get(rows.tables.changelog, keys::commit(self.store(), revision))?;
             row.map(|value| records::decode_commit_instant(&value)).transpose()
         })
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        let rows = self.rows();
+        let row = rows.get(rows.tables.documents, keys::document(self.store(), key))?;
+        row.map(|value| records::decode_document(&value)).transpose()
+    }
+
+    fn documents(
+        &self,
+        prefix: &DocumentKey,
+        after: Option<&DocumentKey>,
+        visit: &mut dyn FnMut(DocumentKey, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let rows = self.rows();
+        let mut walk = rows.walk(rows.tables.documents);
+        let prefix = keys::document(self.store(), prefix);
+        let after = after.map(|key| keys::document(self.store(), key)).filter(|key| *key >= prefix);
+        walk.seek(prefix.clone(), after.as_ref().unwrap_or(&prefix));
+        while let Some((key, value)) = walk.step()? {
+            if after.as_deref() == Some(key) {
+                continue;
+            }
+            if visit(keys::decode_document(key)?, &records::decode_document(value)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn journal(
+        &self,
+        journal: &str,
+        after: Option<Id>,
+        visit: &mut dyn FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let rows = self.rows();
+        let mut walk = rows.walk(rows.tables.journals);
+        let prefix = keys::journal(self.store(), journal);
+        let after = after.map(|id| keys::entry(self.store(), journal, id));
+        walk.seek(prefix.clone(), after.as_ref().unwrap_or(&prefix));
+        while let Some((key, value)) = walk.step()? {
+            if after.as_deref() == Some(key) {
+                continue;
+            }
+            let entry = records::decode_entry(value)?.entry(keys::decode_entry(key)?);
+            if visit(entry).is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,8 @@ use super::apply::Derived;
 use crate::model::StoreId;
 
 /// The tables' names.
-pub(super) const TABLES: [&str; 6] = ["tuples", "subjects", "changelog", "models", "assertions", META];
+pub(super) const TABLES: [&str; 8] =
+    ["tuples", "subjects", "changelog", "models", "assertions", "documents", "journals", META];
 /// The table that says which format the others have.
 pub(super) const META: &str = "meta";
 
@@ -36,18 +37,22 @@ pub(super) struct Tables<'a> {
     pub(super) changelog: &'a ColumnFamily,
     pub(super) models: &'a ColumnFamily,
     pub(super) assertions: &'a ColumnFamily,
+    pub(super) documents: &'a ColumnFamily,
+    pub(super) journals: &'a ColumnFamily,
     pub(super) meta: &'a ColumnFamily,
 }
 
 impl<'a> Tables<'a> {
     /// Those whose keys begin with a store, with their names.
-    pub(super) fn of_stores(self) -> [(&'static str, &'a ColumnFamily); 5] {
+    pub(super) fn of_stores(self) -> [(&'static str, &'a ColumnFamily); 7] {
         [
             ("tuples", self.tuples),
             ("subjects", self.subjects),
             ("changelog", self.changelog),
             ("models", self.models),
             ("assertions", self.assertions),
+            ("documents", self.documents),
+            ("journals", self.journals),
         ]
     }
 
@@ -58,6 +63,7 @@ impl<'a> Tables<'a> {
             Derived::Subjects => self.subjects,
             Derived::Models => self.models,
             Derived::Assertions => self.assertions,
+            Derived::Documents => self.documents,
         }
     }
 }
@@ -70,6 +76,8 @@ impl Storage {
             changelog: table(&self.db, "changelog")?,
             models: table(&self.db, "models")?,
             assertions: table(&self.db, "assertions")?,
+            documents: table(&self.db, "documents")?,
+            journals: table(&self.db, "journals")?,
             meta: table(&self.db, META)?,
         })
     }

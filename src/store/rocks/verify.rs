@@ -78,10 +78,11 @@ impl StoreCheck<'_> {
                 }
                 newest_model = Some(*id);
             }
-            // Two rows for each tuple, one for a model, one for a model's assertions.
+            // Two rows for each tuple, one for a model, one for a model's assertions, one for each document.
             rows += 2 * u64::try_from(entry.changes.len()).unwrap_or(u64::MAX)
                 + u64::from(entry.model.is_some())
-                + u64::from(entry.assertions.is_some());
+                + u64::from(entry.assertions.is_some())
+                + u64::try_from(entry.documents.len()).unwrap_or(u64::MAX);
             commits += 1;
             Ok(())
         })?;
@@ -103,7 +104,9 @@ impl StoreCheck<'_> {
             check.before(revision, &entry, &replayed)?;
             apply(&entry, store, &mut replayed)
         })?;
-        for table in [Derived::Tuples, Derived::Subjects, Derived::Models, Derived::Assertions] {
+        for table in
+            [Derived::Tuples, Derived::Subjects, Derived::Models, Derived::Assertions, Derived::Documents]
+        {
             self.compare(table, &mut replayed)?;
         }
         for (table, key) in replayed.rows.into_keys() {
@@ -144,7 +147,7 @@ impl StoreCheck<'_> {
             match table {
                 Derived::Tuples => self.report.tuples += 1,
                 Derived::Models => self.report.models += 1,
-                Derived::Subjects | Derived::Assertions => {}
+                Derived::Subjects | Derived::Assertions | Derived::Documents => {}
             }
             match replayed.rows.remove(&(table, Key::from_slice(key))) {
                 Some(logged) if *logged == *value => {}
@@ -246,6 +249,7 @@ fn name(table: Derived) -> &'static str {
         Derived::Subjects => "subjects",
         Derived::Models => "models",
         Derived::Assertions => "assertions",
+        Derived::Documents => "documents",
     }
 }
 
@@ -255,6 +259,10 @@ fn row(table: Derived, key: &[u8]) -> String {
         Derived::Tuples => keys::decode_tuple(key).map(|(_, tuple)| tuple.to_string()),
         Derived::Subjects => keys::decode_reverse(key).map(|(_, tuple)| tuple.to_string()),
         Derived::Models | Derived::Assertions => keys::decode_model(key).map(|(_, model)| model.to_string()),
+        Derived::Documents => keys::decode_document(key).map(|key| {
+            let parts: Vec<&str> = key.parts().collect();
+            format!("{} {}", key.kind(), parts.join(" "))
+        }),
     };
     named.unwrap_or_else(|_| key.escape_ascii().to_string())
 }

@@ -1,0 +1,76 @@
+//! What is shown and never decides: names and emails, beside the tuples and in the same commits.
+//!
+//! A document is JSON: a field that is added later has a default, and none changes its meaning.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::names::{Email, EntityId};
+use crate::model::Instant;
+use crate::store::DocumentKey;
+
+/// A kind of document.
+pub trait Document: Serialize + DeserializeOwned {
+    /// The kind, as its keys name it.
+    const KIND: &'static str;
+
+    /// The key of the one of these parts, or the beginning of those that begin so.
+    fn key(parts: &[&str]) -> DocumentKey {
+        DocumentKey::new(Self::KIND, parts.iter().copied())
+    }
+}
+
+/// A user, by identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserDocument {
+    /// Unique among users.
+    pub email: Email,
+    /// As it is shown.
+    pub name: Option<Box<str>>,
+}
+
+impl Document for UserDocument {
+    const KIND: &'static str = "user";
+}
+
+/// Whose an email is, by the email.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailDocument {
+    /// The user.
+    pub user: EntityId,
+}
+
+impl Document for EmailDocument {
+    const KIND: &'static str = "email";
+}
+
+/// An organization, by identifier. It stays when the organization is gone, so that no other takes the identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrganizationDocument {
+    /// As it is shown; of a placeholder, the email that it stands for.
+    pub name: Box<str>,
+    /// Whether it stands for a partner that has not joined yet (R20).
+    #[serde(default)]
+    pub placeholder: bool,
+    /// When it ceased to be, if it did.
+    #[serde(default)]
+    pub gone_at: Option<Instant>,
+}
+
+impl Document for OrganizationDocument {
+    const KIND: &'static str = "organization";
+}
+
+/// A park or a portfolio, by kind and identifier. It stays when the resource is deleted (R9).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceDocument {
+    /// As it is shown.
+    pub name: Box<str>,
+    /// When it was deleted, if it was.
+    #[serde(default)]
+    pub gone_at: Option<Instant>,
+}
+
+impl Document for ResourceDocument {
+    const KIND: &'static str = "resource";
+}

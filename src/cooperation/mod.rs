@@ -1,0 +1,28 @@
+//! Organizations, their members, their plants, and the sharing of plants between organizations, as commands on the engine.
+//!
+//! A command is decided by the engine's own check on the tuples, on one revision and one instant, and is committed with
+//! everything that it read: what it changes, its record and its notifications are one commit, and commands that race each
+//! other end as if one had come after the other (R49). Nothing here may decide who has access: that is for the model,
+//! `schema/cooperation.fga`. What stands here is what a model cannot see: that something exists once only, and with which
+//! error a command is refused. It knows nothing of HTTP.
+//!
+//! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
+//! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
+//! - `users`: the commands, one file for each subject.
+
+mod command;
+pub mod documents;
+mod names;
+mod pinned;
+mod refusal;
+pub mod users;
+mod work;
+
+pub use command::{CommandRecord, Cooperations, Done, JOURNAL_OF_COMMANDS, Request};
+pub use names::{
+    Actor, Email, EntityId, JobRole, OrganizationRole, Resource, ResourceKind, label, language, object,
+    organization, subject, user,
+};
+pub use pinned::COOPERATION_MODEL;
+pub use refusal::{Class, Code, CommandError, Outcome, Refusal};
+pub use work::{JOURNAL_OF_NOTIFICATIONS, Membership, Notification, Work};
