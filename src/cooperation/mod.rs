@@ -8,16 +8,25 @@
 //!
 //! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
+//! - `access`: who has what, both ways; `access_record`: the checks that concerned a cooperation; `sharing`: what both look up.
 //! - `users`: the commands, one file for each subject.
 
+pub mod access;
+mod access_record;
 mod command;
 pub mod documents;
 mod names;
 mod pinned;
 mod refusal;
+mod sharing;
+#[cfg(test)]
+mod test_world;
 pub mod users;
 mod work;
 
+pub use access_record::{
+    AccessEntries, AccessEntry, AccessFilter, AccessRecordOptions, AccessRecorder, read as read_access_record,
+};
 pub use command::{CommandRecord, Cooperations, Done, JOURNAL_OF_COMMANDS, Request};
 pub use names::{
     Actor, Email, EntityId, JobRole, OrganizationRole, Resource, ResourceKind, label, language, object,
@@ -25,4 +34,5 @@ pub use names::{
 };
 pub use pinned::COOPERATION_MODEL;
 pub use refusal::{Class, Code, CommandError, Outcome, Refusal};
+pub use sharing::Source;
 pub use work::{JOURNAL_OF_NOTIFICATIONS, Membership, Notification, Work};

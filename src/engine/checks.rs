@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Weak};
 
+use super::Engine;
 use super::models::CompiledModel;
 use super::moment::Moment;
 use super::request::{CheckRequest, ContextualTuple};
-use super::Engine;
 use crate::model::{Instant, StoreId};
 use crate::store::{Database, Snapshot};
 

@@ -10,8 +10,8 @@ use crate::eval::explain::{self, End};
 use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Recipient, SubjectFilter};
 use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{
-    AuthorizationModel, Instant, Lifetime, ModelId, ObjectRef, Revision, StoreId, Subject, SubjectRef, TupleKey,
-    TupleRecord, TupleRef,
+    AuthorizationModel, Instant, Lifetime, ModelId, ObjectRef, Revision, StoreId, Subject, SubjectRef,
+    TupleKey, TupleRecord, TupleRef,
 };
 use crate::store::{Database, Snapshot};
 

@@ -97,7 +97,7 @@ fn word(error: &CommitError) -> &'static str {
         CommitError::TupleExists { .. } => "exists",
         CommitError::TupleMissing { .. } => "missing",
         CommitError::TupleDiffers { .. } => "differs",
-        CommitError::StoreNotFound | CommitError::Store(_) => "broken",
+        CommitError::StoreNotFound | CommitError::Conflict | CommitError::Store(_) => "broken",
     }
 }
 
@@ -165,7 +165,7 @@ fn any_batch() -> impl Strategy<Value = Batch> {
             writes.sort_by(|a, b| a.key.cmp(&b.key));
             writes.dedup_by(|a, b| a.key == b.key);
             let model = model_of.map(model);
-            Batch { actor: None, preconditions, deletes, writes, model, assertions }
+            Batch { preconditions, deletes, writes, model, assertions, ..Batch::default() }
         })
 }
 
