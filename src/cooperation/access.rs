@@ -1,16 +1,19 @@
 //! Who has what, both ways: all resources of a user, and everybody on a resource, with the role, where it comes from, and when
 //! it ends.
 //!
-//! All of it is what the engine's lists and checks say; nothing here decides anything.
+//! All of it is what the engine's lists and checks say; nothing here decides anything. Beside it stands who may see it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::names::{self, JobRole, ResourceKind};
+use super::access_record::{self, AccessEntries, AccessFilter};
+use super::names::{self, Actor, EntityId, JobRole, Resource, ResourceKind};
+use super::refusal::{Code, Outcome, Refusal};
 use super::sharing::{Sharing, Source};
+use super::work::{Work, inconsistent};
 use crate::engine::{EngineError, Moment};
 use crate::eval::explain::End;
-use crate::model::{Instant, Object, Subject, SubjectRef, TupleKey};
-use crate::store::Snapshot;
+use crate::model::{Id, Instant, Object, Subject, SubjectRef, TupleKey};
+use crate::store::{Database, Snapshot};
 
 /// A role that a user holds on a resource now, one of the highest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,51 @@ pub fn of_resource<S: Snapshot>(
         }
     }
     part(held, None, page, |user| (resource.clone(), user.clone()), moment)
+}
+
+/// Refuses who may not see what a user has: everybody but the system and the user.
+pub fn see_of_user<D: Database>(work: &Work<'_, D>, user: &EntityId) -> Outcome<()> {
+    if matches!(work.actor(), Actor::User(actor) if actor != user) {
+        return Err(Refusal::not_found(names::user(user)).into());
+    }
+    work.known_user(user)?;
+    Ok(())
+}
+
+/// Refuses who may not see who has access to a resource: everybody but the system and the owner's admins.
+pub fn see_of_resource<D: Database>(work: &mut Work<'_, D>, resource: &Resource) -> Outcome<()> {
+    work.see_resource(resource)?;
+    match work.actor() {
+        Actor::System => Ok(()),
+        Actor::User(_) => work.require("can_audit", &resource.object(), "R29"),
+    }
+}
+
+/// The checks that concerned a cooperation, behind `after`: those of resources whose owner's admin the acting user is (R48).
+pub fn record<D: Database>(
+    work: &mut Work<'_, D>,
+    filter: &AccessFilter,
+    after: Option<Id>,
+    limit: usize,
+) -> Outcome<AccessEntries> {
+    let actor = work.acting_user()?;
+    let membership = work.membership(actor)?;
+    let own = membership.map(|membership| names::organization(&membership.organization));
+    if !matches!(&own, Some(own) if work.can("can_audit", own)?) {
+        let message = "only admins read the record of access";
+        return Err(Refusal::new(Code::Forbidden, message).by("R48").into());
+    }
+    let mut audits: HashMap<Box<str>, bool> = HashMap::new();
+    let snapshot = work.reading().snapshot().untracked();
+    access_record::read(snapshot, filter, after, limit, |entry| {
+        if let Some(audits) = audits.get(&entry.resource) {
+            return Ok(*audits);
+        }
+        let resource = Object::parse(&entry.resource).map_err(|error| inconsistent(error.to_string()))?;
+        let may = work.can("can_audit", &resource)?;
+        audits.insert(entry.resource.clone(), may);
+        Ok(may)
+    })
 }
 
 /// The highest of the roles held by or on each, those of the page with their source and end.

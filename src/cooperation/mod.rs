@@ -9,15 +9,26 @@
 //! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
 //! - `access`: who has what, both ways; `access_record`: the checks that concerned a cooperation; `sharing`: what both look up.
-//! - `users`: the commands, one file for each subject.
+//! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`, `cooperations`, `shares`,
+//!   `delegations`: the commands, one file or folder for each subject; `audit`: what is read of the journals.
 
 pub mod access;
 mod access_record;
+pub mod audit;
 mod command;
+pub mod cooperations;
+pub mod delegations;
 pub mod documents;
+pub mod grants;
+pub mod invitations;
+pub mod members;
 mod names;
+pub mod organizations;
 mod pinned;
+pub mod platform;
 mod refusal;
+pub mod resources;
+pub mod shares;
 mod sharing;
 #[cfg(test)]
 mod test_world;

@@ -45,12 +45,21 @@ impl<D: Database> Engine<D> {
         model: &Arc<CompiledModel>,
         at: Instant,
     ) -> Moment<D::Snapshot> {
-        let (snapshot, model) = (snapshot.clone(), Arc::clone(model));
-        Moment { store, snapshot, model, at, limits: self.limits, lists: self.lists }
+        Moment::new(store, snapshot.clone(), Arc::clone(model), at, (self.limits, self.lists))
     }
 }
 
 impl<S: Snapshot> Moment<S> {
+    pub(super) fn new(
+        store: StoreId,
+        snapshot: S,
+        model: Arc<CompiledModel>,
+        at: Instant,
+        (limits, lists): (EvaluationLimits, ListLimits),
+    ) -> Self {
+        Self { store, snapshot, model, at, limits, lists }
+    }
+
     /// The store.
     pub fn store(&self) -> StoreId {
         self.store

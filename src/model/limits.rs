@@ -106,6 +106,12 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 pub const LABEL_BYTES_MAX: usize = 256;
 /// Longest language tag, in bytes.
 pub const LANGUAGE_BYTES_MAX: usize = 35;
+/// Days after which an invitation expires that says nothing else.
+pub const INVITATION_DAYS_DEFAULT: i64 = 14;
+/// Largest page of a list of the cooperation rules, in entries.
+pub const COOPERATION_PAGE_SIZE_MAX: usize = 500;
+/// Most entries of a journal that are looked at for one page.
+pub const JOURNAL_ENTRIES_SCANNED_MAX: usize = 10_000;
 /// Largest request of a command that its record keeps whole, in bytes of JSON; of a larger one it says the size.
 pub const COMMAND_INPUT_BYTES_MAX: usize = 4096;
 /// How often a command is decided anew because others were in between.
