@@ -107,6 +107,28 @@ pub enum Purpose {
         /// With which role.
         role: OrganizationRole,
     },
+    /// To agree to a cooperation (R43).
+    Cooperation {
+        /// Which one.
+        cooperation: EntityId,
+        /// Of which initiator.
+        organization: EntityId,
+    },
+}
+
+/// A cooperation, by identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CooperationDocument {
+    /// The language that its invitation is written in.
+    pub language: Option<Box<str>>,
+    /// The email that was invited, if one was (R20).
+    pub email: Option<Email>,
+    /// The invitation by that email.
+    pub invitation: Option<EntityId>,
+}
+
+impl Document for CooperationDocument {
+    const KIND: &'static str = "cooperation";
 }
 
 /// What became of an invitation.

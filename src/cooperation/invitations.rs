@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::cooperations;
 use super::documents::{
     EmailDocument, InvitationAnswer, InvitationDocument, OrganizationDocument, Purpose, UserDocument,
 };
@@ -96,15 +97,27 @@ pub fn send<D: Database>(work: &mut Work<'_, D>, new: &NewInvitation) -> Outcome
         }
     }
     require_sender(work, &sender, &new.purpose)?;
+    establish(work, new.purpose.clone(), new.email.clone(), new.language.clone(), new.expires_at)
+}
+
+/// Sends an invitation, whoever may do that.
+pub(super) fn establish<D: Database>(
+    work: &mut Work<'_, D>,
+    purpose: Purpose,
+    email: Email,
+    language: Option<Box<str>>,
+    expires_at: Option<Instant>,
+) -> Outcome<Invitation> {
+    let sender = work.acting_user()?.clone();
     let after = INVITATION_DAYS_DEFAULT.saturating_mul(MICROS_PER_DAY);
     let document = InvitationDocument {
-        purpose: new.purpose.clone(),
-        email: new.email.clone(),
-        language: new.language.clone().unwrap_or_else(|| LANGUAGE_DEFAULT.into()),
+        purpose,
+        email,
+        language: language.unwrap_or_else(|| LANGUAGE_DEFAULT.into()),
         sender,
         answer: None,
         sent_at: work.at(),
-        expires_at: new.expires_at.unwrap_or_else(|| work.at().saturating_add_micros(after)),
+        expires_at: expires_at.unwrap_or_else(|| work.at().saturating_add_micros(after)),
     };
     let invitation = shown(work, EntityId::fresh(work.at()), document);
     work.put(&[&invitation.id], &invitation.document)?;
@@ -116,8 +129,13 @@ pub fn send<D: Database>(work: &mut Work<'_, D>, new: &NewInvitation) -> Outcome
 pub fn get<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Invitation> {
     let document = work.get::<InvitationDocument>(&[id])?;
     let document = document.ok_or_else(|| Refusal::not_found(object("invitation", id)))?;
-    if let Purpose::Organization { organization, .. } = &document.purpose {
-        work.concerns(organization);
+    match &document.purpose {
+        Purpose::Platform => {}
+        Purpose::Organization { organization, .. } => work.concerns(organization),
+        Purpose::Cooperation { cooperation, organization } => {
+            work.concerns(organization);
+            work.concerns_cooperation(cooperation);
+        }
     }
     Ok(shown(work, id.clone(), document))
 }
@@ -162,6 +180,10 @@ pub fn accept<D: Database>(
             work.refuse_member(user_id, "R41")?;
             with_organization(work, user_id, new, acceptance.portfolio.as_deref())?
         }
+        (Purpose::Cooperation { cooperation, .. }, new) => {
+            let cooperation = cooperations::existing(work, cooperation)?;
+            cooperations::answer::by_email(work, cooperation, user_id, new.as_ref())?.partner
+        }
         (Purpose::Platform, None) => return Err(Refusal::field("organization", "it is missing").into()),
     };
     answer(work, &invitation, InvitationAnswer::Accepted)?;
@@ -191,6 +213,9 @@ pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()
         return Err(not_invited().into());
     }
     require_waiting(&invitation)?;
+    if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        return cooperations::answer::decline(work, cooperation);
+    }
     answer(work, &invitation, InvitationAnswer::Declined)
 }
 
@@ -200,6 +225,10 @@ pub fn resend<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Inv
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
     require_waiting(&invitation)?;
+    if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        cooperations::invite::resend(work, cooperation)?;
+        return Ok(invitation);
+    }
     tell_invited(work, &invitation, "invitation_reminder")?;
     Ok(invitation)
 }
@@ -210,7 +239,33 @@ pub fn revoke<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()>
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
     require_waiting(&invitation)?;
+    if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        return cooperations::change::remove(work, cooperation);
+    }
     answer(work, &invitation, InvitationAnswer::Revoked)
+}
+
+/// Reminds whoever was invited, who has as long again as at first, whoever may do that.
+pub(super) fn remind<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()> {
+    let mut invitation = get(work, id)?;
+    let after = INVITATION_DAYS_DEFAULT.saturating_mul(MICROS_PER_DAY);
+    let ends = work.at().saturating_add_micros(after);
+    invitation.document.expires_at = invitation.document.expires_at.max(ends);
+    work.put(&[id], &invitation.document)?;
+    tell_invited(work, &invitation, "invitation_reminder")
+}
+
+/// Answers an invitation that nobody has answered, whoever may do that.
+pub(super) fn close<D: Database>(
+    work: &mut Work<'_, D>,
+    id: &EntityId,
+    with: InvitationAnswer,
+) -> Outcome<()> {
+    let invitation = get(work, id)?;
+    if invitation.document.answer.is_some() {
+        return Ok(());
+    }
+    answer(work, &invitation, with)
 }
 
 fn shown<D: Database>(work: &Work<'_, D>, id: EntityId, document: InvitationDocument) -> Invitation {
@@ -225,11 +280,18 @@ fn shown<D: Database>(work: &Work<'_, D>, id: EntityId, document: InvitationDocu
 }
 
 /// Refuses who may not send such an invitation, now.
-fn require_sender<D: Database>(work: &Work<'_, D>, sender: &EntityId, purpose: &Purpose) -> Outcome<()> {
+pub(super) fn require_sender<D: Database>(
+    work: &Work<'_, D>,
+    sender: &EntityId,
+    purpose: &Purpose,
+) -> Outcome<()> {
     let (may, rule) = match purpose {
         Purpose::Platform => (work.holds(sender, "can_invite", &object("platform", "main"))?, "R41"),
         Purpose::Organization { organization: id, .. } => {
             (work.holds(sender, "can_manage_members", &organization(id))?, "R42")
+        }
+        Purpose::Cooperation { organization: id, .. } => {
+            (work.holds(sender, "can_cooperate", &organization(id))?, "R16")
         }
     };
     if may {
@@ -321,6 +383,16 @@ fn payload<D: Database>(work: &Work<'_, D>, invitation: &Invitation) -> Outcome<
                 "role": role,
             })
         }
+        Purpose::Cooperation { cooperation, organization } => {
+            let named: Option<OrganizationDocument> = work.get(&[organization])?;
+            json!({
+                "invitation": id,
+                "invitation_kind": "cooperation",
+                "email": email,
+                "cooperation": cooperation,
+                "initiator": { "id": organization, "name": named.map(|named| named.name) },
+            })
+        }
     })
 }
 
@@ -330,13 +402,14 @@ impl Purpose {
         match self {
             Self::Platform => "platform",
             Self::Organization { .. } => "organization",
+            Self::Cooperation { .. } => "cooperation",
         }
     }
 
     /// The organization and the role that it offers, if it does.
     pub fn offers(&self) -> Option<(&EntityId, OrganizationRole)> {
         match self {
-            Self::Platform => None,
+            Self::Platform | Self::Cooperation { .. } => None,
             Self::Organization { organization, role } => Some((organization, *role)),
         }
     }

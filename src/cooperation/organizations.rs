@@ -1,11 +1,12 @@
 //! Organizations: how one comes to be, what is shown of it, and how it ceases to be.
 
-use super::documents::OrganizationDocument;
-use super::names::{EntityId, OrganizationRole, ResourceKind, object, organization, user};
+use super::cooperations;
+use super::documents::{InvitationAnswer, OrganizationDocument};
+use super::names::{EntityId, OrganizationRole, ResourceKind, object, organization};
 use super::refusal::{Code, Outcome, Refusal};
-use super::work::{Membership, Work, inconsistent};
+use super::work::{Membership, Work};
 use super::{Actor, Resource, resources};
-use crate::model::{Lifetime, Subject};
+use crate::model::Lifetime;
 use crate::store::Database;
 
 /// An organization, as its members see it.
@@ -116,27 +117,12 @@ pub(super) fn dissolve<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Ou
     Ok(())
 }
 
-/// Takes every cooperation of an organization away, on whichever side, with its shares and what was delegated in them.
+/// Takes every cooperation of an organization away, on whichever side (R28).
 fn end_cooperations<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()> {
     for side in ["initiator", "linked"] {
         for (found, _) in work.tuples_of(&organization(id), Some("cooperation"), Some(side))? {
-            let partner = work.tuples_on(&found.object, Some("linked"))?;
-            for (share, _) in work.tuples_of(&found.object, None, None)? {
-                for (linked, _) in &partner {
-                    let Subject::Object(other) = &linked.subject else {
-                        return Err(inconsistent(format!("`{linked}` links no organization")).into());
-                    };
-                    for member in work.members(&EntityId::stored(&other.id))? {
-                        for role in resources::DELEGATIONS {
-                            work.delete(super::work::key(share.object.clone(), role, user(&member.user)));
-                        }
-                    }
-                }
-                work.delete(share);
-            }
-            for (tuple, _) in work.tuples_on(&found.object, None)? {
-                work.delete(tuple);
-            }
+            let cooperation = cooperations::existing(work, &EntityId::stored(&found.object.id))?;
+            cooperations::change::end(work, &cooperation, InvitationAnswer::Revoked)?;
         }
     }
     Ok(())

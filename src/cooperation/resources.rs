@@ -7,10 +7,6 @@ use super::work::{Work, inconsistent, key};
 use crate::model::{Lifetime, Object, Subject};
 use crate::store::Database;
 
-/// The relations that a delegation is written in.
-pub(super) const DELEGATIONS: [&str; 3] =
-    ["technical_manager_delegate", "asset_manager_delegate", "viewer_delegate"];
-
 /// A resource, as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShownResource {

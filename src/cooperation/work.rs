@@ -256,6 +256,11 @@ impl<'a, D: Database> Work<'a, D> {
         Ok(self.get(&[id])?.ok_or_else(|| Refusal::not_found(user(id)))?)
     }
 
+    /// The email of a user, where it is known.
+    pub fn email_of(&self, id: &EntityId) -> Outcome<Option<Email>> {
+        Ok(self.get::<UserDocument>(&[id])?.map(|document| document.email))
+    }
+
     /// A document.
     pub fn get<T: Document>(&self, parts: &[&str]) -> Outcome<Option<T>> {
         let key = T::key(parts);

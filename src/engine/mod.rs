@@ -6,16 +6,20 @@
 mod actions;
 mod assertions;
 mod changes;
+mod checks;
 mod error;
 mod lists;
 mod models;
+mod moment;
 mod reading;
 mod request;
 mod validate;
 
 pub use actions::HeldRelations;
+pub use checks::{CheckObserver, DecidedCheck};
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
+pub use moment::Moment;
 pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
@@ -25,6 +29,8 @@ pub use request::{
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwapOption;
 
 use crate::cel::Context;
 use crate::eval::explain::Explanation;
@@ -50,6 +56,8 @@ pub struct Engine<D: Database> {
     models: ModelCache,
     limits: EvaluationLimits,
     lists: ListLimits,
+    /// Who is told of checks.
+    checks: ArcSwapOption<Weak<dyn CheckObserver<D::Snapshot>>>,
 }
 
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
@@ -58,7 +66,8 @@ pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send
 impl<D: Database> Engine<D> {
     /// An engine on `database`.
     pub fn new(database: D, limits: EvaluationLimits) -> Self {
-        Self { database, models: ModelCache::default(), limits, lists: ListLimits::default() }
+        let (models, lists) = (ModelCache::default(), ListLimits::default());
+        Self { database, models, limits, lists, checks: ArcSwapOption::empty() }
     }
 
     /// The engine with other limits for lists.
@@ -238,8 +247,10 @@ impl<D: Database> Engine<D> {
         let decision = evaluation.check(request.object.as_ref(), &request.relation, request.subject.as_ref());
         let decision = decision.map_err(EngineError::from)?;
         let value = CheckAnswer { allowed: decision.allowed, stable_until: decision.stable_until };
-        let counts = evaluation.read_counts();
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: evaluation.at() }, counts))
+        let (counts, at) = (evaluation.read_counts(), evaluation.at());
+        let moment = (&snapshot, &model, at);
+        self.decided(store, moment, request, &context.contextual_tuples, decision.allowed);
+        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -264,6 +275,22 @@ impl<D: Database> Engine<D> {
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = self.now();
+        let (answer, counts) = self.batch((&snapshot, &model, at), checks, until);
+        for (BatchCheckItem { check, contextual_tuples, .. }, outcome) in checks.iter().zip(&answer.value) {
+            if let Ok(answer) = outcome {
+                self.decided(store, (&snapshot, &model, at), check, contextual_tuples, answer.allowed);
+            }
+        }
+        Ok((answer, counts))
+    }
+
+    /// Several checks at one revision and one instant, of which nobody is told.
+    fn batch(
+        &self,
+        (snapshot, model, at): (&D::Snapshot, &CompiledModel, Instant),
+        checks: &[BatchCheckItem],
+        until: Option<bool>,
+    ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
         let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
@@ -275,7 +302,7 @@ impl<D: Database> Engine<D> {
             validate::query(&model.plan, object, relation, Some(subject))?;
             let contextual = validate::contextual(&model.plan, &item.contextual_tuples)?;
             let mut evaluation =
-                Evaluation::new(&model.plan, &snapshot, contextual, &item.context, at, self.limits);
+                Evaluation::new(&model.plan, snapshot, contextual, &item.context, at, self.limits);
             let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
             counts.add(evaluation.read_counts());
             let decision = decision?;
@@ -290,7 +317,7 @@ impl<D: Database> Engine<D> {
                 break;
             }
         }
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
+        (Answer { value, model: model.id, revision: snapshot.revision(), at }, counts)
     }
 
     /// How a relation of an object is made up, one level deep.

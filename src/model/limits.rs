@@ -89,6 +89,13 @@ pub const CHANGES_PER_WATCH_STEP_MAX: usize = 64;
 /// Most watches that read the log at once; one more waits for its turn.
 pub const WATCHES_READING_MAX: usize = 8;
 
+/// Most checks that wait to be looked at for the access record; one more waits for room before it is answered.
+pub const CHECKS_UNRECORDED_MAX: usize = 8192;
+/// Most entries of the access record that are committed together.
+pub const ACCESS_ENTRIES_PER_COMMIT_MAX: usize = 4096;
+/// Most entries of the access record that one page of it looks at; it then ends early with the place to go on from.
+pub const ACCESS_ENTRIES_LOOKED_AT_MAX: usize = 20_000;
+
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Longest identifier of a user, an organization, a resource, a cooperation or an invitation, in bytes.

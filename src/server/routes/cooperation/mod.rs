@@ -2,13 +2,17 @@
 //!
 //! One file for each subject. Here stands what all of them share: how a request is read, run and described.
 
+mod access;
 mod audit;
+mod cooperations;
+mod delegations;
 mod grants;
 mod invitations;
 mod members;
 mod organizations;
 mod platform;
 mod resources;
+mod shares;
 mod users;
 
 use std::sync::Arc;
@@ -46,6 +50,10 @@ pub(in crate::server) fn routes<D: Database>() -> Routes<D> {
         .merge(resources::routes())
         .merge(grants::routes())
         .merge(invitations::routes())
+        .merge(cooperations::routes())
+        .merge(shares::routes())
+        .merge(delegations::routes())
+        .merge(access::routes())
         .merge(audit::routes())
 }
 
@@ -322,6 +330,16 @@ impl Page {
         let size = size(fields, "page_size", PAGE_SIZE_DEFAULT, COOPERATION_PAGE_SIZE_MAX)?;
         let token = fields.string("continuation_token")?;
         Ok(Self { size, after: token::to_list(call.store, list, &token)? })
+    }
+
+    /// Most entries.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The entry before its first.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
     }
 
     /// Cuts a list that is sorted by `key` to the page, and tells the token of the next one; empty where there is none.

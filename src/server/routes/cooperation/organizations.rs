@@ -54,6 +54,11 @@ pub(super) fn new_organization(fields: &mut Fields) -> Result<NewOrganization, A
     Ok(NewOrganization { id: id(fields, "id")?, name: label(fields, "name")? })
 }
 
+/// As [`new_organization`] reads it.
+pub(super) fn new_organization_shape() -> Shape {
+    shape().may("id", shapes::entity_id()).must("name", text())
+}
+
 fn create_operation() -> Operation {
     let body = shape()
         .may("id", shapes::entity_id())
