@@ -206,7 +206,7 @@ pub(super) fn with_organization<D: Database>(
 }
 
 /// Declines an invitation, for the user whose email it is.
-pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()> {
+pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Invitation> {
     let actor = work.acting_user()?;
     let invitation = get(work, id)?;
     if is_of(work, actor, &invitation.document.email)? != Some(true) {
@@ -214,9 +214,12 @@ pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()
     }
     require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
-        return cooperations::answer::decline(work, cooperation);
+        cooperations::answer::decline(work, cooperation)?;
+    } else {
+        answer(work, &invitation, InvitationAnswer::Declined)?;
     }
-    answer(work, &invitation, InvitationAnswer::Declined)
+    let document = InvitationDocument { answer: Some(InvitationAnswer::Declined), ..invitation.document };
+    Ok(Invitation { document, status: InvitationStatus::Declined, ..invitation })
 }
 
 /// Reminds whoever was invited, for the sender's side.

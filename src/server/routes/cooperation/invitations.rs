@@ -70,7 +70,7 @@ impl From<invitations::Invitation> for Invitation {
 fn invitation() -> Shape {
     shape()
         .must("id", shapes::entity_id())
-        .must("kind", choice(["platform", "organization"]))
+        .must("kind", choice(["platform", "organization", "cooperation"]))
         .must("email", text())
         .must("language", text())
         .must("status", choice(InvitationStatus::ALL.map(InvitationStatus::name)))
@@ -148,7 +148,14 @@ fn accept_operation() -> Operation {
     let path = format!("{PATH}/accept");
     let operation = operation(Verb::Post, &path, "AcceptInvitation", "Accept an invitation.")
         .takes_strictly(body)
-        .fails(refusals([Code::AlreadyExists, Code::AlreadyMember, Code::NotPending, Code::Expired]));
+        .fails(refusals([
+            Code::AlreadyExists,
+            Code::AlreadyMember,
+            Code::NotPending,
+            Code::Expired,
+            Code::CooperationExists,
+            Code::OwnOrganization,
+        ]));
     let answer = shape().must("organization", shapes::entity_id().says("The one that the user is in now."));
     answers(operation, StatusCode::OK, "It is accepted.", with_revision(answer))
 }
@@ -180,18 +187,23 @@ async fn accept<D: Database>(
 
 fn decline_operation() -> Operation {
     let operation =
-        operation(Verb::Post, &format!("{PATH}/decline"), "DeclineInvitation", "Decline an invitation.");
-    nothing_to_say(operation).fails(refusals([Code::NotPending]))
+        operation(Verb::Post, &format!("{PATH}/decline"), "DeclineInvitation", "Decline an invitation.")
+            .fails(refusals([Code::NotPending]));
+    answers(operation, StatusCode::OK, "The invitation.", with_revision(invitation()))
 }
 
 /// `POST /stores/{store_id}/invitations/{invitation}/decline`
-async fn decline<D: Database>(State(app): State<App<D>>, call: Call) -> Result<Reply<()>, ApiError> {
+async fn decline<D: Database>(
+    State(app): State<App<D>>,
+    call: Call,
+) -> Result<Reply<Answered<impl Serialize>>, ApiError> {
     let read = |call: &Call| {
         call.says_nothing()?;
         call.id("invitation")
     };
     let run = |work: &mut Work<'_, D>, id: &_| invitations::decline(work, id);
-    Ok(nothing(&command(&app, call, "invitation.decline", read, run).await?))
+    let done = command(&app, call, "invitation.decline", read, run).await?;
+    Ok(answered(done.revision, Invitation::from(done.value)))
 }
 
 fn resend_operation() -> Operation {
