@@ -17,6 +17,7 @@ use ureq::Agent;
 use ureq::http::request::Builder;
 use ureq::http::{Request, StatusCode, Uri};
 
+use crate::cooperation::EntityId;
 use crate::model::StoreId;
 
 /// Longest answer that is taken, in bytes: far more than any page or tree, far less than the memory.
@@ -179,6 +180,15 @@ impl ClientError {
             Self::Refused { code, .. } if code == "latest_authorization_model_not_found" => Some(
                 "write a model with `tenure model write FILE`, or is it another store? `tenure store list` shows them",
             ),
+            Self::Refused { code, .. } if code == "actor_required" => {
+                Some("say who does it with `--as USER`")
+            }
+            Self::Refused { code, .. } if code == "confirmation_required" => {
+                Some("if that organization is meant, run the same command with `--confirm ORGANIZATION`")
+            }
+            Self::Refused { code, .. } if code == "cooperation_model_missing" => {
+                Some("write the model with `tenure model write schema/cooperation.fga`")
+            }
             Self::Slow { .. } => Some("raise the limit with --timeout-s"),
             Self::Refused { .. } | Self::Foreign { .. } => None,
         }
@@ -217,6 +227,8 @@ pub struct Client {
     agent: Agent,
     server: String,
     authorization: Option<String>,
+    /// Who acts: `user:id`.
+    actor: Option<String>,
     timeout_s: u64,
 }
 
@@ -252,8 +264,15 @@ impl Client {
             agent: config.new_agent(),
             server: args.server.clone(),
             authorization: args.authorization(),
+            actor: None,
             timeout_s: args.timeout_s,
         }
+    }
+
+    /// The same, acting for a user.
+    #[must_use]
+    pub fn acting_as(self, user: Option<&EntityId>) -> Self {
+        Self { actor: user.map(|id| format!("user:{id}")), ..self }
     }
 
     /// Asks for `path`, which begins with `/`. Entries of `query` without a value are left out.
@@ -292,6 +311,16 @@ impl Client {
         self.send("POST", path, Some(body))
     }
 
+    /// Puts `body` as JSON to `path`.
+    pub fn put(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.send("PUT", path, Some(body))
+    }
+
+    /// Changes what is at `path` by what `body` names.
+    pub fn patch(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.send("PATCH", path, Some(body))
+    }
+
     /// Deletes `path`.
     pub fn delete(&self, path: &str) -> Result<Answer, ClientError> {
         self.send("DELETE", path, None)
@@ -299,7 +328,11 @@ impl Client {
 
     fn request(&self, method: &str, target: &str) -> Builder {
         let address = format!("{}{target}", self.server);
-        let request = Request::builder().method(method).uri(address.as_str()).header("Tenure-Strict", "true");
+        let mut request =
+            Request::builder().method(method).uri(address.as_str()).header("Tenure-Strict", "true");
+        if let Some(actor) = &self.actor {
+            request = request.header("Tenure-Actor", actor);
+        }
         match &self.authorization {
             Some(authorization) => request.header("Authorization", authorization),
             None => request,

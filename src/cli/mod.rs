@@ -5,6 +5,8 @@
 
 mod check;
 mod client;
+mod coop;
+mod coop_show;
 mod event_stream;
 mod expand;
 mod explain;
@@ -78,6 +80,8 @@ enum Command {
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     Load(Box<load::LoadArgs>),
+    #[command(subcommand)]
+    Coop(coop::CoopCommand),
 }
 
 /// Check, convert and test models in files; write, list and show those of a store
@@ -133,6 +137,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Import(args) => return Ok(answer(args.run(out)?)),
         Command::Export(args) => return Ok(answer(args.run(out)?)),
         Command::Load(args) => return Ok(answer(args.run(out)?)),
+        Command::Coop(command) => command.run(out)?,
     }
     Ok(ExitCode::SUCCESS)
 }

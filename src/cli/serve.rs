@@ -102,6 +102,8 @@ fn serve(settings: &Settings) -> Result<(), String> {
         Ok(Stopped::AtOnce) => CUT_OFF_WAIT,
         _ => settings.server.request_timeout,
     });
+    // What was checked last is recorded, whatever still runs.
+    engine.settle_checks();
     // Whatever was acknowledged is durable already; this makes the next start short.
     engine.database().close().map_err(|error| format!("cannot close the database: {error}"))?;
     info!("stopped");

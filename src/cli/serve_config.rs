@@ -12,6 +12,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::listen_address;
+use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
 use crate::server::{BaseUrl, CorsOrigins, ServerConfig};
@@ -22,6 +23,10 @@ const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net
 const COUNT_MAX: usize = 1_000_000;
 /// Longest time between two heartbeats of a watch that can be set: an hour.
 const HEARTBEAT_MS_MAX: u64 = 3_600_000;
+/// Most of the access record that can be left to a crash: a minute.
+const RECORD_DELAY_MS_MAX: u64 = 60_000;
+/// Longest time that the access record can be kept: a hundred years.
+const RECORD_DAYS_MAX: u64 = 36_500;
 /// What is logged, if nothing says otherwise.
 const LOG_DEFAULT: &str = "info";
 
@@ -103,6 +108,14 @@ pub struct Overrides {
     /// host that a client names]
     #[arg(long, value_name = "URL", env = "TENURE_AUTHZEN_BASE_URL")]
     authzen_base_url: Option<String>,
+
+    /// How much of the access record a crash may lose, in milliseconds [default: 1000]
+    #[arg(long, value_name = "MS", env = "TENURE_ACCESS_RECORD_DELAY_MS", value_parser = milliseconds)]
+    access_record_delay_ms: Option<u64>,
+
+    /// How long the access record is kept, in days [default: 548]
+    #[arg(long, value_name = "DAYS", env = "TENURE_ACCESS_RECORD_DAYS")]
+    access_record_days: Option<u64>,
 
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
     #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
@@ -214,6 +227,7 @@ impl Settings {
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
                 authzen_store: set.authzen_store.map(store_id).transpose()?,
                 authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
+                access_record: access_record(set.access_record_delay_ms, set.access_record_days)?,
             },
             evaluation: EvaluationLimits {
                 depth_max: positive("evaluation_depth_max", depth, "hop")?,
@@ -269,6 +283,23 @@ fn heartbeat(ms: Option<u64>) -> Result<Option<Duration>, String> {
     }
 }
 
+fn access_record(delay_ms: Option<u64>, days: Option<u64>) -> Result<AccessRecordOptions, String> {
+    let default = AccessRecordOptions::default();
+    let delay = match delay_ms {
+        None => default.delay,
+        Some(ms @ 0..=RECORD_DELAY_MS_MAX) => Duration::from_millis(ms),
+        Some(ms) => {
+            return Err(format!("`access_record_delay_ms` is {ms}; expected 0 to {RECORD_DELAY_MS_MAX}"));
+        }
+    };
+    let retention = match days {
+        None => default.retention,
+        Some(days @ 1..=RECORD_DAYS_MAX) => Duration::from_secs(days * 24 * 3600),
+        Some(days) => return Err(format!("`access_record_days` is {days}; expected 1 to {RECORD_DAYS_MAX}")),
+    };
+    Ok(AccessRecordOptions { delay, retention })
+}
+
 /// A duration on the command line or in the environment.
 fn milliseconds(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number of milliseconds, such as 3000 for 3 seconds".to_owned())
@@ -295,6 +326,8 @@ impl Overrides {
             grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
             authzen_store: self.authzen_store.or(other.authzen_store),
             authzen_base_url: self.authzen_base_url.or(other.authzen_base_url),
+            access_record_delay_ms: self.access_record_delay_ms.or(other.access_record_delay_ms),
+            access_record_days: self.access_record_days.or(other.access_record_days),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),

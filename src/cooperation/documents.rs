@@ -5,7 +5,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::names::{Email, EntityId};
+use super::names::{Email, EntityId, OrganizationRole};
 use crate::model::Instant;
 use crate::store::DocumentKey;
 
@@ -73,4 +73,76 @@ pub struct ResourceDocument {
 
 impl Document for ResourceDocument {
     const KIND: &'static str = "resource";
+}
+
+/// An invitation, by identifier (R40).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationDocument {
+    /// To what.
+    pub purpose: Purpose,
+    /// Who is invited.
+    pub email: Email,
+    /// The language to write in.
+    pub language: Box<str>,
+    /// Who sent it.
+    pub sender: EntityId,
+    /// What became of it.
+    pub answer: Option<InvitationAnswer>,
+    /// When it was sent first.
+    pub sent_at: Instant,
+    /// From when on it cannot be accepted.
+    pub expires_at: Instant,
+}
+
+/// What an invitation is to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Purpose {
+    /// To make an organization of one's own (R41).
+    Platform,
+    /// To become a member (R42).
+    Organization {
+        /// Of which organization.
+        organization: EntityId,
+        /// With which role.
+        role: OrganizationRole,
+    },
+    /// To agree to a cooperation (R43).
+    Cooperation {
+        /// Which one.
+        cooperation: EntityId,
+        /// Of which initiator.
+        organization: EntityId,
+    },
+}
+
+/// A cooperation, by identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CooperationDocument {
+    /// The language that its invitation is written in.
+    pub language: Option<Box<str>>,
+    /// The email that was invited, if one was (R20).
+    pub email: Option<Email>,
+    /// The invitation by that email.
+    pub invitation: Option<EntityId>,
+}
+
+impl Document for CooperationDocument {
+    const KIND: &'static str = "cooperation";
+}
+
+/// What became of an invitation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InvitationAnswer {
+    /// It was accepted.
+    Accepted,
+    /// It was declined.
+    Declined,
+    /// Its sender's side took it back.
+    Revoked,
+}
+
+impl Document for InvitationDocument {
+    const KIND: &'static str = "invitation";
 }

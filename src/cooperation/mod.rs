@@ -8,16 +8,36 @@
 //!
 //! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
-//! - `users`: the commands, one file for each subject.
+//! - `access`: who has what, both ways; `access_record`: the checks that concerned a cooperation; `sharing`: what both look up.
+//! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`, `cooperations`, `shares`,
+//!   `delegations`: the commands, one file or folder for each subject; `audit`: what is read of the journals.
 
+pub mod access;
+mod access_record;
+pub mod audit;
 mod command;
+pub mod cooperations;
+pub mod delegations;
 pub mod documents;
+pub mod grants;
+pub mod invitations;
+pub mod members;
 mod names;
+pub mod organizations;
 mod pinned;
+pub mod platform;
 mod refusal;
+pub mod resources;
+pub mod shares;
+mod sharing;
+#[cfg(test)]
+mod test_world;
 pub mod users;
 mod work;
 
+pub use access_record::{
+    AccessEntries, AccessEntry, AccessFilter, AccessRecordOptions, AccessRecorder, read as read_access_record,
+};
 pub use command::{CommandRecord, Cooperations, Done, JOURNAL_OF_COMMANDS, Request};
 pub use names::{
     Actor, Email, EntityId, JobRole, OrganizationRole, Resource, ResourceKind, label, language, object,
@@ -25,4 +45,5 @@ pub use names::{
 };
 pub use pinned::COOPERATION_MODEL;
 pub use refusal::{Class, Code, CommandError, Outcome, Refusal};
+pub use sharing::Source;
 pub use work::{JOURNAL_OF_NOTIFICATIONS, Membership, Notification, Work};

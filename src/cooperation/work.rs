@@ -148,13 +148,35 @@ impl<'a, D: Database> Work<'a, D> {
     /// An organization that is there, and that the acting user may see. The system sees everything.
     pub fn see_organization(&mut self, id: &EntityId) -> Outcome<OrganizationDocument> {
         let on = organization(id);
-        let found = self.get::<OrganizationDocument>(&[id])?.filter(|found| found.gone_at.is_none());
-        let found = found.ok_or_else(|| Refusal::not_found(&on))?;
+        let found = self.known_organization(id)?;
         self.concerns(id);
         if matches!(self.actor, Actor::User(_)) && !self.can("can_view", &on)? {
             return Err(Refusal::not_found(&on).into());
         }
         Ok(found)
+    }
+
+    /// An organization that is there.
+    pub fn known_organization(&self, id: &EntityId) -> Outcome<OrganizationDocument> {
+        let missing = || Refusal::not_found(organization(id)).into();
+        match self.get::<OrganizationDocument>(&[id])? {
+            Some(found) if found.gone_at.is_none() => Ok(found),
+            Some(_) => Err(missing()),
+            // Made by tuples alone, it is there all the same.
+            None if self.members(id)?.is_empty() => Err(missing()),
+            None => Ok(OrganizationDocument { name: (**id).into(), placeholder: false, gone_at: None }),
+        }
+    }
+
+    /// Refuses who is a member of an organization, paused and expired ones too (R1).
+    pub fn refuse_member(&self, user_id: &EntityId, rule: &'static str) -> Outcome<()> {
+        match self.membership(user_id)? {
+            None => Ok(()),
+            Some(_) => {
+                let message = format!("`{}` is a member of an organization already", user(user_id));
+                Err(Refusal::new(Code::AlreadyMember, message).by(rule).into())
+            }
+        }
     }
 
     // What there is.
@@ -205,6 +227,11 @@ impl<'a, D: Database> Work<'a, D> {
         live
     }
 
+    /// Whether an instant lies ahead. What is decided by that holds until it is reached.
+    pub fn is_before(&self, instant: Instant) -> bool {
+        self.is_live(&Lifetime { expires_at: Some(instant), paused: false })
+    }
+
     /// The membership of a user, paused and expired ones too (R1).
     pub fn membership(&self, user_id: &EntityId) -> Outcome<Option<Membership>> {
         let found = self.tuples_of(&user(user_id), Some("organization"), None)?;
@@ -227,6 +254,11 @@ impl<'a, D: Database> Work<'a, D> {
     /// A user who is known.
     pub fn known_user(&self, id: &EntityId) -> Outcome<UserDocument> {
         Ok(self.get(&[id])?.ok_or_else(|| Refusal::not_found(user(id)))?)
+    }
+
+    /// The email of a user, where it is known.
+    pub fn email_of(&self, id: &EntityId) -> Outcome<Option<Email>> {
+        Ok(self.get::<UserDocument>(&[id])?.map(|document| document.email))
     }
 
     /// A document.

@@ -24,7 +24,7 @@ impl<D: Database> Engine<D> {
         object: &Object,
         subject: &Subject,
     ) -> Result<Counted<HeldRelations>, EngineError> {
-        let (_, model) = self.query(store, context)?;
+        let (snapshot, model) = self.query(store, context)?;
         let Some(definition) = model.source.type_definition(&object.type_name) else {
             return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });
         };
@@ -40,8 +40,7 @@ impl<D: Database> Engine<D> {
             context: context.context.clone(),
         };
         let checks: Vec<_> = names.iter().map(check).collect();
-        let context = QueryContext { model: Some(model.id), ..context.clone() };
-        let (answer, counts) = self.batch_check(store, &context, &checks)?;
+        let (answer, counts) = self.batch(&self.basis(store, &snapshot, &model), &checks, None);
         let mut value = HeldRelations::default();
         for (name, outcome) in names.into_iter().zip(answer.value) {
             match outcome {

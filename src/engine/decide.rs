@@ -3,7 +3,7 @@
 //! What is given with a query, a context or tuples, is in no kept decision: such queries neither take one nor leave one.
 
 use super::models::CompiledModel;
-use super::request::{CheckAnswer, CheckRequest, ContextualTuple};
+use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
 use super::{Engine, EngineError, validate};
 use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
@@ -13,11 +13,18 @@ use crate::model::{Instant, StoreId, TupleRef};
 use crate::store::{Database, Snapshot};
 
 /// What checks at one revision and one instant share.
-pub(super) struct Moment<'q, S> {
+pub(super) struct Basis<'q, S> {
     snapshot: &'q S,
     model: &'q CompiledModel,
     pub(super) at: Instant,
     kept: Option<View<'q>>,
+}
+
+impl<S: Snapshot> Basis<'_, S> {
+    /// An answer that was made on it.
+    pub(super) fn answer<T>(&self, value: T) -> Answer<T> {
+        Answer { value, model: self.model.id, revision: self.snapshot.revision(), at: self.at }
+    }
 }
 
 /// A check, with the tuples and the context that count for it alone.
@@ -35,10 +42,10 @@ impl<'q> Asked<'q> {
         TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() }
     }
 
-    /// The kept decisions of a moment, where they may be used.
-    fn kept<'m, S>(self, moment: &'m Moment<'_, S>) -> Option<&'m View<'m>> {
+    /// The kept decisions of a basis, where they may be used.
+    fn kept<'m, S>(self, basis: &'m Basis<'_, S>) -> Option<&'m View<'m>> {
         let plain = self.contextual_tuples.is_empty() && self.context.is_empty();
-        moment.kept.as_ref().filter(|_| plain)
+        basis.kept.as_ref().filter(|_| plain)
     }
 }
 
@@ -53,26 +60,26 @@ fn found(KeptDecision { decision, reads, .. }: KeptDecision) -> Decided {
 impl<D: Database> Engine<D> {
     /// Now, on a snapshot. The instant is taken after the snapshot, so that a decision is never made for an instant before
     /// the commit that it sees.
-    pub(super) fn moment<'q>(
+    pub(super) fn basis<'q>(
         &'q self,
         store: StoreId,
         snapshot: &'q D::Snapshot,
         model: &'q CompiledModel,
-    ) -> Moment<'q, D::Snapshot> {
+    ) -> Basis<'q, D::Snapshot> {
         let at = self.now();
         let scope = Scope { store, epoch: snapshot.epoch(), model: model.id };
         let kept = self.decisions.as_ref().map(|decisions| decisions.view(scope, snapshot.sequence(), at));
-        Moment { snapshot, model, at, kept }
+        Basis { snapshot, model, at, kept }
     }
 
     /// Decides a check.
-    pub(super) fn decide(&self, moment: &Moment<'_, D::Snapshot>, asked: Asked<'_>) -> Decided {
-        let Some(kept) = asked.kept(moment) else { return self.evaluate(moment, asked, None, self.limits) };
+    pub(super) fn decide(&self, basis: &Basis<'_, D::Snapshot>, asked: Asked<'_>) -> Decided {
+        let Some(kept) = asked.kept(basis) else { return self.evaluate(basis, asked, None, self.limits) };
         kept.decide(asked.question(), self.room(), found, || {
-            match self.evaluate(moment, asked, Some(kept), self.limits) {
+            match self.evaluate(basis, asked, Some(kept), self.limits) {
                 // Inner decisions may have cost more than the walk that they replaced. Errors are those of the walk alone.
                 (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), mut counts) => {
-                    let (outcome, more) = self.evaluate(moment, asked, None, self.limits);
+                    let (outcome, more) = self.evaluate(basis, asked, None, self.limits);
                     counts.add(more);
                     (outcome, counts)
                 }
@@ -84,16 +91,16 @@ impl<D: Database> Engine<D> {
     /// [`decide`](Self::decide), if that waits for nobody and takes no more than `reads_max` reads; else `None`.
     pub(super) fn decide_at_once(
         &self,
-        moment: &Moment<'_, D::Snapshot>,
+        basis: &Basis<'_, D::Snapshot>,
         asked: Asked<'_>,
         reads_max: u64,
     ) -> Option<Decided> {
         let limits = EvaluationLimits { reads_max: reads_max.min(self.limits.reads_max), ..self.limits };
-        let evaluate = |kept| match self.evaluate(moment, asked, kept, limits) {
+        let evaluate = |kept| match self.evaluate(basis, asked, kept, limits) {
             (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), _) => None,
             decided => Some(decided),
         };
-        match asked.kept(moment) {
+        match asked.kept(basis) {
             None => evaluate(None),
             Some(kept) => {
                 let found = |decision| Some(found(decision));
@@ -104,19 +111,19 @@ impl<D: Database> Engine<D> {
 
     fn evaluate(
         &self,
-        moment: &Moment<'_, D::Snapshot>,
+        basis: &Basis<'_, D::Snapshot>,
         asked: Asked<'_>,
         kept: Option<&View<'_>>,
         limits: EvaluationLimits,
     ) -> Decided {
         let Asked { check: CheckRequest { object, relation, subject }, contextual_tuples, context } = asked;
-        let plan = &moment.model.plan;
+        let plan = &basis.model.plan;
         let valid = validate::query(plan, object, relation, Some(subject));
         let contextual = match valid.and_then(|()| validate::given(plan, contextual_tuples, context)) {
             Ok(contextual) => contextual,
             Err(error) => return (Err(error), ReadCounts::default()),
         };
-        let evaluation = Evaluation::new(plan, moment.snapshot, contextual, context, moment.at, limits);
+        let evaluation = Evaluation::new(plan, basis.snapshot, contextual, context, basis.at, limits);
         let mut evaluation = match kept {
             Some(kept) => evaluation.with_memo(kept),
             None => evaluation,

@@ -6,18 +6,22 @@
 mod actions;
 mod assertions;
 mod changes;
+mod checks;
 mod decide;
 mod error;
 mod lists;
 mod models;
+mod moment;
 mod reading;
 mod request;
 mod validate;
 
 pub use actions::HeldRelations;
-use decide::Asked;
+pub use checks::{CheckObserver, DecidedCheck};
+use decide::{Asked, Basis};
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
+pub use moment::Moment;
 pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
@@ -27,6 +31,8 @@ pub use request::{
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwapOption;
 
 use crate::cache::DecisionCache;
 use crate::cel::Context;
@@ -55,6 +61,8 @@ pub struct Engine<D: Database> {
     lists: ListLimits,
     /// Observes the database.
     decisions: Option<Arc<DecisionCache>>,
+    /// Who is told of checks.
+    checks: ArcSwapOption<Weak<dyn CheckObserver<D::Snapshot>>>,
 }
 
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
@@ -63,8 +71,9 @@ pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send
 impl<D: Database> Engine<D> {
     /// An engine on `database`, which keeps decisions in [`DECISION_CACHE_BYTES_DEFAULT`] bytes.
     pub fn new(database: D, limits: EvaluationLimits) -> Self {
-        let lists = ListLimits::default();
-        let engine = Self { database, models: ModelCache::default(), limits, lists, decisions: None };
+        let (models, lists) = (ModelCache::default(), ListLimits::default());
+        let checks = ArcSwapOption::empty();
+        let engine = Self { database, models, limits, lists, decisions: None, checks };
         engine.with_decision_cache(DECISION_CACHE_BYTES_DEFAULT)
     }
 
@@ -255,10 +264,11 @@ impl<D: Database> Engine<D> {
         request: &CheckRequest,
     ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let moment = self.moment(store, &snapshot, &model);
-        let (outcome, counts) = self.decide(&moment, context.asked(request));
+        let basis = self.basis(store, &snapshot, &model);
+        let (outcome, counts) = self.decide(&basis, context.asked(request));
         let value = outcome?;
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: moment.at }, counts))
+        self.decided(store, (&snapshot, &model, basis.at), context.asked(request), value.allowed);
+        Ok((basis.answer(value), counts))
     }
 
     /// [`check_counted`](Self::check_counted), if that waits for nobody and takes no more than `reads_max` reads; else `None`,
@@ -270,13 +280,16 @@ impl<D: Database> Engine<D> {
         request: &CheckRequest,
         reads_max: u64,
     ) -> Result<Option<Counted<CheckAnswer>>, EngineError> {
+        let asked = context.asked(request);
+        if !self.takes_check_at_once(asked) {
+            return Ok(None);
+        }
         let (snapshot, model) = self.query(store, context)?;
-        let moment = self.moment(store, &snapshot, &model);
-        let decided = self.decide_at_once(&moment, context.asked(request), reads_max);
-        let Some((outcome, counts)) = decided else { return Ok(None) };
+        let basis = self.basis(store, &snapshot, &model);
+        let Some((outcome, counts)) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
         let value = outcome?;
-        let (model, revision) = (model.id, snapshot.revision());
-        Ok(Some((Answer { value, model, revision, at: moment.at }, counts)))
+        self.decided(store, (&snapshot, &model, basis.at), asked, value.allowed);
+        Ok(Some((basis.answer(value), counts)))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -300,7 +313,23 @@ impl<D: Database> Engine<D> {
         until: Option<bool>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let moment = self.moment(store, &snapshot, &model);
+        let basis = self.basis(store, &snapshot, &model);
+        let (answer, counts) = self.batch(&basis, checks, until);
+        for (item, outcome) in checks.iter().zip(&answer.value) {
+            if let Ok(answer) = outcome {
+                self.decided(store, (&snapshot, &model, basis.at), item.asked(), answer.allowed);
+            }
+        }
+        Ok((answer, counts))
+    }
+
+    /// Several checks at one revision and one instant, of which nobody is told.
+    fn batch(
+        &self,
+        basis: &Basis<'_, D::Snapshot>,
+        checks: &[BatchCheckItem],
+        until: Option<bool>,
+    ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
         let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
@@ -308,8 +337,7 @@ impl<D: Database> Engine<D> {
             if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            let BatchCheckItem { check, contextual_tuples, context } = item;
-            let (outcome, own) = self.decide(&moment, Asked { check, contextual_tuples, context });
+            let (outcome, own) = self.decide(basis, item.asked());
             counts.add(own);
             outcome
         };
@@ -322,7 +350,7 @@ impl<D: Database> Engine<D> {
                 break;
             }
         }
-        Ok((Answer { value, model: model.id, revision: snapshot.revision(), at: moment.at }, counts))
+        (basis.answer(value), counts)
     }
 
     /// How a relation of an object is made up, one level deep.
@@ -419,6 +447,13 @@ pub struct BatchCheckItem {
     pub contextual_tuples: Vec<ContextualTuple>,
     /// Values for the parameters of conditions.
     pub context: Context,
+}
+
+impl BatchCheckItem {
+    fn asked(&self) -> Asked<'_> {
+        let Self { check, contextual_tuples, context } = self;
+        Asked { check, contextual_tuples, context }
+    }
 }
 
 impl From<eval::EvalError> for EngineError {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::error::EngineError;
 use super::models::CompiledModel;
+use super::moment::Moment;
 use super::request::WriteRequest;
 use super::{Engine, validate};
 use crate::cel::Context;
 use crate::eval::{ContextualTuples, Evaluation};
-use crate::model::limits::EvaluationLimits;
+use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectRef};
 use crate::store::{Batch, CommitError, Committed, Database, Snapshot, Tracked};
 
@@ -20,6 +21,7 @@ pub struct Reading<D: Database> {
     model: Arc<CompiledModel>,
     at: Instant,
     limits: EvaluationLimits,
+    lists: ListLimits,
 }
 
 impl<D: Database> Reading<D> {
@@ -53,6 +55,12 @@ impl<D: Database> Reading<D> {
         &self.snapshot
     }
 
+    /// The same revision, instant and model, for what no decision rests on.
+    pub fn moment(&self) -> Moment<D::Snapshot> {
+        let (snapshot, model) = (self.snapshot.untracked().clone(), Arc::clone(&self.model));
+        Moment::new(self.store, snapshot, model, self.at, (self.limits, self.lists))
+    }
+
     /// Whether a subject holds a relation on an object: the check that everybody else asks.
     pub fn check(
         &self,
@@ -78,7 +86,7 @@ impl<D: Database> Engine<D> {
         let id = snapshot.newest_model().ok_or(EngineError::NoModel { store })?;
         let model = self.models.get(store, &snapshot, id)?;
         let snapshot = Tracked::new(snapshot);
-        Ok(Reading { store, snapshot, model, at: self.now(), limits: self.limits })
+        Ok(Reading { store, snapshot, model, at: self.now(), limits: self.limits, lists: self.lists })
     }
 
     /// Commits what was decided on a reading, and waits for it. Tuples to be written must fit the model.

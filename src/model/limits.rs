@@ -95,6 +95,13 @@ pub const CHANGES_PER_WATCH_STEP_MAX: usize = 64;
 /// Most watches that read the log at once; one more waits for its turn.
 pub const WATCHES_READING_MAX: usize = 8;
 
+/// Most checks that wait to be looked at for the access record; one more waits for room before it is answered.
+pub const CHECKS_UNRECORDED_MAX: usize = 8192;
+/// Most entries of the access record that are committed together.
+pub const ACCESS_ENTRIES_PER_COMMIT_MAX: usize = 4096;
+/// Most entries of the access record that one page of it looks at; it then ends early with the place to go on from.
+pub const ACCESS_ENTRIES_LOOKED_AT_MAX: usize = 20_000;
+
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Longest identifier of a user, an organization, a resource, a cooperation or an invitation, in bytes.
@@ -105,6 +112,12 @@ pub const EMAIL_BYTES_MAX: usize = 254;
 pub const LABEL_BYTES_MAX: usize = 256;
 /// Longest language tag, in bytes.
 pub const LANGUAGE_BYTES_MAX: usize = 35;
+/// Days after which an invitation expires that says nothing else.
+pub const INVITATION_DAYS_DEFAULT: i64 = 14;
+/// Largest page of a list of the cooperation rules, in entries.
+pub const COOPERATION_PAGE_SIZE_MAX: usize = 500;
+/// Most entries of a journal that are looked at for one page.
+pub const JOURNAL_ENTRIES_SCANNED_MAX: usize = 10_000;
 /// Largest request of a command that its record keeps whole, in bytes of JSON; of a larger one it says the size.
 pub const COMMAND_INPUT_BYTES_MAX: usize = 4096;
 /// How often a command is decided anew because others were in between.

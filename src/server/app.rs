@@ -13,7 +13,7 @@ use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::watches::Watches;
-use crate::cooperation::Cooperations;
+use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::{CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, WriteRequest};
 use crate::model::{ModelId, StoreId};
 use crate::store::{Committed, Database};
@@ -29,6 +29,8 @@ const READS_AT_ONCE_MAX: u64 = 64;
 pub(super) struct App<D: Database> {
     pub(super) engine: Arc<Engine<D>>,
     pub(super) cooperations: Arc<Cooperations<D>>,
+    /// Records checks for as long as the server has it.
+    pub(super) access: Option<Arc<AccessRecorder<D>>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
     /// Streams that may be opened.
@@ -42,6 +44,7 @@ impl<D: Database> Clone for App<D> {
         Self {
             engine: Arc::clone(&self.engine),
             cooperations: Arc::clone(&self.cooperations),
+            access: self.access.clone(),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
             streams: Arc::clone(&self.streams),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::base_url::BaseUrl;
 use super::origins::CorsOrigins;
+use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::BODY_BYTES_MAX;
 
@@ -37,6 +38,8 @@ pub struct ServerConfig {
     pub authzen_store: Option<StoreId>,
     /// Where clients reach the server, for AuthZEN's configuration document.
     pub authzen_base_url: Option<BaseUrl>,
+    /// How the checks that concern a cooperation are recorded.
+    pub access_record: AccessRecordOptions,
 }
 
 impl Default for ServerConfig {
@@ -55,6 +58,7 @@ impl Default for ServerConfig {
             grace_period: Duration::from_millis(10_000),
             authzen_store: None,
             authzen_base_url: None,
+            access_record: AccessRecordOptions::default(),
         }
     }
 }

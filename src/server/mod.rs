@@ -43,8 +43,9 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
+use tracing::error;
 
-use crate::cooperation::Cooperations;
+use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::Engine;
 use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
@@ -57,9 +58,14 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
+    // Without its thread nothing could be recorded; a machine that has none left serves nothing for long either.
+    let access = AccessRecorder::start(&engine, config.access_record)
+        .inspect_err(|error| error!(%error, "checks are not recorded"))
+        .ok()
+        .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let app = App { engine, cooperations, config, metrics, streams, watches };
+    let app = App { engine, cooperations, access, config, metrics, streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);

@@ -100,6 +100,16 @@ pub(super) fn to_search(store: StoreId, token: &str) -> Result<Option<SearchPlac
     })
 }
 
+/// After this entry comes the next page of a list of the cooperation rules.
+pub(super) fn of_list(store: StoreId, list: &str, after: &str) -> String {
+    encode(&["list", &store.to_string(), list, after])
+}
+
+/// Reads [`of_list`], which must be of the same list.
+pub(super) fn to_list(store: StoreId, list: &str, token: &str) -> Result<Option<String>, ApiError> {
+    decode(token, &["list", &store.to_string(), list], |parts| parts.next().map(str::to_owned))
+}
+
 fn encode(parts: &[&str]) -> String {
     let mut text = VERSION.to_owned();
     for part in parts {

@@ -61,7 +61,7 @@ pub type Completion = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
 /// changes. After a failed commit the database refuses writes until it was opened again; reads go on.
 pub trait Database: Send + Sync + 'static {
     /// One store at one revision.
-    type Snapshot: Snapshot;
+    type Snapshot: Snapshot + Clone + 'static;
 
     /// The clock that decides: never runs backwards, over restarts neither (its high-water mark is stored with each
     /// commit and at least once a second while it is asked).

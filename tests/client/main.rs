@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod coop;
 mod explain;
 mod impostor;
 mod load;

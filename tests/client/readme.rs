@@ -1,10 +1,10 @@
-//! The README is true: every command in it is run, in order, and answers what stands there.
+//! The README and the guides are true: every command in them is run, in order, and answers what stands there.
 //!
-//! How its blocks are read:
+//! How their blocks are read:
 //! - `console`: `$ ` begins a command and `> ` continues it; the other lines are its output, in which `…` stands for
 //!   anything. Those up to the server's start are one terminal and those behind it another: each a shell of its own, in
 //!   one directory that has the repository's `schema/` and, as after the build, the program in `target/release`. It is
-//!   found only as the README says.
+//!   found only as the README says; a guide presupposes that.
 //! - `sh`: only `make` with targets that exist.
 //! - `python`: run where the SDK is installed; what it prints stands in the `text` block behind it.
 //!
@@ -42,10 +42,10 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(REPOSITORY).join(name)).unwrap()
 }
 
-fn blocks() -> Vec<Block> {
+fn blocks(document: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut inside = false;
-    for line in read("README.md").lines() {
+    for line in read(document).lines() {
         match (inside, line.strip_prefix("```")) {
             (false, Some(language)) => {
                 blocks.push(Block { language: language.to_owned(), lines: Vec::new() });
@@ -113,7 +113,7 @@ fn run(directory: &Path, address: &str, commands: &[String]) -> Vec<Vec<String>>
     shell.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
     let output = shell.wait_with_output().unwrap();
     let errors = fs::read_to_string(directory.join("shell.log")).unwrap();
-    assert_eq!(errors, "", "a command of the README printed errors");
+    assert_eq!(errors, "", "a command of the document printed errors");
     let text = String::from_utf8(output.stdout).unwrap().replace(address, ADDRESS);
     let outputs: Vec<_> =
         text.split(END).map(|part| part.trim_matches('\n').lines().map(str::to_owned).collect()).collect();
@@ -125,8 +125,21 @@ fn has_sdk() -> bool {
     import.is_ok_and(|status| status.success())
 }
 
+/// Where the program is after the build.
+const BUILT: &str = "export PATH=\"$PWD/target/release:$PATH\"";
+
 #[test]
-fn every_command_answers_what_stands_there() {
+fn every_command_of_the_readme_answers_what_stands_there() {
+    play("README.md", None);
+}
+
+#[test]
+fn every_command_of_the_story_of_a_cooperation_answers_what_stands_there() {
+    play("docs/cooperations.md", Some(BUILT));
+}
+
+/// Runs a document's commands behind one that is not in it.
+fn play(document: &str, first: Option<&str>) {
     let directory = TempDir::new().unwrap();
     let directory = directory.path();
     symlink(Path::new(REPOSITORY).join("schema"), directory.join("schema")).unwrap();
@@ -134,16 +147,21 @@ fn every_command_answers_what_stands_there() {
     symlink(Path::new(BINARY).parent().unwrap(), directory.join("target/release")).unwrap();
 
     let mut server = None;
-    let mut terminals = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
+    let terminal = || {
+        let commands: Vec<String> = first.iter().map(|first| (*first).to_owned()).collect();
+        let expected: Vec<Vec<String>> = commands.iter().map(|_| Vec::new()).collect();
+        (commands, expected)
+    };
+    let mut terminals = [terminal(), terminal()];
     let sdk = has_sdk();
-    let blocks = blocks();
+    let blocks = blocks(document);
     for (index, block) in blocks.iter().enumerate() {
         let (commands, expected) = &mut terminals[usize::from(server.is_some())];
         match block.language.as_str() {
             "console" => {
                 for step in steps(block) {
                     if let Some(data) = step.command.strip_prefix("tenure serve --data ") {
-                        assert!(server.is_none(), "the README starts one server");
+                        assert!(server.is_none(), "a document starts one server");
                         assert_eq!(step.expected, [format!("listening on http://{ADDRESS}")]);
                         server = Some(Program::start(&directory.join(data), &[]));
                         // It was found by what was said so far.
@@ -170,7 +188,7 @@ fn every_command_answers_what_stands_there() {
             other => panic!("a block in `{other}` would not be tested"),
         }
     }
-    let server = server.expect("the README starts a server");
+    let server = server.expect("a document starts a server");
     for (commands, expected) in &terminals {
         let outputs = run(directory, &server.address, commands);
         assert_eq!(outputs.len(), commands.len());
@@ -187,7 +205,7 @@ fn its_make_targets_exist() {
     let makefile = read("Makefile");
     let targets: BTreeSet<_> =
         makefile.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name).collect();
-    for block in blocks().iter().filter(|block| block.language == "sh") {
+    for block in blocks("README.md").iter().filter(|block| block.language == "sh") {
         for line in &block.lines {
             let target = line.strip_prefix("make ").unwrap_or_else(|| panic!("not a make target: {line}"));
             assert!(targets.contains(target), "make {target}");

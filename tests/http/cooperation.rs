@@ -84,3 +84,45 @@ impl Answer {
         self.body["message"].as_str().unwrap().to_owned()
     }
 }
+
+/// An organization `acme` with a member of each role, named as the role is, one in `other`, and one in none.
+pub fn acme() -> Coop {
+    let coop = Coop::new();
+    let roles = ["admin", "moderator", "technical", "commercial", "member", "external"];
+    coop.users(&roles);
+    coop.users(&["stranger", "nobody", "second"]);
+    let create = |id: &str, admin: &str| {
+        let body = json!({"id": id, "name": id.to_uppercase(), "admin": admin});
+        coop.post("", "/organizations", body).done(201);
+    };
+    create("acme", "admin");
+    create("other", "stranger");
+    for (user, role) in [
+        ("moderator", "moderator"),
+        ("technical", "technical_asset_manager"),
+        ("commercial", "commercial_asset_manager"),
+        ("member", "member"),
+        ("external", "external"),
+    ] {
+        coop.put("", &format!("/organizations/acme/members/{user}"), json!({ "role": role })).done(201);
+    }
+    coop.post("admin", "/organizations/acme/portfolios", json!({"id": "all", "name": "All"})).done(201);
+    let park = json!({"id": "p1", "name": "One", "portfolio": "all"});
+    coop.post("admin", "/organizations/acme/parks", park).done(201);
+    coop
+}
+
+impl Coop {
+    /// Whether a user has a role on an object.
+    #[track_caller]
+    pub fn has(&self, user: &str, role: &str, on: &str) -> bool {
+        self.server.allows(&format!("{on}#{role}@user:{user}"))
+    }
+
+    /// The tuples that name somebody or something, as object or subject, sorted.
+    pub fn naming(&self, what: &str) -> Vec<String> {
+        let mut found = self.server.tuples();
+        found.retain(|tuple| tuple.starts_with(&format!("{what}#")) || tuple.ends_with(&format!("@{what}")));
+        found
+    }
+}

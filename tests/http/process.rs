@@ -247,7 +247,7 @@ fn a_directory_of_a_newer_version_is_refused_and_left_as_it_is() {
     let path = directory.path().display().to_string();
     let (code, message) = fails(command(&["--data", &path, "--listen", "127.0.0.1:0"]));
     assert_eq!(code, 1);
-    let expected = "has format 99, newer than 2, which this version supports";
+    let expected = "has format 99, newer than 3, which this version supports";
     assert_eq!(message, format!("error: the data directory `{path}` {expected}\n"));
 
     set_format(directory.path(), 1);

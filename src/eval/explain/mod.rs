@@ -67,6 +67,19 @@ pub struct Incomplete {
     pub reasons: bool,
 }
 
+/// When an access ends if nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is none.
+    NoAccess,
+    /// Never.
+    Never,
+    /// At this instant, and not before.
+    At(Instant),
+    /// Not before this instant; what is then was not found out.
+    NotBefore(Instant),
+}
+
 /// Explains whether `asked.subject` holds `asked.relation` on `asked.object` at the instant `at`, with the values of
 /// `context` for conditions, and says what it read to do so: all evaluations of an explanation together have the budget of
 /// one check. Fails where a check would.
@@ -113,6 +126,37 @@ pub fn explain<S: Snapshot>(
     let stable_until = outcome.until.instant();
     let explanation = Explanation { allowed, stable_until, ends_at, begins_at, tree, reasons, incomplete };
     Ok((explanation, case.counts))
+}
+
+/// When the access that `asked.subject` has by `asked.relation` on `asked.object` at `at` ends if nothing is written, over all
+/// paths; with what was read. It has the budget of one check, and fails where a check would.
+pub fn ends_at<S: Snapshot>(
+    plan: &Plan,
+    snapshot: &S,
+    at: Instant,
+    limits: EvaluationLimits,
+    asked: TupleRef<'_>,
+) -> Result<(End, ReadCounts), EvalError> {
+    let TupleRef { object, relation, subject } = asked;
+    let regions = plan.kind(subject).and_then(|kind| plan.regions(kind));
+    let (Some(rel), Some(regions)) = (plan.find(object.type_name, relation), regions) else {
+        return Ok((End::NoAccess, ReadCounts::default()));
+    };
+    let question = Question { plan, regions: &regions, limits, subject };
+    let (contextual, context, counts) =
+        (ContextualTuples::default(), Context::default(), ReadCounts::default());
+    let (contextual, context) = (&contextual, &context);
+    let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts };
+    let outcome = case.outcome(at, &[])?;
+    let end = match outcome.value {
+        Value::True => match horizon::find(&mut case, outcome)? {
+            Horizon::Never => End::Never,
+            Horizon::At(instant) => End::At(instant),
+            Horizon::NotBefore(instant) => End::NotBefore(instant),
+        },
+        Value::False | Value::Unknown | Value::Failed(_) => End::NoAccess,
+    };
+    Ok((end, case.counts))
 }
 
 /// The explanation for a relation or a subject that the model does not have.

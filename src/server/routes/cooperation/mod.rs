@@ -2,6 +2,17 @@
 //!
 //! One file for each subject. Here stands what all of them share: how a request is read, run and described.
 
+mod access;
+mod audit;
+mod cooperations;
+mod delegations;
+mod grants;
+mod invitations;
+mod members;
+mod organizations;
+mod platform;
+mod resources;
+mod shares;
 mod users;
 
 use std::sync::Arc;
@@ -12,15 +23,19 @@ use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::cooperation::{self, Actor, CommandError, Done, Email, EntityId, Outcome, Refusal, Request, Work};
+use crate::cooperation::{
+    self, Actor, CommandError, Done, Email, EntityId, Outcome, Refusal, Request, Resource, ResourceKind, Work,
+};
+use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
 use crate::model::{Instant, Revision, StoreId};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::body;
 use crate::server::fields::{self, Fields, Given};
-use crate::server::openapi::schema::{Schema, Shape, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, integer, shape, text};
 use crate::server::openapi::{Operation, Routes, Tag, Verb, shapes};
 use crate::server::reply::{REVISION, Reply};
+use crate::server::token;
 use crate::store::Database;
 
 /// Who acts: `user:id`. Without it, the calling service itself.
@@ -29,6 +44,17 @@ pub(in crate::server) const ACTOR: HeaderName = HeaderName::from_static("tenure-
 /// All of them.
 pub(in crate::server) fn routes<D: Database>() -> Routes<D> {
     users::routes()
+        .merge(platform::routes())
+        .merge(organizations::routes())
+        .merge(members::routes())
+        .merge(resources::routes())
+        .merge(grants::routes())
+        .merge(invitations::routes())
+        .merge(cooperations::routes())
+        .merge(shares::routes())
+        .merge(delegations::routes())
+        .merge(access::routes())
+        .merge(audit::routes())
 }
 
 /// A request, before it is known whether it makes sense.
@@ -85,6 +111,25 @@ impl Call {
     pub(super) fn id(&self, name: &str) -> Result<EntityId, Refusal> {
         let found = self.path.iter().find(|(known, _)| known == name);
         EntityId::parse(name, found.map_or("", |(_, value)| value))
+    }
+
+    /// The resource in the path.
+    pub(super) fn resource(&self) -> Result<Resource, Refusal> {
+        let named = |kind: &&ResourceKind| self.path.iter().any(|(known, _)| known == kind.name());
+        let kind = ResourceKind::ALL.iter().find(named).copied();
+        let kind = kind.ok_or_else(|| Refusal::field("path", "it names no resource"))?;
+        Ok(Resource { kind, id: self.id(kind.name())? })
+    }
+
+    /// The store of the path.
+    pub(super) fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// Refuses a body, and a query string, where there is nothing to say.
+    pub(super) fn says_nothing(&self) -> Result<(), Refusal> {
+        self.body(|_| Ok(()))?;
+        self.query(|_| Ok(()))
     }
 
     /// Reads the body, in which unknown fields are refused.
@@ -182,7 +227,7 @@ pub(super) fn created<T: Serialize>(revision: Revision, value: T) -> Reply<Answe
 
 /// Done, and nothing to say, 204.
 pub(super) fn nothing<T>(done: &Done<T>) -> Reply<()> {
-    Reply::no_content().of_revision(done.revision)
+    Reply::no_content().of_revision(Some(done.revision))
 }
 
 /// The answer to a query, 200.
@@ -223,7 +268,107 @@ pub(super) fn label(fields: &mut Fields, name: &str) -> Result<Box<str>, ApiErro
     Ok(cooperation::label(&fields.path(name), &text)?)
 }
 
+/// An identifier that may be absent, but not `null`.
+pub(super) fn id(fields: &mut Fields, name: &str) -> Result<Option<EntityId>, ApiError> {
+    let text = text_if_any(fields, name)?;
+    Ok(text.map(|text| EntityId::parse(&fields.path(name), &text)).transpose()?)
+}
+
+/// An identifier that has to be there.
+pub(super) fn required_id(fields: &mut Fields, name: &str) -> Result<EntityId, ApiError> {
+    let text = required(fields, name)?;
+    Ok(EntityId::parse(&fields.path(name), &text)?)
+}
+
+/// A truth value that may be absent, but not `null`.
+pub(super) fn boolean(fields: &mut Fields, name: &str) -> Result<Option<bool>, ApiError> {
+    let wrong = |fields: &Fields, found| fields::wrong_type(&fields.path(name), "true or false", found);
+    match fields.given(name)? {
+        Given::Absent => Ok(None),
+        Given::Value(Value::Bool(value)) => Ok(Some(value)),
+        Given::Value(other) => Err(wrong(fields, &other)),
+        Given::Null => Err(wrong(fields, &Value::Null)),
+    }
+}
+
+/// A text that may be absent, but not `null`.
+pub(super) fn text_if_any(fields: &mut Fields, name: &str) -> Result<Option<String>, ApiError> {
+    match optional(fields, name)? {
+        None => Ok(None),
+        Some(None) => Err(fields::wrong_type(&fields.path(name), "a string", &Value::Null)),
+        Some(Some(text)) => Ok(Some(text)),
+    }
+}
+
+/// A language that may be absent, or `null`.
+pub(super) fn language(fields: &mut Fields, name: &str) -> Result<Option<Box<str>>, ApiError> {
+    let Some(text) = optional(fields, name)?.flatten() else { return Ok(None) };
+    Ok(Some(cooperation::language(&fields.path(name), &text)?))
+}
+
+/// A whole number between 1 and `most`, in a query string; `default` where it is absent.
+pub(super) fn size(fields: &mut Fields, name: &str, default: usize, most: usize) -> Result<usize, ApiError> {
+    match fields.integer(name)? {
+        None => Ok(default),
+        Some(number) => match usize::try_from(number) {
+            Ok(size) if (1..=most).contains(&size) => Ok(size),
+            _ => Err(ApiError::invalid(&fields.path(name), format!("expected 1 to {most}, found {number}"))),
+        },
+    }
+}
+
+/// Which page of a list is wanted.
+pub(super) struct Page {
+    size: usize,
+    /// The entry before its first.
+    after: Option<String>,
+}
+
+impl Page {
+    /// Reads `page_size` and `continuation_token` of the list of this name.
+    pub(super) fn read(call: &Call, list: &str, fields: &mut Fields) -> Result<Self, ApiError> {
+        let size = size(fields, "page_size", PAGE_SIZE_DEFAULT, COOPERATION_PAGE_SIZE_MAX)?;
+        let token = fields.string("continuation_token")?;
+        Ok(Self { size, after: token::to_list(call.store, list, &token)? })
+    }
+
+    /// Most entries.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The entry before its first.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+
+    /// Cuts a list that is sorted by `key` to the page, and tells the token of the next one; empty where there is none.
+    pub(super) fn cut<T>(
+        self,
+        store: StoreId,
+        list: &str,
+        mut items: Vec<T>,
+        key: impl Fn(&T) -> &str,
+    ) -> (Vec<T>, String) {
+        if let Some(after) = &self.after {
+            items.retain(|item| key(item) > after.as_str());
+        }
+        let more = items.len() > self.size;
+        items.truncate(self.size);
+        let last = items.last().filter(|_| more);
+        let next = last.map(|last| token::of_list(store, list, key(last))).unwrap_or_default();
+        (items, next)
+    }
+}
+
 // Describing.
+
+/// The page of a list.
+pub(super) fn paged(operation: Operation) -> Operation {
+    let size = integer(1).with("maximum", COOPERATION_PAGE_SIZE_MAX).with("default", PAGE_SIZE_DEFAULT);
+    let token = "Where the page starts: the token of the page before.";
+    operation.query("page_size", size, "Most entries of the page.").query("continuation_token", text(), token)
+}
 
 /// An operation of the cooperation rules: who acts is a header, and every error names its rule.
 pub(super) fn operation(verb: Verb, path: &str, id: &'static str, summary: &'static str) -> Operation {
@@ -257,6 +402,11 @@ pub(super) fn answers(
     body: Schema,
 ) -> Operation {
     operation.answers(status, says, body).shows(REVISION, true)
+}
+
+/// Takes nothing, and answers nothing but the revision.
+pub(super) fn nothing_to_say(operation: Operation) -> Operation {
+    operation.answers_nothing("It is done.").shows(REVISION, true)
 }
 
 /// What a command answers: this, and the revision.

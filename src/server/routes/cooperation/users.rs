@@ -8,7 +8,7 @@ use super::{Answered, Call, answered, answers, command, found, operation, query,
 use crate::cooperation::{self, Email, EntityId, users};
 use crate::server::app::App;
 use crate::server::error::ApiError;
-use crate::server::openapi::schema::{Shape, choice, shape, text};
+use crate::server::openapi::schema::{Shape, shape, text};
 use crate::server::openapi::{Operation, Routes, Verb, shapes};
 use crate::server::reply::Reply;
 use crate::store::Database;
@@ -37,13 +37,12 @@ impl From<users::User> for User {
 }
 
 fn user() -> Shape {
-    let roles = cooperation::OrganizationRole::ALL.iter().map(|role| role.name());
     shape()
         .must("id", shapes::entity_id())
         .must("email", text())
         .must("name", text().nullable())
         .must("organization", shapes::entity_id().nullable())
-        .must("role", choice(roles).named("OrganizationRole").nullable())
+        .must("role", super::members::role().nullable())
 }
 
 fn put_operation() -> Operation {
@@ -78,7 +77,7 @@ async fn put<D: Database>(
 
 fn get_operation() -> Operation {
     let operation = operation(Verb::Get, PATH, "GetUser", "Get a user.");
-    answers(operation, StatusCode::OK, "The user.", user().closed().named("User"))
+    answers(operation, StatusCode::OK, "The user.", user().closed().named("RegisteredUser"))
 }
 
 /// `GET /stores/{store_id}/users/{user}`

@@ -98,10 +98,10 @@ fn set_format(path: &Path, format: u32) {
 fn a_newer_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     drop(reopen(directory.path(), &ManualClock::new()));
-    set_format(directory.path(), 3);
+    set_format(directory.path(), 4);
     let error = open_error(directory.path());
     assert!(matches!(error, StoreError::NewerFormat { found: 4, supported: 3, .. }), "{error}");
-    set_format(directory.path(), 2);
+    set_format(directory.path(), 3);
     drop(reopen(directory.path(), &ManualClock::new()));
     set_format(directory.path(), 0);
     let error = open_error(directory.path());
@@ -125,7 +125,7 @@ fn marks(db: &RocksDatabase) -> Vec<(u8, u8)> {
 
 #[test]
 fn an_older_format_is_migrated_step_by_step_and_once() {
-    const THREE: &[Step] = &[|db| mark(db, 1), |db| mark(db, 2)];
+    const FOUR: &[Step] = &[|db| mark(db, 1), |db| mark(db, 2), |db| mark(db, 3)];
     const BROKEN: &[Step] = &[
         |db| mark(db, 1),
         |db| {
@@ -145,8 +145,12 @@ fn an_older_format_is_migrated_step_by_step_and_once() {
     let error = open_with(directory.path(), &clock, seams(BROKEN)).err().unwrap();
     assert!(matches!(error, StoreError::Io { doing: "migrating", .. }));
     for _ in 0..2 {
-        let db = open_with(directory.path(), &clock, seams(THREE)).unwrap();
-        assert_eq!(marks(&db), [(1, 1), (2, 2)], "the step that was broken off is done again, and no other");
+        let db = open_with(directory.path(), &clock, seams(FOUR)).unwrap();
+        assert_eq!(
+            marks(&db),
+            [(1, 1), (2, 2), (3, 3)],
+            "the step that was broken off is done again, and no other"
+        );
         assert!(db.verify().unwrap().is_consistent());
     }
     let error = open_error(directory.path());

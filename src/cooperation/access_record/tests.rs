@@ -1,0 +1,275 @@
+//! Which checks are recorded, with what, and that none is lost.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::super::test_world::{World, instant, key};
+use super::*;
+use crate::engine::{BatchCheckItem, CheckRequest, QueryContext};
+use crate::model::TupleKey;
+use crate::store::memory::MemoryDatabase;
+use crate::store::{Database, Field, StoreError};
+
+type Recorder = AccessRecorder<MemoryDatabase>;
+
+fn start(world: &World) -> Recorder {
+    // So long that only what asks for it makes it commit.
+    let options = AccessRecordOptions { delay: Duration::from_secs(600), ..AccessRecordOptions::default() };
+    AccessRecorder::start(&world.engine, options).unwrap()
+}
+
+fn entries(world: &World, filter: &AccessFilter) -> Vec<AccessEntry> {
+    world.engine.settle_checks();
+    let snapshot = world.engine.database().snapshot(world.store).unwrap().unwrap();
+    let found = read::<_, StoreError>(&snapshot, filter, None, 10_000, |_| Ok(true)).unwrap();
+    assert_eq!(found.next, None);
+    found.items.into_iter().map(|(_, entry)| entry).collect()
+}
+
+/// All that is recorded: `user resource role decision reason cooperation`.
+fn lines(world: &World) -> Vec<String> {
+    entries(world, &AccessFilter::default()).iter().map(line).collect()
+}
+
+fn line(entry: &AccessEntry) -> String {
+    let AccessEntry { user, resource, role, allowed, reason, cooperation, .. } = entry;
+    let decision = if *allowed { "allowed" } else { "denied" };
+    format!("{user} {resource} {role} {decision} {reason} {cooperation}")
+}
+
+#[test]
+fn what_a_share_allows_is_recorded_and_what_is_the_owners_own_is_not() {
+    let world = World::new();
+    let _recorder = start(&world);
+    assert!(world.check("park:deich#technical_manager@user:nora"));
+    assert!(world.check("park:deich#viewer@user:nils"));
+    assert!(world.check("park:elster#viewer@user:kit"), "by the portfolio's share");
+    assert!(world.check("park:deich#operator@user:hanna"));
+    assert!(world.check("park:heide#viewer@user:mina"));
+    assert_eq!(
+        lines(&world),
+        [
+            "nora park:deich technical_manager allowed partner_admin upkeep",
+            "nils park:deich viewer allowed delegation upkeep",
+            "kit park:elster viewer allowed delegation money",
+        ]
+    );
+}
+
+#[test]
+fn a_denial_is_recorded_of_admins_and_delegates_of_the_partner_only() {
+    let world = World::new();
+    let _recorder = start(&world);
+    for denied in [
+        "park:deich#operator@user:nora",
+        "park:deich#technical_manager@user:erik",
+        "park:deich#asset_manager@user:nils",
+        // Not hers to ask for: a member without a delegation, another partner, somebody else, another park.
+        "park:deich#viewer@user:olga",
+        "park:deich#viewer@user:kate",
+        "park:deich#viewer@user:xaver",
+        "park:heide#viewer@user:nora",
+        "park:unknown#viewer@user:nora",
+        "park:deich#viewer@user:unknown",
+    ] {
+        assert!(!world.check(denied), "{denied}");
+    }
+    assert_eq!(
+        lines(&world),
+        [
+            "nora park:deich operator denied role_not_given upkeep",
+            "erik park:deich technical_manager denied role_not_given upkeep",
+            "nils park:deich asset_manager denied role_not_given upkeep",
+        ]
+    );
+}
+
+#[test]
+fn a_denial_says_what_has_ended() {
+    let past = || Field::Set(instant("2026-01-01T00:00:00Z"));
+    let partner = "cooperation:upkeep#partner@organization:nordwind";
+    let share = "park:deich#technical_manager_share@cooperation:upkeep";
+    let delegation = "park:deich#technical_manager_delegate@user:nils";
+    let member = "organization:nordwind#member@user:nils";
+    for (tuple, expires_at, paused, reason) in [
+        (partner, past(), true, "cooperation_expired"),
+        (partner, Field::Absent, true, "cooperation_paused"),
+        (member, past(), false, "membership_expired"),
+        (member, Field::Absent, true, "membership_paused"),
+        (share, past(), false, "share_expired"),
+        (delegation, past(), false, "delegation_expired"),
+    ] {
+        let world = World::new();
+        let _recorder = start(&world);
+        let revision = world.write(tuple, expires_at, paused);
+        assert!(!world.check("park:deich#viewer@user:nils"));
+        let found = entries(&world, &AccessFilter::default());
+        assert_eq!(
+            found.iter().map(line).collect::<Vec<_>>(),
+            [format!("nils park:deich viewer denied {reason} upkeep")]
+        );
+        assert_eq!((found[0].revision, found[0].at), (revision, world.engine.now()));
+    }
+    let world = World::new();
+    let _recorder = start(&world);
+    world.delete(partner);
+    assert!(!world.check("park:deich#viewer@user:nora"));
+    assert_eq!(lines(&world), ["nora park:deich viewer denied cooperation_pending upkeep"]);
+}
+
+#[test]
+fn each_check_of_a_batch_is_recorded_and_what_only_lists_is_not() {
+    let world = World::new();
+    let _recorder = start(&world);
+    let item = |tuple: &str| {
+        let TupleKey { object, relation, subject } = key(tuple);
+        let check = CheckRequest { object, relation, subject };
+        BatchCheckItem { check, contextual_tuples: Vec::new(), context: Default::default() }
+    };
+    let checks =
+        ["park:deich#viewer@user:nora", "park:heide#viewer@user:mina", "park:deich#operator@user:nora"];
+    let checks: Vec<_> = checks.iter().map(|tuple| item(tuple)).collect();
+    let context = QueryContext::default();
+    world.engine.batch_check(world.store, &context, &checks).unwrap();
+    let TupleKey { object, subject, .. } = key("park:deich#viewer@user:nora");
+    world.engine.relations_held(world.store, &context, &object, &subject).unwrap();
+    assert_eq!(
+        lines(&world),
+        [
+            "nora park:deich viewer allowed partner_admin upkeep",
+            "nora park:deich operator denied role_not_given upkeep",
+        ]
+    );
+}
+
+#[test]
+fn the_record_is_read_by_resource_user_cooperation_and_time() {
+    let world = World::new();
+    let _recorder = start(&world);
+    for at in ["2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z"] {
+        world.set_clock(at);
+        world.check("park:deich#viewer@user:nora");
+        world.check("park:elster#viewer@user:kate");
+        world.engine.settle_checks();
+    }
+    let count = |filter: AccessFilter| entries(&world, &filter).len();
+    assert_eq!(count(AccessFilter::default()), 6);
+    assert_eq!(count(AccessFilter { resource: Some("park:deich".into()), ..Default::default() }), 3);
+    assert_eq!(count(AccessFilter { user: Some("kate".into()), ..Default::default() }), 3);
+    assert_eq!(count(AccessFilter { cooperation: Some("money".into()), ..Default::default() }), 3);
+    let from = Some(instant("2027-01-02T00:00:00Z"));
+    assert_eq!(count(AccessFilter { from, ..Default::default() }), 4);
+    assert_eq!(count(AccessFilter { to: from, ..Default::default() }), 2, "`to` is exclusive");
+    let to = Some(instant("2027-01-02T00:00:00.000001Z"));
+    assert_eq!(count(AccessFilter { from, to, ..Default::default() }), 2);
+
+    let snapshot = world.engine.database().snapshot(world.store).unwrap().unwrap();
+    let (mut after, mut seen) = (None, 0);
+    loop {
+        let part =
+            read::<_, StoreError>(&snapshot, &AccessFilter::default(), after, 4, |_| Ok(true)).unwrap();
+        seen += part.items.len();
+        after = part.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 6);
+}
+
+#[test]
+fn nothing_is_lost_when_many_check_at_once_nor_when_the_record_is_stopped() {
+    let world = Arc::new(World::new());
+    let recorder = start(&world);
+    let threads = 4;
+    let each = 2_500;
+    let checking: Vec<_> = (0..threads)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                for _ in 0..each {
+                    assert!(world.check("park:deich#viewer@user:nora"));
+                }
+            })
+        })
+        .collect();
+    for thread in checking {
+        thread.join().unwrap();
+    }
+    // Without settling: letting go of it records what is left.
+    drop(recorder);
+    let snapshot = world.engine.database().snapshot(world.store).unwrap().unwrap();
+    let mut count = 0;
+    snapshot_entries(&snapshot, &mut count);
+    assert_eq!(count, threads * each);
+    assert!(world.check("park:deich#viewer@user:nora"), "checks go on without a record");
+}
+
+fn snapshot_entries(snapshot: &impl crate::store::Snapshot, count: &mut usize) {
+    let visit = &mut |_| {
+        *count += 1;
+        std::ops::ControlFlow::Continue(())
+    };
+    snapshot.journal(JOURNAL, None, visit).unwrap();
+}
+
+#[test]
+fn entries_are_added_after_the_delay_without_being_asked_for() {
+    let world = World::new();
+    let options = AccessRecordOptions { delay: Duration::from_millis(20), ..AccessRecordOptions::default() };
+    let _recorder = AccessRecorder::start(&world.engine, options).unwrap();
+    // While the thread looks for checks, and after it went to sleep.
+    for (pause, expected) in [(0, 1), (400, 2)] {
+        thread::sleep(Duration::from_millis(pause));
+        world.check("park:deich#viewer@user:nora");
+        let mut count = 0;
+        for _ in 0..200 {
+            thread::sleep(Duration::from_millis(10));
+            count = 0;
+            snapshot_entries(&world.engine.database().snapshot(world.store).unwrap().unwrap(), &mut count);
+            if count == expected {
+                break;
+            }
+        }
+        assert_eq!(count, expected);
+    }
+}
+
+#[test]
+fn what_is_older_than_the_retention_is_forgotten() {
+    let world = World::new();
+    let day = 24 * 3600;
+    let options =
+        AccessRecordOptions { delay: Duration::from_secs(600), retention: Duration::from_secs(30 * day) };
+    let recorder = AccessRecorder::start(&world.engine, options).unwrap();
+    world.check("park:deich#viewer@user:nora");
+    world.engine.settle_checks();
+    world.set_clock("2027-01-20T00:00:00Z");
+    world.check("park:deich#viewer@user:nils");
+    drop(recorder);
+    world.set_clock("2027-02-10T00:00:00Z");
+    // It looks when it begins.
+    let recorder = AccessRecorder::start(&world.engine, options).unwrap();
+    world.check("park:deich#viewer@user:erik");
+    drop(recorder);
+    let users: Vec<_> =
+        entries(&world, &AccessFilter::default()).into_iter().map(|entry| entry.user).collect();
+    assert_eq!(users, ["nils".into(), "erik".into()] as [Box<str>; 2]);
+}
+
+#[test]
+fn a_store_without_cooperations_has_no_record() {
+    let world = World::new();
+    let model = "model\n  schema 1.1\ntype user\ntype park\n  relations\n    define viewer: [user]\n";
+    let other = world.engine.create_store("other").unwrap().id;
+    world.engine.write_model(other, crate::schema::parse(model).unwrap()).unwrap();
+    let recorder = start(&world);
+    let TupleKey { object, relation, subject } = key("park:deich#viewer@user:nora");
+    let request = CheckRequest { object, relation, subject };
+    assert!(!world.engine.check(other, &QueryContext::default(), &request).unwrap().value.allowed);
+    drop(recorder);
+    let mut count = 0;
+    snapshot_entries(&world.engine.database().snapshot(other).unwrap().unwrap(), &mut count);
+    assert_eq!(count, 0);
+}

@@ -1,0 +1,80 @@
+//! Who is told of every check that was decided: whoever keeps a record of them.
+
+use std::sync::{Arc, Weak};
+
+use super::Engine;
+use super::decide::Asked;
+use super::models::CompiledModel;
+use super::moment::Moment;
+use super::request::{CheckRequest, ContextualTuple};
+use crate::model::{Instant, StoreId};
+use crate::store::{Database, Snapshot};
+
+/// Told of every check that was decided, on the thread that decided it and before it is answered: what it costs, every check
+/// costs.
+pub trait CheckObserver<S: Snapshot>: Send + Sync {
+    /// Whether it wants to be told of a check.
+    fn wants(&self, check: &CheckRequest) -> bool;
+
+    /// Whether it can be told of one without making the caller wait, as it looks now.
+    fn has_room(&self) -> bool;
+
+    /// A check was decided. May wait until there is room.
+    fn checked(&self, check: DecidedCheck<S>);
+
+    /// Returns when everything that it was told before is dealt with.
+    fn settle(&self);
+}
+
+/// A check with its decision and with what it was decided at.
+pub struct DecidedCheck<S: Snapshot> {
+    /// The question.
+    pub check: CheckRequest,
+    /// The tuples that were given with it.
+    pub contextual_tuples: Box<[ContextualTuple]>,
+    /// The decision.
+    pub allowed: bool,
+    /// The revision, the instant and the model.
+    pub moment: Moment<S>,
+}
+
+impl<D: Database> Engine<D> {
+    /// Has `observer` told of every check from now on, for as long as somebody holds it; there is one at a time.
+    pub fn observe_checks(&self, observer: Weak<dyn CheckObserver<D::Snapshot>>) {
+        self.checks.store(Some(Arc::new(observer)));
+    }
+
+    /// Returns when the observer has dealt with every check that was answered before.
+    pub fn settle_checks(&self) {
+        if let Some(observer) = self.check_observer() {
+            observer.settle();
+        }
+    }
+
+    /// Tells the observer of a check, if there is one that wants to know.
+    pub(super) fn decided(
+        &self,
+        store: StoreId,
+        (snapshot, model, at): (&D::Snapshot, &Arc<CompiledModel>, Instant),
+        Asked { check, contextual_tuples, .. }: Asked<'_>,
+        allowed: bool,
+    ) {
+        if let Some(observer) = self.check_observer().filter(|observer| observer.wants(check)) {
+            observer.checked(DecidedCheck {
+                check: check.clone(),
+                contextual_tuples: contextual_tuples.into(),
+                allowed,
+                moment: self.moment_of(store, snapshot, model, at),
+            });
+        }
+    }
+
+    /// Whether nobody who is to be told of a check would make it wait.
+    pub(super) fn takes_check_at_once(&self, asked: Asked<'_>) -> bool {
+        self.check_observer().is_none_or(|observer| observer.has_room() || !observer.wants(asked.check))
+    }
+
+    fn check_observer(&self) -> Option<Arc<dyn CheckObserver<D::Snapshot>>> {
+        self.checks.load().as_ref().and_then(|observer| observer.upgrade())
+    }
+}
