@@ -89,9 +89,9 @@ fn every_answer_names_what_it_was_computed_from() {
     }
     let write = json!({"writes": {"tuple_keys": [key("document:2#viewer@user:anne")]}});
     assert_eq!(named(&send("POST", "/write", &write)), [store.clone(), model.clone(), Some("3".to_owned())]);
-    for (method, operation) in
-        [("POST", "/read"), ("GET", "/changes"), ("GET", ""), ("GET", "/authorization-models")]
-    {
+    let read = send("POST", "/read", &json!({}));
+    assert_eq!(named(&read), [store.clone(), None, Some("3".to_owned())]);
+    for (method, operation) in [("GET", "/changes"), ("GET", ""), ("GET", "/authorization-models")] {
         assert_eq!(named(&send(method, operation, &json!({}))), [store.clone(), None, None], "{operation}");
     }
     let failed = server.send("GET", "/stores/01ARZ3NDEKTSV4RRFFQ69G5FAV", &request, None);
