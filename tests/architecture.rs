@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 const PARTS: [&str; 10] =
     ["model", "cel", "schema", "store", "eval", "cache", "engine", "cooperation", "server", "cli"];
 
-/// Where the load tester has many requests under way at once; its other files, and all other commands, wait.
-const ASYNC_LOAD: [&str; 3] = ["cli/load/connection.rs", "cli/load/drive.rs", "cli/load/interrupt.rs"];
+/// Where the load tester has many requests under way at once, and where commands listen for a signal. All else waits.
+const ASYNC_CLI: [&str; 3] = ["cli/load/connection.rs", "cli/load/drive.rs", "cli/interrupt.rs"];
 
 /// What may be named only below these paths.
 const BEHIND_ONE_DOOR: [(&str, &[&str]); 7] = [
     ("rocksdb::", &["store/rocks/"]),
     ("bincode::", &["store/rocks/records.rs", "store/rocks/records_tests.rs"]),
     ("axum::", &["server/", "cli/serve.rs"]),
-    ("tokio::", &["server/", "cli/serve.rs", ASYNC_LOAD[0], ASYNC_LOAD[1], ASYNC_LOAD[2]]),
+    ("tokio::", &["server/", "cli/serve.rs", ASYNC_CLI[0], ASYNC_CLI[1], ASYNC_CLI[2]]),
     ("hyper::client::", &["cli/load/connection.rs"]),
     ("SystemClock", &["model/time.rs", "model/mod.rs", "cli/", "main.rs"]),
     ("SystemTime::now", &["model/time.rs"]),

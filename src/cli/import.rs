@@ -3,7 +3,7 @@
 //! The file is read as it is written, a few requests at a time are under way, and what a run has written another one
 //! finds there and skips. So a run that was stopped is begun again, and nothing has to be kept for that.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -16,17 +16,20 @@ use serde_json::{Value, json};
 
 use super::client::{Answer, Client, ClientError, PARALLEL_MAX, TransferArgs, persistently};
 use super::failure::Failure;
+use super::interrupt::Interrupt;
 use super::output;
 use super::tuple_file::{self, Format, GivenTuple, Place, TupleFileError};
 use super::{parallel, progress};
-use crate::model::Instant;
-use crate::model::limits::{BODY_BYTES_MAX, TUPLES_PER_WRITE_MAX};
+use crate::model::limits::{BODY_BYTES_MAX, PAGE_SIZE_MAX, TUPLES_PER_WRITE_MAX};
+use crate::model::{Instant, Object, TupleKey};
 use crate::store::Field;
 
 /// Most that one request carries, in bytes of its tuples: well below what a server takes, and never less than a line.
 const BATCH_BYTES_MAX: usize = BODY_BYTES_MAX / 2;
 /// About what a tuple has beside its names and its context, in bytes.
 const TUPLE_BYTES_BESIDE: usize = 160;
+/// So many tuples of one object are looked for among all that it has, in one request; fewer, each for itself.
+const WHOLE_OBJECT_FROM: usize = 3;
 /// The refusal of a tuple that exists.
 const EXISTS: &str = "write_failed_due_to_invalid_input";
 
@@ -34,8 +37,8 @@ const EXISTS: &str = "write_failed_due_to_invalid_input";
 ///
 /// NDJSON has one tuple as JSON a line; CSV has a header. Both have the fields user, relation, object, expires_at, paused and
 /// the condition, as `tenure export` writes them. Tuples are written 100 at a time, several requests at once. Run it again
-/// after it was stopped: what is there is skipped, and counted. A file should have each tuple once; which of two stays, where
-/// they differ, is not said.
+/// after it was stopped: what is there is skipped, and counted. Ctrl-C stops it and says where to go on. A file should have
+/// each tuple once; which of two stays, where they differ, is not said.
 ///
 /// Exit code: 0 done, 1 some tuples existed with another lifetime or condition and were left so, 2 not done.
 #[derive(Debug, Args)]
@@ -118,6 +121,7 @@ struct Importer<'a> {
     client: Client,
     /// Whether the server knows lifetimes.
     lifetimes: bool,
+    interrupt: Interrupt,
     counts: Counts,
     /// Batches that are not through, with the place of their first tuple.
     open: Mutex<BTreeSet<(u64, Place)>>,
@@ -139,11 +143,20 @@ struct Counts {
 #[derive(Deserialize)]
 struct Found {
     tuples: Vec<FoundTuple>,
+    continuation_token: String,
 }
 
 #[derive(Deserialize)]
 struct FoundTuple {
-    key: Terms,
+    key: StoredKey,
+}
+
+#[derive(Deserialize)]
+struct StoredKey {
+    user: String,
+    relation: String,
+    #[serde(flatten)]
+    terms: Terms,
 }
 
 /// The lifetime and the condition of a stored tuple.
@@ -182,6 +195,7 @@ impl ImportArgs {
             name: &name,
             client,
             lifetimes: first.revision.is_some(),
+            interrupt: Interrupt::listen()?,
             counts: Counts::default(),
             open: Mutex::default(),
         };
@@ -309,6 +323,9 @@ impl Importer<'_> {
         if let Some(first) = batch.tuples.first() {
             lock(&self.open).insert((batch.number, first.place));
         }
+        if self.interrupt.has_come() {
+            return Err(Failure::Input("interrupted".to_owned()));
+        }
         if let Some(given) = batch.tuples.iter().find(|given| given.has_lifetime() && !self.lifetimes) {
             let reason = "it has a lifetime, which this server does not know: the tuple would count for ever";
             return Err(Failure::Input(format!("{} of `{}`: {reason}", given.place, self.name)));
@@ -371,9 +388,10 @@ impl Importer<'_> {
     /// Writes those that do not exist, and counts the others.
     fn write_what_is_new(&self, tuples: &[&Given]) -> Result<(), Failure> {
         let mut new = Vec::new();
+        let found = self.find(tuples)?;
         for given in tuples {
-            match self.find(given)? {
-                Some(stored) => self.counts.count_existing(given, &stored),
+            match found.get(&given.tuple.key) {
+                Some(stored) => self.counts.count_existing(given, stored),
                 None => new.push(*given),
             }
         }
@@ -393,12 +411,48 @@ impl Importer<'_> {
         }
     }
 
-    /// The stored tuple with the same key.
-    fn find(&self, given: &Given) -> Result<Option<Terms>, ClientError> {
-        let body = json!({ "tuple_key": given.tuple.key_json(), "include_inactive": true });
-        let ask = || self.client.post(&self.args.path("read"), &body);
-        let found: Found = persistently(ClientError::is_passing, ask)?.read()?;
-        Ok(found.tuples.into_iter().next().map(|tuple| tuple.key))
+    /// What is stored under the keys of these tuples.
+    fn find<'t>(&self, tuples: &[&'t Given]) -> Result<HashMap<&'t TupleKey, Terms>, ClientError> {
+        let mut by_object: HashMap<&Object, Vec<&TupleKey>> = HashMap::new();
+        for given in tuples {
+            by_object.entry(&given.tuple.key.object).or_default().push(&given.tuple.key);
+        }
+        let mut found = HashMap::new();
+        for (object, keys) in by_object {
+            if keys.len() >= WHOLE_OBJECT_FROM && self.find_all_of(object, &keys, &mut found)? {
+                continue;
+            }
+            for key in keys {
+                let stored = self.read(&tuple_file::key_json(key).into())?.tuples.into_iter().next();
+                found.extend(stored.map(|stored| (key, stored.key.terms)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Finds these keys among all tuples of their object; answers whether that is all of them: an object may have many.
+    fn find_all_of<'t>(
+        &self,
+        object: &Object,
+        keys: &[&'t TupleKey],
+        found: &mut HashMap<&'t TupleKey, Terms>,
+    ) -> Result<bool, ClientError> {
+        let Found { tuples, continuation_token } = self.read(&json!({ "object": object.to_string() }))?;
+        if !continuation_token.is_empty() {
+            return Ok(false);
+        }
+        let mut stored: HashMap<(String, String), Terms> =
+            tuples.into_iter().map(|FoundTuple { key }| ((key.user, key.relation), key.terms)).collect();
+        for key in keys {
+            let terms = stored.remove(&(key.subject.to_string(), key.relation.to_string()));
+            found.extend(terms.map(|terms| (*key, terms)));
+        }
+        Ok(true)
+    }
+
+    fn read(&self, key: &Value) -> Result<Found, ClientError> {
+        let body = json!({ "tuple_key": key, "include_inactive": true, "page_size": PAGE_SIZE_MAX });
+        persistently(ClientError::is_passing, || self.client.post(&self.args.path("read"), &body))?.read()
     }
 
     fn say(&self, out: &mut impl Write) -> Result<bool, Failure> {

@@ -6,7 +6,6 @@
 
 mod connection;
 mod drive;
-mod interrupt;
 mod measure;
 mod plot;
 mod prepare;
@@ -27,6 +26,7 @@ use jiff::SignedDuration;
 
 use super::client::{Client, ConnectionArgs, store_id};
 use super::failure::Failure;
+use super::interrupt::Interrupt;
 use super::progress;
 use super::query::model_id;
 use super::workload::{DataSet, Shape, Skew};
@@ -34,7 +34,6 @@ use crate::model::limits::{CHECKS_PER_BATCH_MAX, TUPLES_PER_WRITE_MAX};
 use crate::model::{Clock as _, ModelId, StoreId, SystemClock};
 use connection::Target;
 use drive::{Pace, Paths, Run};
-use interrupt::Interrupt;
 use prepare::{Loaded, Writing};
 use report::{DataReport, LoadReport, Report};
 use requests::{Mix, Requests, Settings};
@@ -222,8 +221,7 @@ fn rate(text: &str) -> Result<f64, String> {
 impl LoadArgs {
     /// Runs the command. Answers whether all requests were answered, and rightly.
     pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
-        let interrupt = Interrupt::listen()
-            .map_err(|error| Failure::Input(format!("cannot listen for Ctrl-C: {error}")))?;
+        let interrupt = Interrupt::listen()?;
         // What cannot be written is said before the time is spent.
         let plot = self.plot.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?;
         let client = Client::connecting(&self.connection);

@@ -14,6 +14,7 @@ mod explain_tree;
 mod export;
 mod failure;
 mod import;
+mod interrupt;
 mod list;
 mod listen_address;
 mod load;

@@ -1,15 +1,16 @@
 //! Progress bars, on a terminal only: what a script reads has none.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 const REDRAWS_A_SECOND: u8 = 10;
 
 /// A bar on standard error for so many of something; nothing where that is no terminal. `None`: how many is not known.
 pub fn bar(what: &'static str, length: Option<u64>) -> ProgressBar {
-    styled(what, length, "{pos}", "{len}", "{per_sec}")
+    styled(what, length, "{human_pos}", "{human_len}", "{rate}")
 }
 
 /// The same, for bytes.
@@ -24,7 +25,11 @@ fn styled(what: &'static str, length: Option<u64>, done: &str, all: &str, speed:
         None => format!("{{prefix}} {{spinner}} {done} {speed} {{msg}}"),
     };
     if let Ok(style) = ProgressStyle::with_template(&template) {
-        bar.set_style(style);
+        let rate = |state: &ProgressState, to: &mut dyn fmt::Write| {
+            // A bar that cannot be drawn is no error.
+            let _ = write!(to, "{:.0}/s", state.per_sec());
+        };
+        bar.set_style(style.with_key("rate", rate));
     }
     bar.set_prefix(what);
     bar

@@ -134,15 +134,7 @@ pub struct GivenTuple {
 impl GivenTuple {
     /// Its key as the API has it.
     pub fn key_json(&self) -> Map<String, Value> {
-        let mut fields = Map::new();
-        for (name, value) in [
-            ("user", self.key.subject.to_string()),
-            ("relation", self.key.relation.to_string()),
-            ("object", self.key.object.to_string()),
-        ] {
-            fields.insert(name.to_owned(), value.into());
-        }
-        fields
+        key_json(&self.key)
     }
 
     /// The whole tuple as the API has it; what it says nothing about is absent.
@@ -161,6 +153,16 @@ impl GivenTuple {
         }
         fields
     }
+}
+
+/// A key as the API has it.
+pub fn key_json(key: &TupleKey) -> Map<String, Value> {
+    let fields = [
+        ("user", key.subject.to_string()),
+        ("relation", key.relation.to_string()),
+        ("object", key.object.to_string()),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect()
 }
 
 /// A tuple as YAML and JSON have it. A misspelt field is refused: an `expire_at` must not grant for ever.

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -112,6 +114,28 @@ fn a_second_run_skips_what_is_there_and_says_so() {
 }
 
 #[test]
+fn what_is_there_is_found_on_objects_with_few_and_with_many_tuples() {
+    let fixture = conditional();
+    // One object has more than a page of them, some have a few, and some one each.
+    let line = |number: usize| {
+        let object = match number % 4 {
+            0 | 1 => "many".to_owned(),
+            2 => format!("few-{}", number / 40),
+            _ => format!("one-{number}"),
+        };
+        let key = json!({ "user": format!("user:{number}"), "relation": "viewer", "object": format!("park:{object}") });
+        key.to_string() + "\n"
+    };
+    let all: String = (0..400).map(line).collect();
+    let even = fixture.file("even.ndjson", &(0..400).step_by(3).map(line).collect::<String>());
+    assert_eq!(fixture.ok(&["import", &even]), "134 tuples written\n");
+    let file = fixture.file("all.ndjson", &all);
+    let expected = "266 tuples written\n134 tuples skipped: they exist as the file has them\n";
+    assert_eq!(fixture.ok(&["import", &file]), expected);
+    assert_eq!(sorted(&fixture.ok(&["export"])), sorted(&all));
+}
+
+#[test]
 fn what_exists_otherwise_is_left_counted_or_updated_as_asked() {
     let fixture = conditional();
     let plain = "user:anne viewer park:p1";
@@ -179,6 +203,36 @@ fn a_line_that_is_no_tuple_stops_behind_those_before_it() {
     );
     assert_eq!(ended.error, expected);
     assert_eq!(fixture.ok(&["export"]).lines().count(), 2);
+}
+
+#[test]
+fn ctrl_c_says_where_to_go_on() {
+    let fixture = conditional();
+    let mut command = fixture.command(&["import", "-", "--format", "ndjson", "--parallel", "1"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut file = child.stdin.take().unwrap();
+    file.write_all(lines(100).as_bytes()).unwrap();
+    let began = Instant::now();
+    while fixture.ok(&["export"]).lines().count() < 100 {
+        assert!(began.elapsed() < Duration::from_secs(20), "the first hundred were not written");
+    }
+    let status = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    // The signal is seen before the next lines are.
+    thread::sleep(Duration::from_millis(500));
+    let all = lines(300);
+    file.write_all(all.lines().skip(100).map(|line| format!("{line}\n")).collect::<String>().as_bytes())
+        .unwrap();
+    drop(file);
+    let ended: Ended = child.wait_with_output().unwrap().into();
+    assert_eq!((ended.code, ended.out.as_str()), (2, ""));
+    let said = "error: interrupted\n  100 tuples written, all before line 101 are in the store; to go on there: --from-line \
+                101\n";
+    assert_eq!(ended.error, said);
+    let file = fixture.file("all.ndjson", &all);
+    assert_eq!(fixture.ok(&["import", &file, "--from-line", "101"]), "200 tuples written\n");
+    assert_eq!(sorted(&fixture.ok(&["export"])), sorted(&all));
 }
 
 #[test]

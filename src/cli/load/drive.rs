@@ -23,9 +23,9 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::connection::{Connection, SendError, Target};
-use super::interrupt::Interrupt;
 use super::measure::{Measures, Span, Window};
 use super::requests::{Dice, Operation, Outcome, Requests};
+use crate::cli::interrupt::Interrupt;
 
 /// How often progress is shown and an interruption looked for, where nothing else wakes.
 const TICK: Duration = Duration::from_millis(100);

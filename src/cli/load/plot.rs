@@ -17,8 +17,9 @@ const HEIGHT: f64 = TOP + 2.0 * PANEL_HEIGHT + GAP + 60.0;
 /// One for each operation.
 const COLORS: [&str; 4] = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd"];
 /// Marks of the axis of percentiles.
-const PERCENTILE_MARKS: [(f64, &str); 6] = [
+const PERCENTILE_MARKS: [(f64, &str); 7] = [
     (0.0, "0 %"),
+    (50.0, "50 %"),
     (90.0, "90 %"),
     (99.0, "99 %"),
     (99.9, "99.9 %"),
@@ -94,9 +95,10 @@ fn over_time(report: &Report, svg: &mut String) -> fmt::Result {
     let panel = Panel::new(TOP + PANEL_HEIGHT + GAP, latencies);
     panel.frame(svg, "latency over time: median (solid), 99th percentile (dashed), longest (dotted)")?;
     let end = intervals().map(|interval| interval.from_s + interval.length_s).fold(1.0, f64::max);
-    for fifth in 0..=5 {
-        let seconds = end * f64::from(fifth) / 5.0;
-        panel.mark(svg, across(seconds / end), &format!("{seconds:.0} s"))?;
+    let step = time_step(end);
+    for number in 0..=(end / step) as u32 {
+        let seconds = step * f64::from(number);
+        panel.mark(svg, across(seconds / end), &format!("{seconds} s"))?;
     }
     for (operation, color) in operations(report) {
         for (dashes, latency) in [("", 0), ("6 3", 1), ("1 3", 2)] {
@@ -113,6 +115,18 @@ fn over_time(report: &Report, svg: &mut String) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// The seconds between two marks, of which there are ten at most: 1, 2, 5, 10, 20 and so on.
+fn time_step(end: f64) -> f64 {
+    let mut step = 1.0;
+    for factor in [2.0, 2.5, 2.0].into_iter().cycle() {
+        if end / step <= 10.0 {
+            break;
+        }
+        step *= factor;
+    }
+    step
 }
 
 /// How many nines a percentile has: 1 for 90, 2 for 99.
@@ -203,6 +217,14 @@ mod tests {
         assert_eq!(nines(0.0), 0.0);
         assert!((nines(90.0) - 1.0).abs() < 1e-9 && (nines(99.9) - 3.0).abs() < 1e-9);
         assert_eq!(nines(100.0), NINES_MAX);
+    }
+
+    #[test]
+    fn marks_of_the_time_are_round() {
+        assert_eq!(
+            [1.0, 10.0, 12.0, 30.0, 60.0, 120.0, 3_600.0].map(time_step),
+            [1.0, 1.0, 2.0, 5.0, 10.0, 20.0, 500.0]
+        );
     }
 
     #[test]

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::interrupt::Interrupt;
 use super::requests::given;
 use crate::cli::client::{Client, ClientError, persistently};
 use crate::cli::failure::Failure;
+use crate::cli::interrupt::Interrupt;
 use crate::cli::workload::{DataSet, Tuple};
 use crate::cli::{parallel, progress};
 use crate::model::limits::TUPLES_PER_WRITE_MAX;

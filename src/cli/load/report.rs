@@ -267,7 +267,7 @@ impl Report {
             None => format!("about {} tuples that were there", grouped(*tuples_asked)),
         };
         let lifetimes = if *lifetimes { " with lifetimes" } else { "" };
-        format!("{shape}, {tuples}{lifetimes}, seed {seed}; {} at {}", self.store, self.server)
+        format!("{shape}, {tuples}{lifetimes}, seed {seed}; store {} at {}", self.store, self.server)
     }
 
     fn about_load(&self) -> String {

@@ -1,5 +1,5 @@
-//! Ctrl-C ends a run in order: what was measured is shown, and the store that was made is deleted. The second time, it
-//! ends the process.
+//! Ctrl-C ends what takes long in order: what was done or measured is said, and what was made only for it is deleted. The
+//! second time, it ends the process.
 
 use std::io;
 use std::process;
@@ -9,10 +9,12 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::failure::Failure;
+
 /// Exit code of a process that SIGINT has ended, as shells have it.
 const INTERRUPTED: i32 = 130;
 
-/// Whether the run is to end, and a way to wait for that.
+/// Whether it is to end, and a way to wait for that.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     seen: watch::Receiver<bool>,
@@ -20,7 +22,11 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens for Ctrl-C from now on.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen() -> Result<Self, Failure> {
+        Self::start().map_err(|error| Failure::Input(format!("cannot listen for Ctrl-C: {error}")))
+    }
+
+    fn start() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let mut signals = {
             let _entered = runtime.enter();
