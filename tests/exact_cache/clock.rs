@@ -35,7 +35,7 @@ pub fn hesitate() {
         static CALLS: Cell<u32> = const { Cell::new(0) };
     }
     let calls = CALLS.with(|calls| calls.replace(calls.get().wrapping_add(1)));
-    if calls % 61 == 0 {
+    if calls.is_multiple_of(61) {
         thread::yield_now();
     }
 }

@@ -67,6 +67,14 @@ impl<D: Database> Album<D> {
     }
 }
 
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn key(tuple: &str) -> TupleKey {
     let (userset, subject) = tuple.split_once('@').unwrap();
     let (object, relation) = userset.split_once('#').unwrap();
@@ -99,6 +107,8 @@ fn who_lost_access_never_sees_what_was_added_afterwards() {
                 }
             });
         }
+        // Whatever ends the writer ends the readers.
+        let _ending = Ending(&done);
         for n in 0..TIMES {
             time.store(n, Ordering::Relaxed);
             let (enemy, folder) = (format!("group:{n}#member@user:enemy"), format!("folder:{n}"));
@@ -125,7 +135,6 @@ fn who_lost_access_never_sees_what_was_added_afterwards() {
                 thread::yield_now();
             }
         }
-        done.store(true, Ordering::Relaxed);
     });
     let statistics = album.engine.cache_statistics().unwrap();
     assert!(seen.load(Ordering::Relaxed) > 0 && statistics.whole_hits > 0, "{statistics:?}");

@@ -24,7 +24,7 @@ const CHECKS_PER_ROUND: u64 = 1_000_000;
 const CHECKERS: usize = 6;
 const WRITERS: usize = 2;
 /// Checks for each commit.
-const CHECKS_PER_COMMIT: u64 = 100;
+const CHECKS_PER_COMMIT: u64 = 40;
 /// Little enough that entries have to make room for others.
 const CACHE_BYTES: usize = 38 * 1024;
 

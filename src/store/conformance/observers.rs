@@ -96,9 +96,12 @@ fn an_observer_that_is_gone_is_not_told<D: Database>(bench: &Bench<D>) {
     assert_eq!(told.try_recv(), Err(TryRecvError::Disconnected));
 }
 
+/// What is told before it is visible.
+type Told = (CommitSequence, Vec<(StoreId, TupleKey)>);
+
 /// Tells what it is told before that is visible, and goes on when it is let.
 struct Before {
-    told: Mutex<Sender<(CommitSequence, Vec<(StoreId, TupleKey)>)>>,
+    told: Mutex<Sender<Told>>,
     go_on: Mutex<Receiver<()>>,
 }
 
