@@ -86,10 +86,10 @@ pub struct Acceptance {
 
 /// Sends an invitation.
 pub fn send<D: Database>(work: &mut Work<'_, D>, new: &NewInvitation) -> Outcome<Invitation> {
-    let sender = work.acting_user()?.clone();
     if new.expires_at.is_some_and(|end| end <= work.at()) {
         return Err(Refusal::field("expires_at", "expected an instant in the future").into());
     }
+    let sender = work.acting_user()?.clone();
     if let Purpose::Organization { organization, .. } = &new.purpose {
         let document = work.see_organization(organization)?;
         if document.placeholder {

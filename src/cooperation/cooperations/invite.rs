@@ -45,10 +45,10 @@ pub fn invite<D: Database>(
     initiator: &EntityId,
     invitation: &Invitation,
 ) -> Outcome<Summary> {
-    work.acting_user()?;
     if invitation.expires_at.is_some_and(|end| end <= work.at()) {
         return Err(Refusal::field("expires_at", "expected an instant in the future").into());
     }
+    work.acting_user()?;
     work.see_organization(initiator)?;
     match &invitation.partner {
         Invited::Organization(partner) => {
