@@ -182,7 +182,12 @@ pub fn accept<D: Database>(
         }
         (Purpose::Cooperation { cooperation, .. }, new) => {
             let cooperation = cooperations::existing(work, cooperation)?;
-            cooperations::answer::by_email(work, cooperation, user_id, new.as_ref())?.partner
+            let joined = cooperations::answer::by_email(work, cooperation, user_id, new.as_ref())?.partner;
+            if let (Some(_), Some(name)) = (new, &acceptance.portfolio) {
+                first_portfolio(work, &joined, name)?;
+            }
+            // It has closed the invitation, and told the initiator.
+            return Ok(joined);
         }
         (Purpose::Platform, None) => return Err(Refusal::field("organization", "it is missing").into()),
     };
@@ -199,10 +204,14 @@ pub(super) fn with_organization<D: Database>(
     portfolio: Option<&str>,
 ) -> Outcome<EntityId> {
     let organization = organizations::establish(work, new, user_id)?;
-    let name = portfolio.unwrap_or(&new.name).into();
-    let first = NewResource { kind: ResourceKind::Portfolio, id: None, name, portfolio: None };
-    resources::establish(work, &organization, &first)?;
+    first_portfolio(work, &organization, portfolio.unwrap_or(&new.name))?;
     Ok(organization)
+}
+
+fn first_portfolio<D: Database>(work: &mut Work<'_, D>, organization: &EntityId, name: &str) -> Outcome<()> {
+    let first = NewResource { kind: ResourceKind::Portfolio, id: None, name: name.into(), portfolio: None };
+    resources::establish(work, organization, &first)?;
+    Ok(())
 }
 
 /// Declines an invitation, for the user whose email it is.
@@ -212,10 +221,11 @@ pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()
     if is_of(work, actor, &invitation.document.email)? != Some(true) {
         return Err(not_invited().into());
     }
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        require_unanswered(&invitation)?;
         return cooperations::answer::decline(work, cooperation);
     }
+    require_waiting(&invitation)?;
     answer(work, &invitation, InvitationAnswer::Declined)
 }
 
@@ -224,11 +234,12 @@ pub fn resend<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Inv
     let actor = work.acting_user()?;
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
-        cooperations::invite::resend(work, cooperation)?;
-        return Ok(invitation);
+        require_unanswered(&invitation)?;
+        cooperations::invite::waiting(work, cooperation)?;
+        return remind(work, id);
     }
+    require_waiting(&invitation)?;
     tell_invited(work, &invitation, "invitation_reminder")?;
     Ok(invitation)
 }
@@ -238,21 +249,24 @@ pub fn revoke<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()>
     let actor = work.acting_user()?;
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        require_unanswered(&invitation)?;
         return cooperations::change::remove(work, cooperation);
     }
+    require_waiting(&invitation)?;
     answer(work, &invitation, InvitationAnswer::Revoked)
 }
 
 /// Reminds whoever was invited, who has as long again as at first, whoever may do that.
-pub(super) fn remind<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()> {
+pub(super) fn remind<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Invitation> {
     let mut invitation = get(work, id)?;
     let after = INVITATION_DAYS_DEFAULT.saturating_mul(MICROS_PER_DAY);
     let ends = work.at().saturating_add_micros(after);
     invitation.document.expires_at = invitation.document.expires_at.max(ends);
+    let invitation = shown(work, invitation.id, invitation.document);
     work.put(&[id], &invitation.document)?;
-    tell_invited(work, &invitation, "invitation_reminder")
+    tell_invited(work, &invitation, "invitation_reminder")?;
+    Ok(invitation)
 }
 
 /// Answers an invitation that nobody has answered, whoever may do that.
@@ -316,6 +330,14 @@ fn not_invited() -> Refusal {
 
 fn not_pending() -> Refusal {
     Refusal::new(Code::NotPending, "the invitation does not wait for an answer any more").by("R22")
+}
+
+/// What nobody has answered can be declined, sent again and taken back, in time or not, where a cooperation waits for it.
+fn require_unanswered(invitation: &Invitation) -> Outcome<()> {
+    match invitation.document.answer {
+        None => Ok(()),
+        Some(_) => Err(not_pending().into()),
+    }
 }
 
 fn require_waiting(invitation: &Invitation) -> Outcome<()> {
@@ -406,11 +428,29 @@ impl Purpose {
         }
     }
 
-    /// The organization and the role that it offers, if it does.
-    pub fn offers(&self) -> Option<(&EntityId, OrganizationRole)> {
+    /// The organization that invites, if one does.
+    pub fn organization(&self) -> Option<&EntityId> {
+        match self {
+            Self::Platform => None,
+            Self::Organization { organization, .. } | Self::Cooperation { organization, .. } => {
+                Some(organization)
+            }
+        }
+    }
+
+    /// The role that it offers, if it does.
+    pub fn role(&self) -> Option<OrganizationRole> {
         match self {
             Self::Platform | Self::Cooperation { .. } => None,
-            Self::Organization { organization, role } => Some((organization, *role)),
+            Self::Organization { role, .. } => Some(*role),
+        }
+    }
+
+    /// The cooperation that it is to, if it is.
+    pub fn cooperation(&self) -> Option<&EntityId> {
+        match self {
+            Self::Platform | Self::Organization { .. } => None,
+            Self::Cooperation { cooperation, .. } => Some(cooperation),
         }
     }
 }
