@@ -420,8 +420,10 @@ impl World {
                 let user = Self::somebody(actor)?;
                 let of = self.cooperation(user, cooperation)?;
                 self.managed(user, &of)?;
-                let waits = of.invitation.is_none_or(|invitation| self.waits(&self.invitations[invitation]));
-                must(!of.accepted && self.lives(of.expires_at) && waits, Refused::NotPending)?; // R23
+                must(!of.accepted && self.lives(of.expires_at), Refused::NotPending)?; // R23
+                if let Some(invitation) = of.invitation {
+                    self.remind(invitation);
+                }
                 Ok(200)
             }
             Command::Limit { actor, cooperation: number, paused, expires_at } => {
@@ -484,9 +486,6 @@ impl World {
                 let invitation = self.invitation(number)?;
                 must(self.users.get(user) == Some(&invitation.email), Refused::Forbidden)?;
                 self.close(number)?;
-                if let Kind::Cooperation(cooperation, _) = invitation.kind {
-                    self.end(cooperation);
-                }
                 Ok(200)
             }
             Command::ResendInvitation { actor, invitation: number } => {
@@ -494,6 +493,10 @@ impl World {
                 let invitation = self.invitation(number)?;
                 must(self.may_send(user, invitation.kind), Refused::Forbidden)?;
                 must(self.waits(&invitation), Refused::NotPending)?;
+                if let Kind::Cooperation(cooperation, _) = invitation.kind {
+                    must(self.lives(self.cooperations[&cooperation].expires_at), Refused::NotPending)?;
+                    self.remind(number);
+                }
                 Ok(200)
             }
             Command::Revoke { actor, invitation: number } => {
@@ -501,9 +504,6 @@ impl World {
                 let invitation = self.invitation(number)?;
                 must(self.may_send(user, invitation.kind), Refused::Forbidden)?;
                 self.close(number)?;
-                if let Kind::Cooperation(cooperation, _) = invitation.kind {
-                    self.end(cooperation);
-                }
                 Ok(204)
             }
         }
@@ -887,37 +887,44 @@ impl World {
         }
     }
 
-    /// Whether it waits for an answer.
+    /// Whether it waits for an answer. One to cooperate may be answered, or sent again, after its time as well (R22, R23).
     fn waits(&self, invitation: &Invitation) -> bool {
-        invitation.status == Status::Sent && self.now < invitation.expires_at
+        let cooperation = matches!(invitation.kind, Kind::Cooperation(..));
+        invitation.status == Status::Sent && (cooperation || self.now < invitation.expires_at)
     }
 
-    /// It waits no longer.
+    /// Whoever was invited has as long again as at first.
+    fn remind(&mut self, number: usize) {
+        let invitation = &mut self.invitations[number];
+        invitation.expires_at = invitation.expires_at.max(self.now + 14 * DAY);
+    }
+
+    /// It waits no longer; the cooperation that it is for goes with it (R22).
     fn close(&mut self, number: usize) -> Result<(), Refused> {
         must(self.waits(&self.invitations[number]), Refused::NotPending)?;
         self.invitations[number].status = Status::Closed;
+        if let Kind::Cooperation(cooperation, _) = self.invitations[number].kind {
+            self.end(cooperation);
+        }
         Ok(())
     }
 
     fn accept_invitation(&mut self, actor: Actor, number: usize, organization: Option<Name>) -> Outcome {
         let user = Self::somebody(actor)?;
         let invitation = self.invitation(number)?;
-        let member = self.members.get(user).map(|membership| membership.organization);
-        let founds = match invitation.kind {
-            Kind::Platform => true,
-            Kind::Cooperation(..) => member.is_none(),
-            Kind::Organization(..) => false,
-        };
-        must(!founds || organization.is_some(), Refused::InvalidArgument)?;
+        must(invitation.kind != Kind::Platform || organization.is_some(), Refused::InvalidArgument)?;
         let email = self.users.get(user).copied();
         // A new contact registers by accepting, unless the email is somebody else's.
         let registers = email.is_none() && self.by_email(invitation.email).is_none();
         must(registers || email == Some(invitation.email), Refused::Forbidden)?;
-        if let (Kind::Cooperation(..), Some(partner)) = (invitation.kind, member) {
-            must(self.is_admin(user, partner), Refused::Forbidden)?; // R21
+        let member = self.members.get(user).map(|membership| membership.organization);
+        let open = invitation.status == Status::Sent;
+        if let (Kind::Cooperation(..), true) = (invitation.kind, open) {
+            must(member.is_some() || organization.is_some(), Refused::InvalidArgument)?;
+            must(member.is_none_or(|partner| self.is_admin(user, partner)), Refused::Forbidden)?; // R21
         }
         must(self.may_send(invitation.sender, invitation.kind), Refused::Forbidden)?;
-        must(invitation.status == Status::Sent, Refused::NotPending)?;
+        must(open, Refused::NotPending)?;
         must(self.now < invitation.expires_at, Refused::Expired)?;
         match (invitation.kind, organization) {
             (Kind::Organization(organization, role), _) => {
