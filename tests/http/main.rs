@@ -15,6 +15,7 @@ mod changes;
 mod check;
 mod config;
 mod cooperation;
+mod cooperation_races;
 mod cooperations;
 mod described;
 mod effective_access;
@@ -31,7 +32,7 @@ mod origins;
 mod partners;
 mod process;
 mod program;
-mod races;
+
 mod read;
 mod revisions;
 mod shares;
