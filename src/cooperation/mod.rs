@@ -9,7 +9,7 @@
 //! - `command`: how a command is run, tried again and recorded; `work`: what it has in its hands.
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
 //! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`: the commands, one file for each
-//!   subject; `audit`: what is read of the journals.
+//!   subject; `audit`: what is read of the journals; `raw`: what is written past the commands.
 
 pub mod audit;
 mod command;
@@ -21,6 +21,7 @@ mod names;
 pub mod organizations;
 mod pinned;
 pub mod platform;
+mod raw;
 mod refusal;
 pub mod resources;
 pub mod users;

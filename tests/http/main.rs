@@ -28,6 +28,8 @@ mod organizations;
 mod origins;
 mod process;
 mod program;
+mod races;
+mod raw_writes;
 mod read;
 mod revisions;
 mod stores;
