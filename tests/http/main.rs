@@ -32,7 +32,8 @@ mod origins;
 mod partners;
 mod process;
 mod program;
-
+mod races;
+mod raw_writes;
 mod read;
 mod revisions;
 mod shares;

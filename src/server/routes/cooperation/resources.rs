@@ -63,7 +63,7 @@ fn resource() -> Shape {
 /// What a resource is.
 pub(super) fn resource_kind() -> crate::server::openapi::schema::Schema {
     crate::server::openapi::schema::choice(ResourceKind::ALL.iter().map(|kind| kind.name()))
-        .named("CooperationResourceType")
+        .named("ResourceKind")
 }
 
 fn create_portfolio_operation() -> Operation {

@@ -77,7 +77,7 @@ async fn put<D: Database>(
 
 fn get_operation() -> Operation {
     let operation = operation(Verb::Get, PATH, "GetUser", "Get a user.");
-    answers(operation, StatusCode::OK, "The user.", user().closed().named("CooperationUser"))
+    answers(operation, StatusCode::OK, "The user.", user().closed().named("RegisteredUser"))
 }
 
 /// `GET /stores/{store_id}/users/{user}`
