@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use tenure::model::{
-    Assertion, AuthorizationModel, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef,
+    Assertion, AuthorizationModel, Id, Instant, ModelId, ObjectRef, Revision, SubjectClass, SubjectRef,
     TupleRecord, TupleRef,
 };
 use tenure::store::{
-    LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter,
+    DocumentKey, JournalEntry, LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, SubjectCursor,
+    TupleFilter,
 };
 
 use crate::bare;
@@ -90,6 +91,28 @@ impl<S: Snapshot> Snapshot for Recording<S> {
 
     fn assertions(&self, model: ModelId) -> Result<Vec<Assertion>, StoreError> {
         self.snapshot.assertions(model)
+    }
+
+    fn document(&self, key: &DocumentKey) -> Result<Option<Box<[u8]>>, StoreError> {
+        self.snapshot.document(key)
+    }
+
+    fn documents(
+        &self,
+        within: &DocumentKey,
+        after: Option<&DocumentKey>,
+        visit: &mut dyn FnMut(DocumentKey, &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.snapshot.documents(within, after, visit)
+    }
+
+    fn journal(
+        &self,
+        journal: &str,
+        after: Option<Id>,
+        visit: &mut dyn FnMut(JournalEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.snapshot.journal(journal, after, visit)
     }
 
     fn tuple(&self, key: TupleRef<'_>) -> Result<Option<TupleRecord>, StoreError> {

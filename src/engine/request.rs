@@ -5,7 +5,7 @@ use crate::eval::ReadCounts;
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
-use crate::store::{Delete, LogPosition, LoggedChange, Precondition, StoreInfo, Write};
+use crate::store::{Delete, JournalAddition, LogPosition, LoggedChange, Precondition, StoreInfo, Write};
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -45,6 +45,8 @@ pub struct WriteRequest {
     pub deletes: Vec<Delete>,
     /// Tuples to write.
     pub writes: Vec<Write>,
+    /// Entries to add to journals.
+    pub journals: Vec<JournalAddition>,
 }
 
 /// Which stored tuples to read.
