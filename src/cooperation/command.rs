@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use dashmap::DashMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::names::{Actor, EntityId};
-use super::pinned::is_cooperation_model;
 use super::refusal::{Code, CommandError, Outcome, Refusal};
 use super::work::{Work, encode};
 use crate::engine::{Engine, EngineError, Reading};
 use crate::model::limits::{COMMAND_INPUT_BYTES_MAX, COMMAND_TRIES_MAX};
-use crate::model::{Revision, StoreId};
+use crate::model::{ModelId, Revision, StoreId};
 use crate::store::{Batch, CommitError, Database, JournalAddition};
 
 /// The journal of the records of commands (R47).
@@ -24,6 +24,8 @@ pub const JOURNAL_OF_COMMANDS: &str = "commands";
 /// of their revisions. A refusal was right at one moment between the command's beginning and its end.
 pub struct Cooperations<D: Database> {
     engine: Arc<Engine<D>>,
+    /// Which models are the one of the cooperations.
+    models: DashMap<(StoreId, ModelId), bool>,
     /// Held by a command that was tried in vain, so that those in the same place come one after the other.
     turn: Mutex<()>,
 }
@@ -72,12 +74,16 @@ pub struct Done<T> {
 impl<D: Database> Cooperations<D> {
     /// The commands on an engine.
     pub fn new(engine: Arc<Engine<D>>) -> Self {
-        Self { engine, turn: Mutex::new(()) }
+        Self { engine, models: DashMap::new(), turn: Mutex::new(()) }
     }
 
     /// The engine.
     pub fn engine(&self) -> &Arc<Engine<D>> {
         &self.engine
+    }
+
+    pub(super) fn known_models(&self) -> &DashMap<(StoreId, ModelId), bool> {
+        &self.models
     }
 
     /// Runs a command, which may be decided several times, and records it.
@@ -91,7 +97,7 @@ impl<D: Database> Cooperations<D> {
         for _ in 0..COMMAND_TRIES_MAX {
             let mut work = Work::new(&request.actor, self.begin(store)?);
             let decided = run(&mut work);
-            let (organizations, cooperation) = work.concerned();
+            let (organizations, cooperation) = work.concerned()?;
             let record =
                 |refused: Option<Code>| request.record(refused, organizations.clone(), cooperation.clone());
             let value = match decided {
@@ -139,7 +145,7 @@ impl<D: Database> Cooperations<D> {
             CommandError::from(Refusal::new(Code::ModelMissing, message))
         };
         match self.engine.begin(store) {
-            Ok(reading) if is_cooperation_model(reading.model()) => Ok(reading),
+            Ok(reading) if self.is_pinned(&reading) => Ok(reading),
             Ok(_) | Err(EngineError::NoModel { .. }) => Err(missing()),
             Err(error) => Err(error.into()),
         }
@@ -159,18 +165,21 @@ impl Request {
         organizations: Vec<EntityId>,
         cooperation: Option<EntityId>,
     ) -> Outcome<JournalAddition> {
-        let bytes = self.input.to_string().len();
-        let too_large = bytes > COMMAND_INPUT_BYTES_MAX;
-        let input = if too_large { json!({ "bytes": bytes }) } else { self.input.clone() };
         let record = CommandRecord {
             actor: self.actor.to_string().into(),
             command: self.command.into(),
             target: self.target.as_str().into(),
-            input,
+            input: bounded(&self.input),
             refused: refused.map(|code| code.name().into()),
             organizations,
             cooperation,
         };
         Ok(JournalAddition { journal: JOURNAL_OF_COMMANDS.into(), value: encode(&record)? })
     }
+}
+
+/// What a record keeps of a request: all of it, or its size.
+pub(super) fn bounded(input: &Value) -> Value {
+    let bytes = input.to_string().len();
+    if bytes > COMMAND_INPUT_BYTES_MAX { json!({ "bytes": bytes }) } else { input.clone() }
 }

@@ -86,10 +86,10 @@ pub struct Acceptance {
 
 /// Sends an invitation.
 pub fn send<D: Database>(work: &mut Work<'_, D>, new: &NewInvitation) -> Outcome<Invitation> {
-    let sender = work.acting_user()?.clone();
     if new.expires_at.is_some_and(|end| end <= work.at()) {
         return Err(Refusal::field("expires_at", "expected an instant in the future").into());
     }
+    let sender = work.acting_user()?.clone();
     if let Purpose::Organization { organization, .. } = &new.purpose {
         let document = work.see_organization(organization)?;
         if document.placeholder {
@@ -158,6 +158,13 @@ pub fn accept<D: Database>(
     if actor != user_id || is_known == Some(false) {
         return Err(not_invited().into());
     }
+    if is_known.is_none() {
+        work.put(&[user_id], &UserDocument { email: document.email.clone(), name: None })?;
+        work.put(&[&document.email], &EmailDocument { user: user_id.clone() })?;
+    }
+    if let (Purpose::Cooperation { cooperation, .. }, None) = (&document.purpose, document.answer) {
+        return accept_cooperation(work, cooperation, user_id, acceptance);
+    }
     require_sender(work, &document.sender, &document.purpose)?;
     match invitation.status {
         InvitationStatus::Sent => {}
@@ -165,10 +172,6 @@ pub fn accept<D: Database>(
             return Err(Refusal::new(Code::Expired, "the invitation has expired").by("R40").into());
         }
         _ => return Err(not_pending().into()),
-    }
-    if is_known.is_none() {
-        work.put(&[user_id], &UserDocument { email: document.email.clone(), name: None })?;
-        work.put(&[&document.email], &EmailDocument { user: user_id.clone() })?;
     }
     let organization = match (&document.purpose, &acceptance.organization) {
         (Purpose::Organization { organization, role }, _) => {
@@ -180,15 +183,29 @@ pub fn accept<D: Database>(
             work.refuse_member(user_id, "R41")?;
             with_organization(work, user_id, new, acceptance.portfolio.as_deref())?
         }
-        (Purpose::Cooperation { cooperation, .. }, new) => {
-            let cooperation = cooperations::existing(work, cooperation)?;
-            cooperations::answer::by_email(work, cooperation, user_id, new.as_ref())?.partner
-        }
         (Purpose::Platform, None) => return Err(Refusal::field("organization", "it is missing").into()),
+        // One that nobody has answered was accepted above.
+        (Purpose::Cooperation { .. }, _) => return Err(not_pending().into()),
     };
     answer(work, &invitation, InvitationAnswer::Accepted)?;
     tell_sender(work, &invitation, "invitation_accepted", user_id, &organization)?;
     Ok(organization)
+}
+
+/// Accepts a cooperation that an email was invited to. This closes the invitation, and tells the initiator.
+fn accept_cooperation<D: Database>(
+    work: &mut Work<'_, D>,
+    cooperation: &EntityId,
+    user_id: &EntityId,
+    acceptance: &Acceptance,
+) -> Outcome<EntityId> {
+    let cooperation = cooperations::existing(work, cooperation)?;
+    let new = acceptance.organization.as_ref();
+    let joined = cooperations::answer::by_email(work, cooperation, user_id, new)?.partner;
+    if let (Some(_), Some(name)) = (new, &acceptance.portfolio) {
+        first_portfolio(work, &joined, name)?;
+    }
+    Ok(joined)
 }
 
 /// Makes an organization for a user who has none, with a first portfolio (R41).
@@ -199,10 +216,14 @@ pub(super) fn with_organization<D: Database>(
     portfolio: Option<&str>,
 ) -> Outcome<EntityId> {
     let organization = organizations::establish(work, new, user_id)?;
-    let name = portfolio.unwrap_or(&new.name).into();
-    let first = NewResource { kind: ResourceKind::Portfolio, id: None, name, portfolio: None };
-    resources::establish(work, &organization, &first)?;
+    first_portfolio(work, &organization, portfolio.unwrap_or(&new.name))?;
     Ok(organization)
+}
+
+fn first_portfolio<D: Database>(work: &mut Work<'_, D>, organization: &EntityId, name: &str) -> Outcome<()> {
+    let first = NewResource { kind: ResourceKind::Portfolio, id: None, name: name.into(), portfolio: None };
+    resources::establish(work, organization, &first)?;
+    Ok(())
 }
 
 /// Declines an invitation, for the user whose email it is.
@@ -212,10 +233,11 @@ pub fn decline<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<In
     if is_of(work, actor, &invitation.document.email)? != Some(true) {
         return Err(not_invited().into());
     }
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        require_unanswered(&invitation)?;
         cooperations::answer::decline(work, cooperation)?;
     } else {
+        require_waiting(&invitation)?;
         answer(work, &invitation, InvitationAnswer::Declined)?;
     }
     let document = InvitationDocument { answer: Some(InvitationAnswer::Declined), ..invitation.document };
@@ -227,11 +249,12 @@ pub fn resend<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Inv
     let actor = work.acting_user()?;
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
-        cooperations::invite::resend(work, cooperation)?;
-        return Ok(invitation);
+        require_unanswered(&invitation)?;
+        cooperations::invite::waiting(work, cooperation)?;
+        return remind(work, id);
     }
+    require_waiting(&invitation)?;
     tell_invited(work, &invitation, "invitation_reminder")?;
     Ok(invitation)
 }
@@ -241,21 +264,24 @@ pub fn revoke<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()>
     let actor = work.acting_user()?;
     let invitation = get(work, id)?;
     require_sender(work, actor, &invitation.document.purpose)?;
-    require_waiting(&invitation)?;
     if let Purpose::Cooperation { cooperation, .. } = &invitation.document.purpose {
+        require_unanswered(&invitation)?;
         return cooperations::change::remove(work, cooperation);
     }
+    require_waiting(&invitation)?;
     answer(work, &invitation, InvitationAnswer::Revoked)
 }
 
 /// Reminds whoever was invited, who has as long again as at first, whoever may do that.
-pub(super) fn remind<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<()> {
+pub(super) fn remind<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Invitation> {
     let mut invitation = get(work, id)?;
     let after = INVITATION_DAYS_DEFAULT.saturating_mul(MICROS_PER_DAY);
     let ends = work.at().saturating_add_micros(after);
     invitation.document.expires_at = invitation.document.expires_at.max(ends);
+    let invitation = shown(work, invitation.id, invitation.document);
     work.put(&[id], &invitation.document)?;
-    tell_invited(work, &invitation, "invitation_reminder")
+    tell_invited(work, &invitation, "invitation_reminder")?;
+    Ok(invitation)
 }
 
 /// Answers an invitation that nobody has answered, whoever may do that.
@@ -319,6 +345,14 @@ fn not_invited() -> Refusal {
 
 fn not_pending() -> Refusal {
     Refusal::new(Code::NotPending, "the invitation does not wait for an answer any more").by("R22")
+}
+
+/// What nobody has answered can be declined, sent again and taken back, in time or not, where a cooperation waits for it.
+fn require_unanswered(invitation: &Invitation) -> Outcome<()> {
+    match invitation.document.answer {
+        None => Ok(()),
+        Some(_) => Err(not_pending().into()),
+    }
 }
 
 fn require_waiting(invitation: &Invitation) -> Outcome<()> {
@@ -409,11 +443,29 @@ impl Purpose {
         }
     }
 
-    /// The organization and the role that it offers, if it does.
-    pub fn offers(&self) -> Option<(&EntityId, OrganizationRole)> {
+    /// The organization that invites, if one does.
+    pub fn organization(&self) -> Option<&EntityId> {
+        match self {
+            Self::Platform => None,
+            Self::Organization { organization, .. } | Self::Cooperation { organization, .. } => {
+                Some(organization)
+            }
+        }
+    }
+
+    /// The role that it offers, if it does.
+    pub fn role(&self) -> Option<OrganizationRole> {
         match self {
             Self::Platform | Self::Cooperation { .. } => None,
-            Self::Organization { organization, role } => Some((organization, *role)),
+            Self::Organization { role, .. } => Some(*role),
+        }
+    }
+
+    /// The cooperation that it is to, if it is.
+    pub fn cooperation(&self) -> Option<&EntityId> {
+        match self {
+            Self::Platform | Self::Organization { .. } => None,
+            Self::Cooperation { cooperation, .. } => Some(cooperation),
         }
     }
 }

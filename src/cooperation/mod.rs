@@ -10,7 +10,8 @@
 //! - `names`: the words; `documents`: what is shown and never decides; `refusal`: the errors; `pinned`: the model.
 //! - `access`: who has what, both ways; `access_record`: the checks that concerned a cooperation; `sharing`: what both look up.
 //! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`, `cooperations`, `shares`,
-//!   `delegations`: the commands, one file or folder for each subject; `audit`: what is read of the journals.
+//!   `delegations`: the commands, one file or folder for each subject; `audit`: what is read of the
+//!   journals; `raw`: what is written past the commands.
 
 pub mod access;
 mod access_record;
@@ -26,6 +27,7 @@ mod names;
 pub mod organizations;
 mod pinned;
 pub mod platform;
+mod raw;
 mod refusal;
 pub mod resources;
 pub mod shares;

@@ -323,8 +323,23 @@ impl<'a, D: Database> Work<'a, D> {
         self.cooperation = Some(cooperation_id.clone());
     }
 
-    pub(super) fn concerned(&self) -> (Vec<EntityId>, Option<EntityId>) {
-        (self.organizations.iter().cloned().collect(), self.cooperation.clone())
+    /// What the command concerned, as far as it came; the organization that the actor is in, too.
+    pub(super) fn concerned(&self) -> Outcome<(Vec<EntityId>, Option<EntityId>)> {
+        let mut organizations = self.organizations.clone();
+        if let Actor::User(id) = self.actor {
+            let actor = subject(user(id));
+            let filter = TupleFilter {
+                object_type: Some("organization"),
+                subject: Some(actor.as_ref()),
+                ..TupleFilter::default()
+            };
+            // Nothing is decided by it.
+            self.reading.snapshot().untracked().read(&filter, None, &mut |key, _| {
+                organizations.insert(EntityId::stored(key.object.id));
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok((organizations.into_iter().collect(), self.cooperation.clone()))
     }
 
     /// What the command rests on and what it writes, `record` being its record.

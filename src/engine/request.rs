@@ -6,7 +6,7 @@ use crate::eval::{Decision, ReadCounts};
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
-use crate::store::{Delete, LogPosition, LoggedChange, Precondition, StoreInfo, Write};
+use crate::store::{Delete, JournalAddition, LogPosition, LoggedChange, Precondition, StoreInfo, Write};
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -46,6 +46,8 @@ pub struct WriteRequest {
     pub deletes: Vec<Delete>,
     /// Tuples to write.
     pub writes: Vec<Write>,
+    /// Entries to add to journals.
+    pub journals: Vec<JournalAddition>,
 }
 
 /// Which stored tuples to read.

@@ -142,7 +142,12 @@ impl<D: Database> App<D> {
     ) -> Result<(ModelId, Committed), ApiError> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome| drop(sender.send(outcome)));
-        let model = self.run_query(move |engine| engine.submit_write(store, request, done)).await?;
+        let cooperations = Arc::clone(&self.cooperations);
+        let submit = move |engine: &Engine<D>| -> Result<ModelId, ApiError> {
+            let request = cooperations.recorded(store, request)?;
+            Ok(engine.submit_write(store, request, done)?)
+        };
+        let model = self.spawn(submit).outcome().await??;
         match receiver.await {
             Ok(outcome) => Ok((model, outcome?)),
             Err(_) => Err(ApiError::internal("the writer went away without an answer")),

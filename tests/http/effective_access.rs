@@ -1,9 +1,17 @@
 //! Who has what, both ways, and the record of the checks that concerned a cooperation.
 
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tempfile::tempdir;
+use tenure::cooperation::COOPERATION_MODEL;
+use tenure::schema;
 
 use crate::fixture::{NOW, key};
 use crate::partners::Partners;
+use crate::program::{Program, read_answer};
 
 const FUTURE: &str = "2027-01-01T00:00:00Z";
 
@@ -181,4 +189,81 @@ fn a_denial_is_recorded_with_what_ended_the_access() {
     let reasons: Vec<_> =
         record(&p, "hanna", "").iter().map(|line| line.rsplit(' ').next().unwrap().to_owned()).collect();
     assert_eq!(reasons, ["cooperation_paused", "cooperation_expired", "share_expired", "membership_paused"]);
+}
+
+/// A served store with a share of the park `deich`; its path.
+fn with_a_share(program: &Program) -> String {
+    let (_, store) = program.send("POST", "/stores", r#"{"name": "acme"}"#);
+    let store = format!("/stores/{}", store["id"].as_str().unwrap());
+    let model =
+        schema::json::to_value(&schema::parse(COOPERATION_MODEL).unwrap(), schema::json::Style::Compact);
+    assert_eq!(program.send("POST", &format!("{store}/authorization-models"), &model.to_string()).0, 201);
+    let tuples = [
+        "organization:helios#admin@user:hanna",
+        "organization:nordwind#admin@user:nora",
+        "park:deich#owner@organization:helios",
+        "cooperation:c#initiator@organization:helios",
+        "cooperation:c#linked@organization:nordwind",
+        "cooperation:c#partner@organization:nordwind",
+        "park:deich#viewer_share@cooperation:c",
+    ];
+    let keys: Vec<Value> = tuples.iter().map(|tuple| key(tuple)).collect();
+    let body = json!({"writes": {"tuple_keys": keys}}).to_string();
+    assert_eq!(program.send("POST", &format!("{store}/write"), &body).0, 200);
+    store
+}
+
+fn check(program: &Program, store: &str) {
+    let body = json!({"tuple_key": key("park:deich#viewer@user:nora")}).to_string();
+    let (status, answer) = program.send("POST", &format!("{store}/check"), &body);
+    assert_eq!((status, &answer["allowed"]), (200, &json!(true)));
+}
+
+/// How many entries the record of a served store has.
+fn recorded(program: &Program, store: &str) -> usize {
+    let mut stream = program.connect();
+    let head = format!("GET {store}/audit/access HTTP/1.1\r\nHost: x\r\nConnection: close");
+    write!(stream, "{head}\r\nTenure-Actor: user:hanna\r\n\r\n").unwrap();
+    let (status, read) = read_answer(stream);
+    assert_eq!(status, 200, "{read}");
+    read["entries"].as_array().unwrap().len()
+}
+
+#[test]
+fn a_graceful_stop_loses_nothing_of_the_record_and_a_crash_no_more_than_the_delay() {
+    let directory = tempdir().unwrap();
+    let slow = ["--access-record-delay-ms", "60000"];
+    let mut program = Program::start(directory.path(), &slow);
+    let store = with_a_share(&program);
+    check(&program, &store);
+    program.signal("-TERM");
+    assert_eq!(program.wait().code(), Some(0));
+
+    let mut program = Program::start(directory.path(), &slow);
+    assert_eq!(recorded(&program, &store), 1);
+    check(&program, &store);
+    program.signal("-KILL");
+    program.wait();
+
+    let mut program = Program::start(directory.path(), &["--access-record-delay-ms", "20"]);
+    assert_eq!(recorded(&program, &store), 1, "it was within the delay");
+    check(&program, &store);
+    // Many times the delay, as the machine may be busy.
+    thread::sleep(Duration::from_secs(2));
+    program.signal("-KILL");
+    program.wait();
+    let program = Program::start(directory.path(), &[]);
+    assert_eq!(recorded(&program, &store), 2);
+}
+
+#[test]
+fn the_record_is_bounded_in_delay_and_age_by_settings_that_are_checked() {
+    for (arguments, message) in [
+        (["--access-record-delay-ms", "60001"], "`access_record_delay_ms` is 60001; expected 0 to 60000"),
+        (["--access-record-days", "0"], "`access_record_days` is 0; expected 1 to 36500"),
+    ] {
+        let arguments = [&["--data", "/nowhere"], &arguments[..]].concat();
+        let (code, error) = crate::program::fails(crate::program::command(&arguments));
+        assert_eq!((code, error), (2, format!("error: {message}\n")));
+    }
 }

@@ -1,147 +1,261 @@
-//! Commands that race each other end as if one had come after the other (R49): whatever they come to, no rule is broken.
+//! R49: commands that race each other end as if one had come after the other.
+//!
+//! Many threads fire commands that stand in each other's way; what is left must break no rule. A command that would have
+//! broken one was refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+use tenure::cooperation::documents::{Document, EmailDocument, OrganizationDocument, UserDocument};
+use tenure::cooperation::members::MembershipChange;
+use tenure::cooperation::organizations::NewOrganization;
+use tenure::cooperation::resources::{NewResource, ParkChange};
+use tenure::cooperation::{
+    Actor, COOPERATION_MODEL, Code, CommandError, Cooperations, Email, EntityId, JobRole, OrganizationRole,
+    Outcome, Request, Resource, ResourceKind, Work, grants, members, organizations, resources, users,
+};
+use tenure::engine::Engine;
+use tenure::model::limits::EvaluationLimits;
+use tenure::model::{StoreId, SystemClock, TupleKey, TupleRecord};
+use tenure::schema;
+use tenure::store::memory::MemoryDatabase;
+use tenure::store::rocks::{RocksDatabase, RocksOptions};
+use tenure::store::{Database, Snapshot, TupleFilter};
 
-use crate::partners::{Partners, path};
+const USERS: usize = 8;
+const ORGANIZATIONS: usize = 3;
+const RESOURCES: usize = 6;
+const THREADS: usize = 4;
 
-const THREADS: usize = 6;
-const COMMANDS_PER_THREAD: usize = 250;
+fn id(kind: &str, n: usize) -> EntityId {
+    EntityId::parse("id", &format!("{kind}{n}")).unwrap()
+}
 
-/// Numbers that look random and are the same in every run.
-struct Numbers(u64);
+fn user(n: usize) -> EntityId {
+    id("u", n % USERS)
+}
 
-impl Numbers {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(bound).unwrap()).unwrap()
-    }
+fn organization(n: usize) -> EntityId {
+    id("o", n % ORGANIZATIONS)
+}
 
-    fn of<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())]
+fn resource(n: usize) -> Resource {
+    let kind = if n.is_multiple_of(2) { ResourceKind::Park } else { ResourceKind::Portfolio };
+    Resource { kind, id: id("r", n % RESOURCES) }
+}
+
+/// Numbers that look random, the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % sides
     }
 }
 
-#[test]
-fn commands_that_race_break_no_rule() {
-    let p = Partners::new();
-    let (done, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    thread::scope(|scope| {
-        for thread in 0..THREADS {
-            let (p, done, refused) = (&p, &done, &refused);
-            scope.spawn(move || {
-                let mut numbers = Numbers(0x9E37_79B9 + thread as u64);
-                for _ in 0..COMMANDS_PER_THREAD {
-                    let (status, body) = command(p, &mut numbers);
-                    match status {
-                        200..=299 => done.fetch_add(1, Ordering::Relaxed),
-                        // Each refusal is one that the rules have; that data breaks a rule (500) is not.
-                        400..=428 => refused.fetch_add(1, Ordering::Relaxed),
-                        _ => panic!("{status} {body}"),
-                    };
+struct Race<D: Database> {
+    cooperations: Cooperations<D>,
+    store: StoreId,
+    done: AtomicUsize,
+    refused: AtomicUsize,
+}
+
+impl<D: Database> Race<D> {
+    fn new(database: D) -> Self {
+        let engine = Arc::new(Engine::new(database, EvaluationLimits::default()));
+        let store = engine.create_store("race").unwrap().id;
+        engine.write_model(store, schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
+        let race = Self {
+            cooperations: Cooperations::new(engine),
+            store,
+            done: AtomicUsize::new(0),
+            refused: AtomicUsize::new(0),
+        };
+        for n in 0..USERS {
+            let email = Email::parse("email", &format!("{n}@example.org")).unwrap();
+            race.command(&Actor::System, |work| users::put(work, &user(n), &email, None).map(drop));
+        }
+        for n in 0..ORGANIZATIONS {
+            race.found(n, n);
+        }
+        race
+    }
+
+    fn command(&self, actor: &Actor, run: impl Fn(&mut Work<'_, D>) -> Outcome<()>) {
+        let request =
+            Request { actor: actor.clone(), command: "race", target: String::new(), input: Value::Null };
+        match self.cooperations.command(self.store, &request, run) {
+            Ok(_) => self.done.fetch_add(1, Ordering::Relaxed),
+            Err(CommandError::Refused(refusal)) => {
+                assert_ne!(refusal.code, Code::Inconsistent, "{refusal}");
+                self.refused.fetch_add(1, Ordering::Relaxed)
+            }
+            Err(error) => panic!("{error}"),
+        };
+    }
+
+    fn found(&self, n: usize, admin: usize) {
+        let new = NewOrganization { id: Some(organization(n)), name: "o".into() };
+        self.command(&Actor::System, |work| organizations::create(work, &new, &user(admin)).map(drop));
+    }
+
+    /// One command, by whoever.
+    fn fire(&self, dice: &mut Dice) {
+        let (whose, whom, what, where_to) = (
+            user(dice.roll(USERS)),
+            user(dice.roll(USERS)),
+            resource(dice.roll(RESOURCES)),
+            dice.roll(ORGANIZATIONS),
+        );
+        let actor = Actor::User(whose.clone());
+        let o = organization(where_to);
+        let role = OrganizationRole::ALL[dice.roll(OrganizationRole::ALL.len())];
+        match dice.roll(12) {
+            0 | 1 => self.command(&Actor::System, |work| members::put(work, &o, &whom, role).map(drop)),
+            2 => self.command(&actor, |work| members::remove(work, &o, &whose, None)),
+            3 => self.command(&actor, |work| members::remove(work, &o, &whom, None)),
+            4 => {
+                let change = MembershipChange { paused: Some(dice.roll(2) == 0), ..Default::default() };
+                self.command(&actor, |work| members::change(work, &o, &whom, &change).map(drop));
+            }
+            5 => {
+                let change = MembershipChange { role: Some(role), ..Default::default() };
+                self.command(&actor, |work| members::change(work, &o, &whom, &change).map(drop));
+            }
+            6 | 7 => {
+                let portfolio =
+                    (what.kind == ResourceKind::Park).then(|| resource(dice.roll(RESOURCES) | 1).id);
+                let new =
+                    NewResource { kind: what.kind, id: Some(what.id.clone()), name: "r".into(), portfolio };
+                self.command(&Actor::System, |work| resources::create(work, &o, &new).map(drop));
+            }
+            8 => {
+                let portfolio = Some(Some(resource(dice.roll(RESOURCES) | 1).id));
+                let change = ParkChange { name: None, portfolio };
+                self.command(&actor, |work| resources::change_park(work, &what.id, &change).map(drop));
+            }
+            9 => {
+                // Rarely, so that there is something to race for.
+                if dice.roll(8) == 0 {
+                    self.command(&actor, |work| resources::delete(work, &what));
                 }
+            }
+            10 => {
+                let role = JobRole::ALL[dice.roll(JobRole::ALL.len())];
+                self.command(&actor, |work| grants::put(work, &what, &whom, Some(role), None).map(drop));
+            }
+            _ => {
+                let email = Email::parse("email", &format!("{}@example.org", dice.roll(USERS + 2))).unwrap();
+                self.command(&Actor::System, |work| users::put(work, &whom, &email, None).map(drop));
+            }
+        }
+    }
+
+    /// Everything that the rules say of what is stored.
+    fn check(&self) {
+        let snapshot = self.cooperations.engine().database().snapshot(self.store).unwrap().unwrap();
+        let mut tuples: Vec<(TupleKey, TupleRecord)> = Vec::new();
+        snapshot
+            .read(&TupleFilter::default(), None, &mut |key, record| {
+                tuples.push((key.to_owned(), record));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let of = |type_name: &'static str, relation: &'static str| {
+            let wanted =
+                move |key: &TupleKey| *key.object.type_name == *type_name && *key.relation == *relation;
+            tuples.iter().filter(move |(key, _)| wanted(key))
+        };
+        let subject = |key: &TupleKey| key.subject.to_string();
+
+        let mut memberships: BTreeMap<String, String> = BTreeMap::new();
+        let mut firm_admins: BTreeSet<String> = BTreeSet::new();
+        for role in OrganizationRole::ALL {
+            for (key, record) in of("organization", role.name()) {
+                let before = memberships.insert(subject(key), key.object.id.to_string());
+                assert_eq!(before, None, "R1, R2: {key}");
+                if *role == OrganizationRole::Admin && record.lifetime.is_unlimited() {
+                    firm_admins.insert(key.object.id.to_string());
+                }
+            }
+        }
+        let kept: BTreeSet<String> = (0..ORGANIZATIONS).map(|n| organization(n).to_string()).collect();
+        assert_eq!(firm_admins, kept, "R7");
+
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        for kind in ["park", "portfolio"] {
+            for (key, _) in of(kind, "owner") {
+                let before = owners.insert(key.object.to_string(), subject(key));
+                assert_eq!(before, None, "R9: {key}");
+            }
+        }
+        let mut portfolios: BTreeMap<String, String> = BTreeMap::new();
+        for (key, _) in of("park", "portfolio") {
+            assert_eq!(portfolios.insert(key.object.to_string(), subject(key)), None, "R9: {key}");
+            let owner = owners.get(&subject(key));
+            assert!(owner.is_some() && owner == owners.get(&key.object.to_string()), "R9: {key}");
+        }
+        let mut granted = BTreeSet::new();
+        for (key, _) in tuples.iter().filter(|(key, _)| key.relation.ends_with("_grant")) {
+            assert!(granted.insert((key.object.to_string(), subject(key))), "R12: {key}");
+            let owner = owners.get(&key.object.to_string()).unwrap_or_else(|| panic!("R9: {key}"));
+            let member_of = memberships.get(&subject(key)).unwrap_or_else(|| panic!("R8: {key}"));
+            assert_eq!(*owner, format!("organization:{member_of}"), "R12: {key}");
+        }
+        self.check_documents(&snapshot);
+    }
+
+    fn check_documents(&self, snapshot: &D::Snapshot) {
+        let mut all: BTreeMap<String, Vec<(String, Value)>> = BTreeMap::new();
+        for prefix in [UserDocument::key(&[]), EmailDocument::key(&[]), OrganizationDocument::key(&[])] {
+            snapshot
+                .documents(&prefix, None, &mut |key, value| {
+                    let id = key.parts().next().unwrap().to_owned();
+                    all.entry(key.kind().to_owned())
+                        .or_default()
+                        .push((id, serde_json::from_slice(value).unwrap()));
+                    ControlFlow::Continue(())
+                })
+                .unwrap();
+        }
+        let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+        let users: BTreeSet<(String, String)> =
+            all["user"].iter().map(|(id, user)| (text(user, "email"), id.clone())).collect();
+        let emails: BTreeSet<(String, String)> =
+            all["email"].iter().map(|(email, holder)| (email.clone(), text(holder, "user"))).collect();
+        assert_eq!(users, emails, "each email is the one of one user");
+        assert_eq!(users.len(), USERS);
+    }
+}
+
+fn race<D: Database>(database: D, commands: usize) {
+    let race = Race::new(database);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let race = &race;
+            scope.spawn(move || {
+                let mut dice = Dice(thread as u64 + 1);
+                (0..commands / THREADS).for_each(|_| race.fire(&mut dice));
             });
         }
     });
-    let (done, refused) = (done.into_inner(), refused.into_inner());
-    assert!(done > 100 && refused > 100, "{done} done, {refused} refused");
-    check_rules(&p.server.tuples());
+    race.check();
+    let (done, refused) = (race.done.into_inner(), race.refused.into_inner());
+    assert!(done > commands / 10 && refused > commands / 10, "{done} done, {refused} refused");
 }
 
-/// Sends one command of those that can conflict.
-fn command(p: &Partners, numbers: &mut Numbers) -> (u16, Value) {
-    let resource = numbers.of(&["parks/deich", "parks/heide", "portfolios/lausitz"]);
-    let user = numbers.of(&["nils", "nele", "erik"]);
-    let role = numbers.of(&["viewer", "technical_manager"]);
-    let invite = json!({"partner": {"organization": "nordwind"}});
-    let choice = numbers.below(12);
-    if choice == 0 {
-        let answer = p.post("hanna", "/organizations/helios/cooperations", invite);
-        return (answer.status, answer.body);
-    }
-    let member = format!("/organizations/nordwind/members/{user}");
-    match choice {
-        1 => {
-            let answer = p.delete("nora", &member);
-            return (answer.status, answer.body);
-        }
-        2 => {
-            let answer = p.put("", &member, json!({"role": "member"}));
-            return (answer.status, answer.body);
-        }
-        _ => {}
-    }
-    let listed = p.get("hanna", "/organizations/helios/cooperations").done(200);
-    let Some(found) = listed["cooperations"].as_array().unwrap().first().map(path) else {
-        let answer = p.post("hanna", "/organizations/helios/cooperations", invite);
-        return (answer.status, answer.body);
-    };
-    let share = format!("{found}/shares/{resource}");
-    let answer = match choice {
-        3 | 4 => p.post("nora", &format!("{found}/accept"), json!({})),
-        5 if numbers.below(4) == 0 => p.delete("hanna", &found),
-        5 => p.patch("hanna", &found, json!({"paused": numbers.below(2) == 0})),
-        6..=8 => p.put("hanna", &share, json!({"role": role})),
-        9 => p.delete("hanna", &share),
-        _ => p.put("nora", &format!("{share}/delegations/{user}"), json!({"role": role})),
-    };
-    (answer.status, answer.body)
+#[test]
+fn r49_thousands_of_commands_that_race_break_no_rule() {
+    race(MemoryDatabase::new(Arc::new(SystemClock)), 4000);
 }
 
-fn check_rules(tuples: &[String]) {
-    let mut cooperations: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
-    let mut memberships: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut shares = Vec::new();
-    let mut delegations = Vec::new();
-    for tuple in tuples {
-        let (object, rest) = tuple.split_once('#').unwrap();
-        let (relation, subject) = rest.split_once('@').unwrap();
-        match object.split_once(':').unwrap().0 {
-            "cooperation" => {
-                cooperations.entry(object).or_default().entry(relation).or_default().push(subject)
-            }
-            "organization" => memberships.entry(subject).or_default().push(object),
-            _ if relation.ends_with("_share") => shares.push((object, subject)),
-            _ if relation.ends_with("_delegate") => delegations.push((object, subject)),
-            _ => {}
-        }
-    }
-    assert!(memberships.values().all(|all| all.len() == 1), "R1 {memberships:?}");
-    let of = |cooperation: &str, relation: &str| {
-        let found = cooperations.get(cooperation).and_then(|tuples| tuples.get(relation));
-        found.cloned().unwrap_or_default()
-    };
-    let mut pairs = BTreeSet::new();
-    for cooperation in cooperations.keys() {
-        let [initiator, linked, partner, pending] =
-            ["initiator", "linked", "partner", "pending"].map(|relation| of(cooperation, relation));
-        assert_eq!(
-            (initiator.len(), linked.len(), partner.len() + pending.len()),
-            (1, 1, 1),
-            "{cooperation}"
-        );
-        assert!(partner.iter().chain(&pending).all(|side| *side == linked[0]), "{cooperation}");
-        assert!(pairs.insert((initiator[0], linked[0])), "R18 {cooperation}");
-    }
-    let mut shared = BTreeSet::new();
-    for (resource, cooperation) in &shares {
-        assert!(shared.insert((*resource, *cooperation)), "R31 {resource} {cooperation}");
-        assert!(cooperations.contains_key(cooperation), "R28 {resource} {cooperation}");
-    }
-    let mut delegated = BTreeSet::new();
-    for (resource, user) in &delegations {
-        assert!(delegated.insert((*resource, *user)), "R36 {resource} {user}");
-        let through = shares.iter().filter(|(shared, _)| shared == resource);
-        let member_of = memberships.get(user).map_or("", |all| all[0]);
-        let holds = through.filter(|(_, cooperation)| of(cooperation, "partner") == [member_of]).count();
-        assert_eq!(
-            holds, 1,
-            "R8, R28, R37: {resource} is delegated to {user}, who has no share to have it from"
-        );
-    }
+#[test]
+fn r49_commands_that_race_on_the_disk_break_no_rule() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = RocksOptions { block_cache_bytes: 1 << 20, memtable_bytes: 1 << 20, open_files_max: 64 };
+    race(RocksDatabase::open(directory.path(), Arc::new(SystemClock), &options).unwrap(), 1000);
 }

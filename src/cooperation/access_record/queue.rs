@@ -32,6 +32,8 @@ struct State<T> {
     hurry: bool,
     /// No more items are taken.
     closed: bool,
+    /// The consumer is gone.
+    ended: bool,
 }
 
 /// What the consumer is given.
@@ -45,8 +47,15 @@ pub(super) struct Taken<T> {
 
 impl<T> Queue<T> {
     pub(super) fn new(items_max: usize) -> Self {
-        let state =
-            State { items: Vec::new(), asleep: false, put: 0, dealt_with: 0, hurry: false, closed: false };
+        let state = State {
+            items: Vec::new(),
+            asleep: false,
+            put: 0,
+            dealt_with: 0,
+            hurry: false,
+            closed: false,
+            ended: false,
+        };
         Self { state: Mutex::new(state), work: Condvar::new(), done: Condvar::new(), items_max }
     }
 
@@ -121,7 +130,7 @@ impl<T> Queue<T> {
     pub(super) fn settle(&self) {
         let mut state = self.lock();
         let put = state.put;
-        while state.dealt_with < put && !(state.closed && state.items.is_empty() && !state.hurry) {
+        while state.dealt_with < put && !state.ended {
             state.hurry = true;
             self.work.notify_one();
             state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -132,6 +141,18 @@ impl<T> Queue<T> {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.work.notify_all();
+        self.done.notify_all();
+    }
+
+    /// The consumer goes: nobody waits for it any more.
+    pub(super) fn end(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.ended = true;
+        // What is left keeps snapshots.
+        let left = std::mem::take(&mut state.items);
+        drop(state);
+        drop(left);
         self.done.notify_all();
     }
 

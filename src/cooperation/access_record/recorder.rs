@@ -20,6 +20,10 @@ use std::ops::ControlFlow;
 
 /// How often entries that are too old are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
+/// Models of which it is known whether they are the one of the cooperations, before all are forgotten.
+const MODELS_KNOWN_MAX: usize = 10_000;
+/// Stores of which something is known, before all are forgotten.
+const STORES_KNOWN_MAX: usize = 64;
 /// Stores that are asked for at once.
 const STORES_PER_PAGE: usize = 100;
 
@@ -80,9 +84,8 @@ impl<D: Database> AccessRecorder<D> {
         let queue = Arc::clone(&shared);
         let thread = thread::Builder::new().name("tenure-access".into()).spawn(move || {
             // However it ends, no check waits for it.
-            let closes = Closes(&queue.queue);
+            let _ends = Ends(&queue.queue);
             recording.run(&queue.queue);
-            drop(closes);
         })?;
         engine.observe_checks(observer);
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
@@ -104,12 +107,12 @@ impl<D: Database> Drop for AccessRecorder<D> {
     }
 }
 
-/// Closes a queue when it goes away.
-struct Closes<'q, T>(&'q Queue<T>);
+/// Ends a queue when it goes away.
+struct Ends<'q, T>(&'q Queue<T>);
 
-impl<T> Drop for Closes<'_, T> {
+impl<T> Drop for Ends<'_, T> {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.end();
     }
 }
 
@@ -146,6 +149,12 @@ impl<D: Database> Recording<D> {
 
     fn run(&mut self, queue: &Queue<DecidedCheck<D::Snapshot>>) {
         loop {
+            if self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) {
+                self.forgotten = Some(Stopwatch::now());
+                self.forget().unwrap_or_else(|error| {
+                    warn!(%error, "cannot forget old entries of the access record");
+                });
+            }
             let Taken { mut items, hurry, closed } = queue.take(self.since.is_some(), FORGET_EVERY);
             self.unsettled += u64::try_from(items.len()).unwrap_or(u64::MAX);
             let is_last = closed && items.is_empty();
@@ -171,11 +180,6 @@ impl<D: Database> Recording<D> {
             if is_last {
                 return;
             }
-            if self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) {
-                self.forgotten = Some(Stopwatch::now());
-                self.forget()
-                    .unwrap_or_else(|error| warn!(%error, "cannot forget old entries of the access record"));
-            }
         }
     }
 
@@ -183,8 +187,14 @@ impl<D: Database> Recording<D> {
     fn look_at(&mut self, check: &DecidedCheck<D::Snapshot>) {
         let moment = &check.moment;
         let model = (moment.store(), moment.model_id());
+        if self.models.len() > MODELS_KNOWN_MAX {
+            self.models.clear();
+        }
         if !*self.models.entry(model).or_insert_with(|| is_cooperation_model(moment.model())) {
             return;
+        }
+        if self.known.len() > STORES_KNOWN_MAX {
+            self.known.clear();
         }
         let known = self.known.entry(moment.store()).or_default();
         if known.0 != moment.revision() {

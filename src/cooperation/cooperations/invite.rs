@@ -45,10 +45,10 @@ pub fn invite<D: Database>(
     initiator: &EntityId,
     invitation: &Invitation,
 ) -> Outcome<Summary> {
-    work.acting_user()?;
     if invitation.expires_at.is_some_and(|end| end <= work.at()) {
         return Err(Refusal::field("expires_at", "expected an instant in the future").into());
     }
+    work.acting_user()?;
     work.see_organization(initiator)?;
     match &invitation.partner {
         Invited::Organization(partner) => {
@@ -186,17 +186,26 @@ fn begin<D: Database>(
 
 /// Sends an invitation again, as long as it waits for an answer (R23).
 pub fn resend<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome<Summary> {
+    let cooperation = waiting(work, id)?;
+    match &cooperation.document.invitation {
+        Some(invitation) => drop(invitations::remind(work, invitation)?),
+        None => tell(work, &cooperation, &cooperation.partner, "invitation_reminder")?,
+    }
+    to_initiator(work, cooperation)
+}
+
+/// A cooperation that waits for an answer, for who may remind of it.
+pub(in crate::cooperation) fn waiting<D: Database>(
+    work: &mut Work<'_, D>,
+    id: &EntityId,
+) -> Outcome<Cooperation> {
     let cooperation = see(work, id)?;
     require_manager(work, &cooperation, "R23")?;
     if cooperation.accepted || cooperation.has_expired(work) {
         let message = "nothing waits for an answer any more";
         return Err(Refusal::new(Code::NotPending, message).by("R23").into());
     }
-    match &cooperation.document.invitation {
-        Some(invitation) => invitations::remind(work, invitation)?,
-        None => tell(work, &cooperation, &cooperation.partner, "invitation_reminder")?,
-    }
-    to_initiator(work, cooperation)
+    Ok(cooperation)
 }
 
 /// Tells every admin of one side.

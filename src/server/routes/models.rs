@@ -1,9 +1,12 @@
 //! Authorization models: write, read, list. Their JSON form is `schema/`'s.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cooperation;
 use crate::model::{AuthorizationModel, ModelId};
 use crate::schema::json::{self, JsonErrorKind, Style};
 use crate::server::app::App;
@@ -11,7 +14,7 @@ use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, Parameters, StorePath};
 use crate::server::fields::lower_camel;
 use crate::server::openapi::authorization_model;
-use crate::server::openapi::schema::{list_of, shape};
+use crate::server::openapi::schema::{list_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::paging::PageRequest;
@@ -69,7 +72,9 @@ pub(in crate::server) fn write_operation() -> Operation {
             Code::RelationsInvalidPattern,
             Code::ExceededEntityLimit,
             Code::StoreNotFound,
+            Code::Cooperation(cooperation::Code::ModelPinned),
         ])
+        .fails_with("rule", text().nullable().says("The cooperation rule that refuses."))
 }
 
 /// `POST /stores/{store_id}/authorization-models`
@@ -79,7 +84,8 @@ pub(in crate::server) async fn write<D: Database>(
     input: Input,
 ) -> Result<Reply<Written>, ApiError> {
     let model = parse(&input)?;
-    let committed = app.run_query(move |engine| engine.write_model(store, model)).await?;
+    let cooperations = Arc::clone(&app.cooperations);
+    let committed = app.spawn(move |_| cooperations.write_model(store, model)).outcome().await??;
     let id =
         committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))

@@ -99,7 +99,7 @@ fn request(fields: &mut Fields) -> Result<WriteRequest, ApiError> {
     }
     limit(writes.len().saturating_add(deletes.len()), "write operations", TUPLES_PER_WRITE_MAX)?;
     limit(preconditions.len(), "preconditions", PRECONDITIONS_PER_WRITE_MAX)?;
-    Ok(WriteRequest { model, actor: None, preconditions, deletes, writes })
+    Ok(WriteRequest { model, preconditions, deletes, writes, ..WriteRequest::default() })
 }
 
 fn limit(count: usize, entity: &str, max: usize) -> Result<(), ApiError> {

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
+use crate::model::{Object, Subject};
 
 type BeforeAndAfter = (Option<TupleRecord>, Option<TupleRecord>);
 
@@ -15,6 +16,7 @@ type BeforeAndAfter = (Option<TupleRecord>, Option<TupleRecord>);
 struct Plain {
     tuples: BTreeMap<TupleKey, TupleRecord>,
     assertions: BTreeMap<ModelId, Vec<Assertion>>,
+    documents: BTreeMap<DocumentKey, Box<[u8]>>,
     revision: u64,
     /// The changes of each commit, by key.
     log: Vec<BTreeMap<TupleKey, BeforeAndAfter>>,
@@ -77,7 +79,15 @@ impl Plain {
         if let Some((model, assertions)) = &batch.assertions {
             self.assertions.insert(*model, assertions.clone());
         }
-        if tuples != self.tuples || batch.model.is_some() || batch.assertions.is_some() {
+        let mut documents = self.documents.clone();
+        for change in &batch.documents {
+            match &change.value {
+                Some(value) => drop(documents.insert(change.key.clone(), value.clone())),
+                None => drop(documents.remove(&change.key)),
+            }
+        }
+        let same = tuples == self.tuples && documents == self.documents;
+        if !same || batch.model.is_some() || batch.assertions.is_some() {
             let keys = self.tuples.keys().chain(tuples.keys());
             let changes = keys.filter_map(|key| {
                 let (before, after) = (self.tuples.get(key), tuples.get(key));
@@ -85,6 +95,7 @@ impl Plain {
             });
             self.log.push(changes.collect());
             self.tuples = tuples;
+            self.documents = documents;
             self.revision += 1;
         }
         Ok(self.revision)
@@ -103,6 +114,7 @@ fn word(error: &CommitError) -> &'static str {
 
 const OBJECTS: [&str; 4] = ["document:1", "document:10", "document:1\u{10ffff}", "doc:1"];
 const MODELS: [ModelId; 2] = [ModelId::from_bits(1), ModelId::from_bits(2)];
+const DOCUMENTS: [&[&str]; 4] = [&["a"], &["a", "b"], &["ab"], &["b"]];
 const RELATIONS: [&str; 2] = ["viewer", "view"];
 const SUBJECTS: [&str; 6] = ["user:a", "user:ab", "user:*", "group:a#member", "group:a#m", "use:ra"];
 
@@ -146,6 +158,149 @@ fn any_assertions() -> impl Strategy<Value = (ModelId, Vec<Assertion>)> {
     (prop::sample::select(MODELS.to_vec()), tuples).prop_map(|(model, tuples)| (model, allowed(&tuples)))
 }
 
+/// A few documents whose keys begin alike, each once.
+fn any_documents() -> impl Strategy<Value = Vec<DocumentChange>> {
+    let all = DOCUMENTS.map(|parts| DocumentKey::new("kind", parts.iter().copied()));
+    let values =
+        prop::collection::vec(prop_oneof![Just(None), Just(Some("x")), Just(Some("y"))], DOCUMENTS.len());
+    (prop::sample::subsequence(all.to_vec(), 0..=2), values).prop_map(|(keys, values)| {
+        let one = |(key, value): (DocumentKey, Option<&str>)| DocumentChange {
+            key,
+            value: value.map(|text| text.as_bytes().into()),
+        };
+        keys.into_iter().zip(values).map(one).collect()
+    })
+}
+
+/// What a command may read.
+#[derive(Debug, Clone)]
+enum Read {
+    Tuple(TupleKey),
+    Subjects(Object, String, SubjectClass),
+    Objects(Subject, String, String),
+    Filter(Option<String>, Option<String>, Option<Subject>),
+    Document(DocumentKey),
+    Documents(DocumentKey),
+}
+
+fn any_read() -> impl Strategy<Value = Read> {
+    let filter = prop_oneof![
+        any_key().prop_map(|key| (Some(key.object.type_name.to_string()), None, None)),
+        any_key().prop_map(|key| (
+            Some(key.object.type_name.to_string()),
+            Some(key.object.id.to_string()),
+            None
+        )),
+        any_key().prop_map(|key| (None, None, Some(key.subject))),
+    ];
+    let document = prop::sample::select(DOCUMENTS.to_vec());
+    let document = document.prop_map(|parts| DocumentKey::new("kind", parts.iter().copied()));
+    prop_oneof![
+        any_key().prop_map(Read::Tuple),
+        any_key().prop_map(|key| {
+            let class = key.subject.as_ref().class();
+            Read::Subjects(key.object, key.relation.into(), class)
+        }),
+        any_key().prop_map(|key| Read::Objects(
+            key.subject,
+            key.object.type_name.into(),
+            key.relation.into()
+        )),
+        filter.prop_map(|(object_type, id, subject)| Read::Filter(object_type, id, subject)),
+        document.clone().prop_map(Read::Document),
+        document.prop_map(Read::Documents),
+    ]
+}
+
+impl Read {
+    /// What is answered, as a text.
+    fn answer(&self, snapshot: &impl Snapshot) -> String {
+        match self {
+            Self::Tuple(key) => format!("{:?}", snapshot.tuple(key.as_ref()).unwrap()),
+            Self::Subjects(object, relation, class) => {
+                format!("{:?}", subjects(&mut snapshot.subject_cursor(), object.as_ref(), relation, *class))
+            }
+            Self::Objects(subject, object_type, relation) => {
+                format!(
+                    "{:?}",
+                    objects(&mut snapshot.object_cursor(), subject.as_ref(), object_type, relation)
+                )
+            }
+            Self::Filter(object_type, object_id, subject) => {
+                let filter = TupleFilter {
+                    object_type: object_type.as_deref(),
+                    object_id: object_id.as_deref(),
+                    relation: None,
+                    subject: subject.as_ref().map(Subject::as_ref),
+                };
+                format!("{:?}", page(snapshot, &filter, None, usize::MAX))
+            }
+            Self::Document(key) => format!("{:?}", snapshot.document(key).unwrap()),
+            Self::Documents(prefix) => format!("{:?}", documents(snapshot, prefix)),
+        }
+    }
+}
+
+fn documents(snapshot: &impl Snapshot, prefix: &DocumentKey) -> Vec<(DocumentKey, Box<[u8]>)> {
+    let mut found = Vec::new();
+    snapshot
+        .documents(prefix, None, &mut |key, value| {
+            found.push((key, value.into()));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    found
+}
+
+/// Whatever a command has read and whatever was committed since: if it would read anything else now, it is refused. If
+/// nothing at all was committed, it is not.
+fn nothing_is_committed_on_what_does_not_hold_any_more<D: Database>(
+    bench: &Bench<D>,
+    (before, reads, since): Steps,
+) {
+    for batch in before {
+        drop(bench.commit(batch));
+    }
+    let (earlier, tracked) = (bench.snapshot(), Tracked::new(bench.snapshot()));
+    let answers: Vec<_> = reads.iter().map(|read| read.answer(&tracked)).collect();
+    for batch in since {
+        drop(bench.commit(batch));
+    }
+    let now = bench.snapshot();
+    let changed = reads.iter().zip(&answers).any(|(read, answer)| read.answer(&now) != *answer);
+    let batch = Batch { reads: Some(tracked.into_reads()), ..writes(&["own:1#own@user:own"]) };
+    match bench.commit(batch) {
+        Err(CommitError::Conflict) => assert_ne!(earlier.revision(), now.revision()),
+        outcome => {
+            outcome.unwrap();
+            assert!(!changed, "{reads:?}");
+        }
+    }
+}
+
+type Steps = (Vec<Batch>, Vec<Read>, Vec<Batch>);
+
+fn whatever_was_read(cases: u32, run: impl Fn(Steps)) {
+    let mut runner = TestRunner::new(Config { cases, ..Config::default() });
+    let batches = |max| prop::collection::vec(any_batch(), 0..max);
+    let steps = (batches(4), prop::collection::vec(any_read(), 0..3), batches(3));
+    let run = |steps: Steps| {
+        run(steps);
+        Ok(())
+    };
+    runner.run(&steps, run).unwrap();
+}
+
+#[test]
+fn nothing_is_committed_in_memory_on_what_does_not_hold_any_more() {
+    whatever_was_read(500, |steps| nothing_is_committed_on_what_does_not_hold_any_more(&memory(), steps));
+}
+
+#[test]
+fn nothing_is_committed_on_the_disk_on_what_does_not_hold_any_more() {
+    whatever_was_read(50, |steps| nothing_is_committed_on_what_does_not_hold_any_more(&rocks(), steps));
+}
+
 fn any_batch() -> impl Strategy<Value = Batch> {
     let on_missing = prop_oneof![1 => Just(OnMissing::Error), 4 => Just(OnMissing::Ignore)];
     let delete = (any_key(), on_missing).prop_map(|(key, on_missing)| Delete { key, on_missing });
@@ -157,15 +312,16 @@ fn any_batch() -> impl Strategy<Value = Batch> {
         prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(precondition, 1..3)],
         prop::option::weighted(0.1, prop::sample::select(vec!["one", "two"])),
         prop::option::weighted(0.2, any_assertions()),
+        any_documents(),
     )
-        .prop_map(|(mut deletes, mut writes, preconditions, model_of, assertions)| {
+        .prop_map(|(mut deletes, mut writes, preconditions, model_of, assertions, documents)| {
             // The same key stands among the deletes once only, and among the writes.
             deletes.sort_by(|a, b| a.key.cmp(&b.key));
             deletes.dedup_by(|a, b| a.key == b.key);
             writes.sort_by(|a, b| a.key.cmp(&b.key));
             writes.dedup_by(|a, b| a.key == b.key);
             let model = model_of.map(model);
-            Batch { preconditions, deletes, writes, model, assertions, ..Batch::default() }
+            Batch { preconditions, deletes, writes, model, assertions, documents, ..Batch::default() }
         })
 }
 
@@ -225,6 +381,12 @@ fn check(snapshot: &impl Snapshot, plain: &Plain) {
     assert_eq!(snapshot.revision().0, plain.revision);
     let all: Vec<(TupleKey, TupleRecord)> = plain.tuples.clone().into_iter().collect();
     assert_eq!(page(snapshot, &TupleFilter::default(), None, usize::MAX), all);
+    let all_documents: Vec<_> = plain.documents.clone().into_iter().collect();
+    assert_eq!(documents(snapshot, &DocumentKey::new("kind", [])), all_documents);
+    for parts in DOCUMENTS {
+        let key = DocumentKey::new("kind", parts.iter().copied());
+        assert_eq!(snapshot.document(&key).unwrap().as_ref(), plain.documents.get(&key));
+    }
     for model in MODELS {
         let expected = plain.assertions.get(&model).cloned().unwrap_or_default();
         assert_eq!(snapshot.assertions(model).unwrap(), expected);

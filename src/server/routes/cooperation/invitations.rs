@@ -1,11 +1,11 @@
-//! Invitations to the platform and into an organization.
+//! Invitations to the platform, into an organization, and to a cooperation.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
 use super::members::{required_role, role};
-use super::organizations::new_organization;
+use super::organizations::{new_organization, new_organization_shape};
 use super::{
     Answered, Call, answered, answers, command, created, email, found, instant, label, language, nothing,
     nothing_to_say, operation, query, refusals, required, required_id, with_revision,
@@ -44,6 +44,7 @@ struct Invitation {
     status: &'static str,
     organization: Option<EntityId>,
     role: Option<&'static str>,
+    cooperation: Option<EntityId>,
     sent_at: String,
     expires_at: String,
 }
@@ -51,16 +52,17 @@ struct Invitation {
 impl From<invitations::Invitation> for Invitation {
     fn from(invitation: invitations::Invitation) -> Self {
         let invitations::Invitation { id, document, status } = invitation;
-        let (organization, role) =
-            document.purpose.offers().map(|(organization, role)| (organization.clone(), role)).unzip();
+        let purpose = &document.purpose;
+        let (organization, cooperation) = (purpose.organization().cloned(), purpose.cooperation().cloned());
         Self {
             id,
-            kind: document.purpose.kind(),
+            kind: purpose.kind(),
+            role: purpose.role().map(OrganizationRole::name),
             email: document.email,
             language: document.language,
             status: status.name(),
             organization,
-            role: role.map(OrganizationRole::name),
+            cooperation,
             sent_at: wire::instant(document.sent_at),
             expires_at: wire::instant(document.expires_at),
         }
@@ -74,8 +76,9 @@ fn invitation() -> Shape {
         .must("email", text())
         .must("language", text())
         .must("status", choice(InvitationStatus::ALL.map(InvitationStatus::name)))
-        .must("organization", shapes::entity_id().nullable())
-        .must("role", role().nullable())
+        .must("organization", shapes::entity_id().nullable().says("The one that invites."))
+        .must("role", role().nullable().says("Into an organization: with which role."))
+        .must("cooperation", shapes::entity_id().nullable().says("To a cooperation: which one."))
         .must("sent_at", shapes::instant())
         .must("expires_at", shapes::instant())
 }
@@ -137,8 +140,7 @@ async fn get<D: Database>(State(app): State<App<D>>, call: Call) -> Result<Reply
 }
 
 fn accept_operation() -> Operation {
-    let organization =
-        shape().may("id", shapes::entity_id()).must("name", text()).closed().named("NewOrganization");
+    let organization = new_organization_shape().closed().named("NewOrganization");
     let portfolio = shape().must("name", text()).closed();
     let body = shape()
         .must("user", shapes::entity_id())
@@ -208,7 +210,7 @@ async fn decline<D: Database>(
 
 fn resend_operation() -> Operation {
     let operation = operation(Verb::Post, &format!("{PATH}/resend"), "ResendInvitation", "Send a reminder.")
-        .fails(refusals([Code::NotPending]));
+        .fails(refusals([Code::NotPending, Code::InitiatorOnly]));
     answers(operation, StatusCode::OK, "The invitation.", with_revision(invitation()))
 }
 
@@ -228,7 +230,7 @@ async fn resend<D: Database>(
 
 fn revoke_operation() -> Operation {
     let operation = operation(Verb::Delete, PATH, "RevokeInvitation", "Take an invitation back.");
-    nothing_to_say(operation).fails(refusals([Code::NotPending]))
+    nothing_to_say(operation).fails(refusals([Code::NotPending, Code::InitiatorOnly]))
 }
 
 /// `DELETE /stores/{store_id}/invitations/{invitation}`

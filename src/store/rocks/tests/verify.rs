@@ -3,7 +3,7 @@
 use rocksdb::WriteBatch;
 
 use super::super::super::conformance::{asserting, delete, key, with_model, write, writes};
-use super::super::super::{Batch, OnDuplicate, Snapshot, Write};
+use super::super::super::{Batch, DocumentChange, DocumentKey, OnDuplicate, Snapshot, Write};
 use super::super::storage::Tables;
 use super::super::verify::verify;
 use super::*;
@@ -81,6 +81,51 @@ fn a_sound_database_has_no_differences() {
     let sample = sample();
     let report = reopen(sample.path.path(), &sample.clock).verify().unwrap();
     assert_eq!(report.to_string(), "stores: 2, commits: 6, tuples: 3, models: 1\ndifferences: 0\n");
+}
+
+#[test]
+fn a_document_that_is_not_as_the_log_has_it_is_found() {
+    let of = |id: &str| DocumentKey::new("user", [id, "x"]);
+    let put = |id: &str| DocumentChange { key: of(id), value: Some(b"{}"[..].into()) };
+    let found = |break_it: fn(StoreId, Tables<'_>, &mut WriteBatch)| {
+        let path = tempfile::tempdir().unwrap();
+        let db = reopen(path.path(), &ManualClock::new());
+        let store = db.create_store("first").unwrap().id;
+        db.commit(store, Batch { documents: vec![put("a"), put("b")], ..Batch::default() }).unwrap();
+        let removal = DocumentChange { key: of("b"), value: None };
+        db.commit(store, Batch { documents: vec![removal], ..Batch::default() }).unwrap();
+        let mut rows = WriteBatch::default();
+        break_it(store, db.storage.tables().unwrap(), &mut rows);
+        db.storage.db.write(rows).unwrap();
+        drop(db);
+        let report = reopen(path.path(), &ManualClock::new()).verify().unwrap();
+        report
+            .differences
+            .iter()
+            .map(|d| format!("{}: {}: {}", d.table, d.row, d.problem))
+            .collect::<Vec<_>>()
+    };
+    assert!(found(|_, _, _| {}).is_empty());
+    fn key(store: StoreId, id: &str) -> Key {
+        keys::document(store, &DocumentKey::new("user", [id, "x"]))
+    }
+    let lost = found(|store, tables, rows| {
+        rows.delete_cf(&tables.documents, key(store, "a"));
+    });
+    assert_eq!(lost, ["documents: user a x: is missing"]);
+    let other = found(|store, tables, rows| {
+        rows.put_cf(&tables.documents, key(store, "a"), records::encode_document(b"[]").unwrap());
+        rows.put_cf(&tables.documents, key(store, "b"), records::encode_document(b"{}").unwrap());
+    });
+    assert_eq!(
+        other,
+        ["documents: user a x: differs from the log", "documents: user b x: is not in the log"]
+    );
+    let stray = found(|_, tables, rows| {
+        rows.put_cf(&tables.journals, keys::journal(StoreId::from_bits(7), "log"), b"");
+    });
+    assert_eq!(stray.len(), 1);
+    assert!(stray[0].ends_with("belongs to no store"), "{stray:?}");
 }
 
 #[test]

@@ -1,0 +1,107 @@
+//! What is written past the commands (R51): raw tuples are recorded in a store that holds cooperations, and its model stays.
+
+use std::ops::ControlFlow;
+
+use serde_json::json;
+
+use super::command::{CommandRecord, Cooperations, JOURNAL_OF_COMMANDS, bounded};
+use super::names::Actor;
+use super::pinned::is_cooperation_model;
+use super::refusal::{Code, CommandError, Outcome, Refusal};
+use super::work::encode;
+use crate::engine::{EngineError, Reading, WriteRequest};
+use crate::model::limits::COMMAND_TRIES_MAX;
+use crate::model::{AuthorizationModel, StoreId};
+use crate::store::{
+    Batch, CommitError, Committed, Database, JournalAddition, Snapshot, StoreError, TupleFilter,
+};
+
+impl<D: Database> Cooperations<D> {
+    /// Adds a model to a store. One that holds cooperations keeps the model that they work under.
+    pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Outcome<Committed> {
+        for _ in 0..COMMAND_TRIES_MAX {
+            let reading = match self.engine().begin(store) {
+                Ok(reading) if self.is_pinned(&reading) && holds_cooperations(reading.snapshot())? => reading,
+                Ok(_) | Err(EngineError::NoModel { .. }) => {
+                    return Ok(self.engine().write_model(store, model)?);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !is_cooperation_model(&model) {
+                let message = "the store holds cooperations, which work under the model that it has";
+                return Err(Refusal::new(Code::ModelPinned, message).by("R51").into());
+            }
+            let journals = vec![record("model.write", "authorization-models", json!({}))?];
+            let batch = Batch { model: Some(model.clone()), journals, ..Batch::default() };
+            match self.engine().conclude(reading, batch) {
+                Err(EngineError::Commit(CommitError::Conflict)) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        Err(CommandError::Busy)
+    }
+
+    /// A write of raw tuples with its record, where the store holds cooperations.
+    pub fn recorded(&self, store: StoreId, request: WriteRequest) -> Outcome<WriteRequest> {
+        let reading = match self.engine().begin(store) {
+            Ok(reading) => reading,
+            // Whoever writes is told so then.
+            Err(EngineError::NoModel { .. } | EngineError::StoreNotFound { .. }) => return Ok(request),
+            Err(error) => return Err(error.into()),
+        };
+        if !(self.is_pinned(&reading) && holds_cooperations(reading.snapshot().untracked())?) {
+            return Ok(request);
+        }
+        let writes: Vec<String> = request.writes.iter().map(|write| write.key.to_string()).collect();
+        let deletes: Vec<String> = request.deletes.iter().map(|delete| delete.key.to_string()).collect();
+        let mut request = request;
+        request.journals.push(record(
+            "tuples.write",
+            "write",
+            json!({ "writes": writes, "deletes": deletes }),
+        )?);
+        Ok(request)
+    }
+
+    /// Whether the store works under the cooperation model.
+    pub(super) fn is_pinned(&self, reading: &Reading<D>) -> bool {
+        let key = (reading.store(), reading.model_id());
+        if let Some(known) = self.known_models().get(&key) {
+            return *known;
+        }
+        let is_pinned = is_cooperation_model(reading.model());
+        if self.known_models().len() >= KNOWN_MODELS_MAX {
+            // A model never changes, so that whatever is forgotten is found out again.
+            self.known_models().clear();
+        }
+        self.known_models().insert(key, is_pinned);
+        is_pinned
+    }
+}
+
+/// Models of which it is kept whether they are the one of the cooperations.
+const KNOWN_MODELS_MAX: usize = 4096;
+
+/// Whether there is any cooperation.
+fn holds_cooperations(snapshot: &impl Snapshot) -> Result<bool, StoreError> {
+    let filter = TupleFilter { object_type: Some("cooperation"), ..TupleFilter::default() };
+    let mut found = false;
+    snapshot.read(&filter, None, &mut |_, _| {
+        found = true;
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+fn record(command: &str, target: &str, input: serde_json::Value) -> Outcome<JournalAddition> {
+    let record = CommandRecord {
+        actor: Actor::System.to_string().into(),
+        command: command.into(),
+        target: target.into(),
+        input: bounded(&input),
+        refused: None,
+        organizations: Vec::new(),
+        cooperation: None,
+    };
+    Ok(JournalAddition { journal: JOURNAL_OF_COMMANDS.into(), value: encode(&record)? })
+}
