@@ -60,7 +60,7 @@ impl Api {
         let paths = self.document["paths"].as_object().unwrap();
         let (_, found) = paths.iter().find(|(template, _)| matches(template))?;
         // Whatever can be got can be asked for its head alone.
-        found.get(&method.to_lowercase().replace("head", "get"))
+        found.get(method.to_lowercase().replace("head", "get"))
     }
 
     /// What an answer is unlike its description in.
