@@ -115,11 +115,14 @@ pub(in crate::server) struct Operation {
     answers: Vec<Answer>,
     codes: Vec<Code>,
     /// What every error has beside its code and message.
-    error: Vec<(&'static str, Schema)>,
+    error: Option<ErrorFields>,
     /// Whether the answers name the store that was asked.
     names_store: bool,
     named: Vec<(&'static str, Value)>,
 }
+
+/// The name of what an operation's errors are, and the fields that they may have beside those of every error.
+type ErrorFields = (&'static str, Vec<(&'static str, Schema)>);
 
 /// An answer that is no error, or not in the form of one.
 struct Answer {
@@ -158,7 +161,7 @@ impl Operation {
             body: None,
             answers: Vec::new(),
             codes: Vec::new(),
-            error: Vec::new(),
+            error: None,
             names_store: false,
             named: Vec::new(),
         }
@@ -281,9 +284,13 @@ impl Operation {
         self
     }
 
-    /// Its errors may have this beside their code and message.
-    pub(in crate::server) fn fails_with(mut self, name: &'static str, schema: Schema) -> Self {
-        self.error.push((name, schema));
+    /// Its errors, together named so, may have these fields beside their code and message.
+    pub(in crate::server) fn fails_with(
+        mut self,
+        name: &'static str,
+        fields: impl IntoIterator<Item = (&'static str, Schema)>,
+    ) -> Self {
+        self.error = Some((name, fields.into_iter().collect()));
         self
     }
 
@@ -360,17 +367,19 @@ fn failure(
     status: StatusCode,
     names: BTreeSet<&'static str>,
     in_store: bool,
-    more: Vec<(&'static str, Schema)>,
+    more: Option<ErrorFields>,
     put: &mut impl FnMut(Schema) -> Value,
 ) -> Value {
     let code = choice(names);
-    let body = if more.is_empty() {
-        // The names that are possible here, beside what every error is.
-        Schema::reference(ERROR).with_property("code", code)
-    } else {
-        let body = shape().must("code", code).must("message", shapes::message());
-        more.into_iter().fold(body, |body, (name, schema)| body.may(name, schema)).closed()
+    // The names that are possible here, beside what every such error is.
+    let body = match more {
+        None => Schema::reference(ERROR),
+        Some((name, fields)) => {
+            let body = shape().must("code", text()).must("message", shapes::message());
+            fields.into_iter().fold(body, |body, (name, schema)| body.may(name, schema)).closed().named(name)
+        }
     };
+    let body = body.with_property("code", code);
     let mut headers = vec![(REQUEST_ID, true)];
     if in_store {
         // Where the request got as far as to its store.

@@ -74,7 +74,7 @@ pub(in crate::server) fn write_operation() -> Operation {
             Code::StoreNotFound,
             Code::Cooperation(cooperation::Code::ModelPinned),
         ])
-        .fails_with("rule", text().nullable().says("The cooperation rule that refuses."))
+        .fails_with("ModelError", [("rule", text().nullable().says("The cooperation rule that refuses."))])
 }
 
 /// `POST /stores/{store_id}/authorization-models`

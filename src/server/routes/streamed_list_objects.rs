@@ -50,7 +50,7 @@ pub(in crate::server) fn operation() -> Operation {
         .streams("The objects, one on each line.", "application/json", line)
         .names_revision()
         .fails(super::list_objects::FAILURES)
-        .fails_with("error", status())
+        .fails_with("StreamedError", [("error", status())])
 }
 
 /// An error in the gateway's form.

@@ -376,8 +376,13 @@ pub(super) fn operation(verb: Verb, path: &str, id: &'static str, summary: &'sta
     let organization = shape().must("id", shapes::entity_id()).must("name", text()).closed();
     Operation::new(verb, format!("/stores/{{store_id}}{path}"), Tag::Cooperations, id, summary)
         .header(&ACTOR, actor, "Who acts. Without it, the caller acts as the system.")
-        .fails_with("rule", text().nullable().says("The rule that refuses."))
-        .fails_with("organization", organization.says("The organization that is to be confirmed."))
+        .fails_with(
+            "Refusal",
+            [
+                ("rule", text().nullable().says("The rule that refuses.")),
+                ("organization", organization.says("The organization that is to be confirmed.")),
+            ],
+        )
         .fails([Code::StoreNotFound])
         .fails(refusals([
             cooperation::Code::InvalidArgument,
