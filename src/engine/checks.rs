@@ -6,7 +6,7 @@ use super::Engine;
 use super::models::CompiledModel;
 use super::moment::Moment;
 use super::request::{CheckRequest, ContextualTuple};
-use crate::model::{Instant, StoreId};
+use crate::model::{Instant, StoreId, Subject, TupleKey};
 use crate::store::{Database, Snapshot};
 
 /// Told of every check that was decided, on the thread that decided it and before it is answered: what it costs, every check
@@ -24,14 +24,31 @@ pub trait CheckObserver<S: Snapshot>: Send + Sync {
 
 /// A check with its decision and with what it was decided at.
 pub struct DecidedCheck<S: Snapshot> {
-    /// The question.
-    pub check: CheckRequest,
+    /// The question, in one piece: what is handed over with every check is to cost little.
+    asked: String,
     /// The tuples that were given with it.
     pub contextual_tuples: Box<[ContextualTuple]>,
     /// The decision.
     pub allowed: bool,
     /// The revision, the instant and the model.
     pub moment: Moment<S>,
+}
+
+impl<S: Snapshot> DecidedCheck<S> {
+    /// The question as a tuple; `None` where it could not be one.
+    pub fn asked(&self) -> Option<TupleKey> {
+        let (object, rest) = self.asked.split_once('#')?;
+        let (relation, subject) = rest.split_once('@')?;
+        TupleKey::parse(object, relation, subject).ok()
+    }
+}
+
+/// `object#relation@subject`
+fn in_one_piece(check: &CheckRequest) -> String {
+    let CheckRequest { object, relation, subject } = check;
+    let Subject::Object(user) = subject else { return format!("{object}#{relation}@{subject}") };
+    let parts = [&object.type_name, ":", &object.id, "#", relation, "@", &user.type_name, ":", &user.id];
+    parts.concat()
 }
 
 impl<D: Database> Engine<D> {
@@ -58,7 +75,7 @@ impl<D: Database> Engine<D> {
     ) {
         if let Some(observer) = self.check_observer().filter(|observer| observer.wants(check)) {
             observer.checked(DecidedCheck {
-                check: check.clone(),
+                asked: in_one_piece(check),
                 contextual_tuples: contextual_tuples.into(),
                 allowed,
                 moment: self.moment_of(store, snapshot, model, at),

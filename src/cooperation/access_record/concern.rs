@@ -25,10 +25,11 @@ pub(super) struct Concern {
 /// What a check has to do with a cooperation, if anything.
 pub(super) fn of<S: Snapshot>(
     check: &DecidedCheck<S>,
+    asked: &TupleKey,
     sharing: &mut Sharing,
 ) -> Result<Option<Concern>, EngineError> {
-    let Subject::Object(user) = &check.check.subject else { return Ok(None) };
-    let resource = &check.check.object;
+    let Subject::Object(user) = &asked.subject else { return Ok(None) };
+    let resource = &asked.object;
     let shares = sharing.toward(check.moment.snapshot(), resource, &user.id)?;
     if shares.is_empty() {
         return Ok(None);
@@ -39,12 +40,7 @@ pub(super) fn of<S: Snapshot>(
     if !check.allowed {
         return Ok(denied(check, user, &shares, membership)?);
     }
-    let asked = TupleKey {
-        object: resource.clone(),
-        relation: check.check.relation.clone(),
-        subject: check.check.subject.clone(),
-    };
-    let Source::Cooperation(cooperation) = sharing.source(&check.moment, &asked, &check.contextual_tuples)?
+    let Source::Cooperation(cooperation) = sharing.source(&check.moment, asked, &check.contextual_tuples)?
     else {
         return Ok(None);
     };

@@ -79,8 +79,9 @@ impl<T> Queue<T> {
     }
 
     /// Takes everything; waits a little if there is nothing, and for long if there was nothing for a while, `idle_max` at
-    /// most. `owing` is whether the consumer has something of its own to come back to soon.
-    pub(super) fn take(&self, owing: bool, idle_max: Duration) -> Taken<T> {
+    /// most. `owing` is whether the consumer has something of its own to come back to soon;
+    /// `spare` is empty, and takes the place of what is taken.
+    pub(super) fn take(&self, spare: Vec<T>, owing: bool, idle_max: Duration) -> Taken<T> {
         let mut state = self.lock();
         let mut looks = 0;
         // A first wait even where there is something, so that more comes together.
@@ -104,7 +105,7 @@ impl<T> Queue<T> {
             }
             looks += 1;
         }
-        let items = std::mem::take(&mut state.items);
+        let items = std::mem::replace(&mut state.items, spare);
         let (hurry, closed) = (state.hurry, state.closed);
         state.hurry = false;
         drop(state);

@@ -144,6 +144,7 @@ impl<D: Database> Recording<D> {
     }
 
     fn run(&mut self, queue: &Queue<DecidedCheck<D::Snapshot>>) {
+        let mut spare = Vec::new();
         loop {
             if self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) {
                 self.forgotten = Some(Stopwatch::now());
@@ -151,12 +152,12 @@ impl<D: Database> Recording<D> {
                     warn!(%error, "cannot forget old entries of the access record");
                 });
             }
-            let Taken { mut items, hurry, closed } = queue.take(self.since.is_some(), FORGET_EVERY);
+            let Taken { mut items, hurry, closed } = queue.take(spare, self.since.is_some(), FORGET_EVERY);
             self.unsettled += u64::try_from(items.len()).unwrap_or(u64::MAX);
             let is_last = closed && items.is_empty();
             // What is known of a revision is forgotten with the next.
             items.sort_by_key(|check| (check.moment.store(), check.moment.revision()));
-            for check in items {
+            for check in items.drain(..) {
                 // What is wrong with one must not end the record.
                 if catch_unwind(AssertUnwindSafe(|| self.look_at(&check))).is_err() {
                     error!("a check was not recorded: looking at it ended in a panic");
@@ -176,6 +177,7 @@ impl<D: Database> Recording<D> {
             if is_last {
                 return;
             }
+            spare = items;
         }
     }
 
@@ -196,7 +198,8 @@ impl<D: Database> Recording<D> {
         if known.0 != moment.revision() {
             *known = (moment.revision(), Sharing::default());
         }
-        let concern = match concern::of(check, &mut known.1) {
+        let Some(asked) = check.asked() else { return };
+        let concern = match concern::of(check, &asked, &mut known.1) {
             Ok(None) => return,
             Ok(Some(concern)) => concern,
             Err(error) => {
@@ -204,13 +207,13 @@ impl<D: Database> Recording<D> {
                 return;
             }
         };
-        let Subject::Object(user) = &check.check.subject else { return };
+        let Subject::Object(user) = &asked.subject else { return };
         let entry = AccessEntry {
             at: moment.at(),
             revision: moment.revision(),
             user: user.id.clone(),
-            resource: check.check.object.to_string().into(),
-            role: check.check.relation.clone(),
+            resource: asked.object.to_string().into(),
+            role: asked.relation.clone(),
             allowed: check.allowed,
             reason: concern.reason.into(),
             cooperation: concern.cooperation,

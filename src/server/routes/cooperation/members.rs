@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Answered, Call, Page, answered, answers, boolean, command, created, found, instant, nothing, operation,
-    paged, query, refusals, required, text_if_any, with_revision,
+    optional, paged, query, refusals, required, text_if_any, with_revision,
 };
 use crate::cooperation::Work;
 use crate::cooperation::members::{self, MembershipChange};
@@ -161,7 +161,7 @@ async fn change<D: Database>(
 fn remove_operation() -> Operation {
     let confirm = "The id of the organization, by which its only member dissolves it.";
     operation(Verb::Delete, PATH, "RemoveMember", "Leave an organization, or remove a member.")
-        .takes_strictly(shape().may("confirm", text().says(confirm)).closed())
+        .takes_strictly(shape().may("confirm", text().nullable().says(confirm)).closed())
         .query("confirm", text(), confirm)
         .answers_nothing("The membership is gone, with what was granted and delegated to the member.")
         .shows(crate::server::reply::REVISION, true)
@@ -171,7 +171,7 @@ fn remove_operation() -> Operation {
 /// `DELETE /stores/{store_id}/organizations/{organization}/members/{user}`
 async fn remove<D: Database>(State(app): State<App<D>>, call: Call) -> Result<Reply<()>, ApiError> {
     let read = |call: &Call| {
-        let in_body = call.body(|fields| text_if_any(fields, "confirm"))?;
+        let in_body = call.body(|fields| optional(fields, "confirm"))?.flatten();
         let in_query = call.query(|fields| text_if_any(fields, "confirm"))?;
         Ok((call.id("organization")?, call.id("user")?, in_body.or(in_query)))
     };

@@ -1,12 +1,15 @@
 //! What is found when a database is opened again.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant as Elapsed};
 
 use super::super::super::conformance::{
     allowed, asserting, changes, delete, key, model, tuples, with_model, write, writes,
 };
-use super::super::super::{Batch, Field, LogPosition, Snapshot, Write};
+use super::super::super::{
+    Batch, DocumentChange, DocumentKey, Field, JournalAddition, LogPosition, Snapshot, Write,
+};
 use super::*;
 use crate::model::{ModelId, Revision};
 
@@ -155,4 +158,36 @@ fn the_clock_is_stored_while_nothing_is_committed() {
         assert!(started.elapsed() < Duration::from_secs(20));
         thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// R44: the outbox is a journal.
+#[test]
+fn documents_and_journals_are_there_again_and_an_entry_comes_behind_those_before() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let db = reopen(directory.path(), &clock);
+    let store = db.create_store("first").unwrap().id;
+    let name = DocumentKey::new("user", ["a"]);
+    let entry = || JournalAddition { journal: "outbox".into(), value: b"told"[..].into() };
+    let document = DocumentChange { key: name.clone(), value: Some(b"Anne"[..].into()) };
+    let batch = Batch { documents: vec![document], journals: vec![entry(), entry()], ..Batch::default() };
+    db.commit(store, batch).unwrap();
+    drop(db);
+
+    let db = reopen(directory.path(), &clock);
+    // The clock stands: an identifier that is only random might come before.
+    db.commit(store, Batch { journals: vec![entry()], ..Batch::default() }).unwrap();
+    let snapshot = db.snapshot(store).unwrap().unwrap();
+    assert_eq!(snapshot.document(&name).unwrap().as_deref(), Some(&b"Anne"[..]));
+    let mut found = Vec::new();
+    snapshot
+        .journal("outbox", None, &mut |entry| {
+            found.push((entry.id, entry.revision));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(found.len(), 3);
+    assert!(found.is_sorted_by(|a, b| a.0 < b.0));
+    assert!(found.iter().all(|(_, revision)| *revision == Revision(1)));
+    assert!(db.verify().unwrap().is_consistent());
 }
