@@ -273,7 +273,14 @@ impl Generator<'_> {
             5 => Command::NameOrganization { actor: self.admin(organization), organization },
             _ => {
                 let role = self.random.one(&OrgRole::ALL);
-                Command::Add { actor: self.system(), organization, user: self.user(), role }
+                let back = self.world.left.iter().filter(|(user, _)| !self.world.members.contains_key(user));
+                let back: Vec<(Name, Name)> = back.copied().collect();
+                let (user, organization) = if back.is_empty() || self.random.percent(30) {
+                    (self.user(), organization)
+                } else {
+                    self.random.one(&back)
+                };
+                Command::Add { actor: self.system(), organization, user, role }
             }
         }
     }

@@ -133,6 +133,8 @@ pub struct World {
     pub shares: BTreeMap<(usize, Name), Held>,
     pub delegations: BTreeMap<(usize, Name, Name), Held>,
     pub invitations: Vec<Invitation>,
+    /// Who has left which organization. No rule asks that; commands that let somebody come back are drawn from it.
+    pub left: Vec<(Name, Name)>,
 }
 
 fn must(holds: bool, otherwise: Refused) -> Result<(), Refused> {

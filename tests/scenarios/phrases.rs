@@ -143,6 +143,7 @@ const PHRASES: &[(&str, &str, &str)] = &[
     ("{actor} revokes invitation {invitation}", "DELETE /invitations/{invitation}", ""),
     // Whatever else there is.
     ("{actor} reads {path}", "GET {path}", ""),
+    ("{actor} sends {method} {path} {body}", "{method} {path}", "{body}"),
     ("{actor} sends {method} {path}", "{method} {path}", ""),
 ];
 
@@ -172,7 +173,7 @@ static COMPILED: LazyLock<Vec<Phrase>> = LazyLock::new(|| {
     let slot = Regex::new(r"\\\{([a-z]+)\\\}").unwrap();
     let compile = |&(sentence, request, body): &(&'static str, &'static str, &'static str)| {
         let escaped = regex::escape(sentence);
-        let pattern = slot.replace_all(&escaped, r#"(?<$1>"[^"]*"|[^ "]+)"#);
+        let pattern = slot.replace_all(&escaped, r#"(?<$1>"[^"]*"|\{.*\}|[^ "{]+)"#);
         let slots = sentence.split('{').skip(1).filter_map(|part| part.split('}').next()).collect();
         Phrase { sentence: Regex::new(&format!("^{pattern}$")).unwrap(), slots, request, body }
     };
@@ -205,6 +206,10 @@ pub fn read(text: &str, id: impl Fn(&str) -> String) -> Result<Request, String> 
         };
         let place = format!("{{{slot}}}");
         request = request.replace(&place, &value);
+        if *slot == "body" {
+            body = body.replace(&place, &value);
+            continue;
+        }
         let quoted = serde_json::to_string(&value).unwrap();
         body = body.replace(&place, quoted.trim_matches('"'));
     }
@@ -248,7 +253,10 @@ fn a_sentence_becomes_a_request() {
 fn no_sentence_can_be_read_in_two_ways_that_differ() {
     // The first that fits is taken; an earlier one must not swallow a later one's own wording.
     for (index, (sentence, _, _)) in PHRASES.iter().enumerate() {
-        let example = sentence.replace(['{', '}'], "");
+        let example = match sentence.strip_suffix("{body}") {
+            Some(start) => start.replace(['{', '}'], "") + "{\"a\": 1}",
+            None => sentence.replace(['{', '}'], ""),
+        };
         let first = COMPILED.iter().position(|phrase| phrase.sentence.is_match(&example));
         assert_eq!(first, Some(index), "{sentence}");
     }

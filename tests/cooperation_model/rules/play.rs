@@ -273,7 +273,7 @@ impl World {
 
     /// R8: with the membership go the grants and the delegations received.
     fn part(&mut self, user: Name) {
-        self.members.remove(user);
+        self.left.extend(self.members.remove(user).map(|membership| (user, membership.organization)));
         self.grants.retain(|(_, of), _| *of != user);
         self.delegations.retain(|(_, _, of), _| *of != user);
     }
