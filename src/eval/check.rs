@@ -233,6 +233,9 @@ pub(super) struct Search<'e, 'a, 's, S: Snapshot> {
     pub(super) deepest: u32,
 }
 
+/// Where a tuple leads, and up to when it counts.
+type Lead = (ObjectId, Rel, Until);
+
 /// Objects and relations on them that the subject may hold.
 type Candidates = Rc<[(ObjectId, Rel)]>;
 
@@ -428,7 +431,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         object: ObjectId,
         hop: &Hop,
         class: SubjectClass,
-    ) -> Result<(Vec<(ObjectId, Rel, Until)>, Option<Failure>), EvalError> {
+    ) -> Result<(Vec<Lead>, Option<Failure>), EvalError> {
         let (of, id) = self.objects.get(object);
         let id = id.to_owned();
         let object = ObjectRef { type_name: self.plan.type_name(of), id: &id };
@@ -452,7 +455,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         relation: &str,
         hop: &Hop,
         class: SubjectClass,
-    ) -> Result<(Vec<(ObjectId, Rel, Until)>, Option<Failure>), EvalError> {
+    ) -> Result<(Vec<Lead>, Option<Failure>), EvalError> {
         self.facts.scan_subjects(object, relation, class)?;
         let mut met = Vec::new();
         let mut failed = None;
@@ -498,7 +501,7 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
         relation: &str,
         candidates: &[(ObjectId, Rel)],
         class: SubjectClass,
-    ) -> Result<Vec<(ObjectId, Rel, Until)>, EvalError> {
+    ) -> Result<Vec<Lead>, EvalError> {
         let mut met = Vec::new();
         for (candidate, target) in candidates.iter().copied() {
             let (of, id) = self.objects.get(candidate);
