@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use thiserror::Error;
 
+use super::{Diagnostics, check_syntax};
 use crate::model::{
     AuthorizationModel, Condition, Origin, ParameterType, RelationDefinition, RestrictionKind, Rewrite,
     SchemaVersion, TypeDefinition, TypeRestriction, limits,
@@ -34,13 +35,21 @@ pub enum PrintError {
         /// The relation.
         relation: String,
     },
+    /// A name or an expression is none in the language: the JSON form takes a type named `{user`.
+    #[error("the language cannot express `{line}`: {reason}")]
+    Unreadable {
+        /// The line that would have been printed.
+        line: String,
+        /// Why it cannot be read.
+        reason: String,
+    },
 }
 
 /// The model's text, with a line break at the end. Types, relations and conditions keep their order, except that those
 /// of a modular model are grouped by module.
 ///
 /// # Errors
-/// The first relation that the language cannot express.
+/// The first part that the language cannot express: what is printed can be read.
 pub fn print(model: &AuthorizationModel) -> Result<String, PrintError> {
     let version = match model.schema_version {
         SchemaVersion::V1_1 => "1.1",
@@ -67,7 +76,17 @@ pub fn print(model: &AuthorizationModel) -> Result<String, PrintError> {
         text.push('\n');
         text.push_str(&print_condition(condition));
     }
-    Ok(text)
+    match check_syntax(&text) {
+        Ok(()) => Ok(text),
+        Err(found) => Err(unreadable(&text, &found)),
+    }
+}
+
+fn unreadable(text: &str, found: &Diagnostics) -> PrintError {
+    let first = found.iter().next();
+    let line = first.and_then(|first| text.lines().nth(first.line_index())).unwrap_or_default();
+    let reason = first.map(|first| first.message().to_owned()).unwrap_or_default();
+    PrintError::Unreadable { line: line.trim().to_owned(), reason }
 }
 
 /// The items in the order in which to print them: with modules, those without one first, then by module, file, name.

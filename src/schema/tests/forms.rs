@@ -291,3 +291,17 @@ fn restrictions_move_to_the_front_where_that_changes_nothing() {
     assert_eq!(validate(&model), []);
     assert_eq!(print(&model), Err(PrintError::Restrictions { type_name: "t".into(), relation: "b".into() }));
 }
+
+#[test]
+fn a_name_that_the_language_has_no_word_for_is_not_printed() {
+    let model = from_value(&json!({
+        "schema_version": "1.1",
+        "type_definitions": [{ "type": "{user" }, { "type": "user" }],
+    }))
+    .unwrap();
+    let error = print(&model).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the language cannot express `type {user`: unexpected `{`, expected a name"
+    );
+}
