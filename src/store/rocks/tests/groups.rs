@@ -1,11 +1,12 @@
 //! Commits that wait together, and the end of the writer while some wait.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::super::super::conformance::observers::recorder;
 use super::super::super::conformance::{tuples, writes};
-use super::super::super::{Committed, Snapshot};
+use super::super::super::{Committed, DocumentChange, DocumentKey, JournalAddition, Snapshot, Tracked};
 use super::super::writer::durably;
 use super::*;
 use crate::model::Revision;
@@ -81,6 +82,48 @@ fn commits_that_wait_become_visible_together_after_one_write() {
     }
     assert!(matches!(outcome.recv().unwrap(), Err(CommitError::TupleExists { .. })));
     assert!(gated.arrived.try_recv().is_err(), "one write for all of them");
+}
+
+/// Each reads a document that is not there, writes it and adds to a journal: the first of a group does, the others would
+/// have found it there.
+#[test]
+fn what_was_read_is_held_against_the_batches_before_in_the_same_group() {
+    let gated = gated();
+    let (outcomes, outcome) = channel();
+    submit(&gated.db, gated.store, 0, &outcomes);
+    gated.arrived.recv().unwrap();
+    let key = DocumentKey::new("user", ["a"]);
+    for n in 0..3 {
+        let tracked = Tracked::new(gated.db.snapshot(gated.store).unwrap().unwrap());
+        assert_eq!(tracked.document(&key).unwrap(), None);
+        let value = Some(n.to_string().into_bytes().into());
+        let batch = Batch {
+            documents: vec![DocumentChange { key: key.clone(), value }],
+            journals: vec![JournalAddition { journal: "log".into(), value: b""[..].into() }],
+            reads: Some(tracked.into_reads()),
+            ..Batch::default()
+        };
+        let outcomes = outcomes.clone();
+        gated.db.submit(gated.store, batch, Box::new(move |outcome| drop(outcomes.send(outcome))));
+    }
+    for _ in 0..2 {
+        gated.open.send(()).unwrap();
+    }
+    assert_eq!(outcome.recv().unwrap().unwrap().revision, Revision(1));
+    assert_eq!(outcome.recv().unwrap().unwrap().revision, Revision(2));
+    for _ in 0..2 {
+        assert!(matches!(outcome.recv().unwrap(), Err(CommitError::Conflict)));
+    }
+    let snapshot = gated.db.snapshot(gated.store).unwrap().unwrap();
+    assert_eq!(snapshot.document(&key).unwrap().as_deref(), Some(&b"0"[..]));
+    let mut entries = 0;
+    snapshot
+        .journal("log", None, &mut |_| {
+            entries += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(entries, 1, "what is refused leaves nothing");
 }
 
 #[test]
