@@ -6,7 +6,7 @@ use super::cooperations::{self, Cooperation};
 use super::names::{EntityId, JobRole, OrganizationRole, Resource, user};
 use super::refusal::{Code, Outcome, Refusal};
 use super::shares;
-use super::work::{Work, key};
+use super::work::{Work, inconsistent, key};
 use crate::model::{Instant, Lifetime, TupleKey};
 use crate::store::Database;
 
@@ -48,7 +48,7 @@ pub fn put<D: Database>(
     expires_at: Option<Option<Instant>>,
 ) -> Outcome<Delegation> {
     let cooperation = cooperations::see(work, cooperation)?;
-    work.known_resource(resource)?;
+    shares::require_existing(work, resource)?;
     let share = shares::existing(work, &cooperation, resource)?;
     work.known_user(to)?;
     let member = work.membership(to)?.filter(|member| member.organization == cooperation.partner);
@@ -91,7 +91,7 @@ pub fn remove<D: Database>(
     from: &EntityId,
 ) -> Outcome<()> {
     let cooperation = cooperations::see(work, cooperation)?;
-    work.known_resource(resource)?;
+    shares::require_existing(work, resource)?;
     shares::existing(work, &cooperation, resource)?;
     let member = work.membership(from)?.filter(|member| member.organization == cooperation.partner);
     let found = if member.is_some() { of_user(work, resource, from)? } else { None };
@@ -123,16 +123,12 @@ fn of_user<D: Database>(
             let (resource, user) = (resource.clone(), to.clone());
             let delegation = Delegation { resource, user, role, lifetime: record.lifetime };
             if found.replace(delegation).is_some() {
-                let what = format!("{} has more than one delegation of the same resource", user_of(to));
-                return Err(super::work::inconsistent(what).by("R36").into());
+                let what = format!("user:{to} has more than one delegation of one resource");
+                return Err(inconsistent(what).by("R36").into());
             }
         }
     }
     Ok(found)
-}
-
-fn user_of(id: &EntityId) -> String {
-    user(id).to_string()
 }
 
 /// The delegations of a resource in a cooperation: those to members of the partner. A resource has one owner, who has one
@@ -142,10 +138,6 @@ pub(super) fn of_resource<D: Database>(
     cooperation: &Cooperation,
     resource: &Resource,
 ) -> Outcome<Vec<Delegation>> {
-    if !cooperation.accepted {
-        // Nothing was delegated yet (R17).
-        return Ok(Vec::new());
-    }
     let members = work.members(&cooperation.partner)?;
     let members: BTreeSet<EntityId> = members.into_iter().map(|member| member.user).collect();
     let mut found = Vec::new();

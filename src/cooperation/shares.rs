@@ -39,7 +39,7 @@ pub fn put<D: Database>(
     expires_at: Option<Option<Instant>>,
 ) -> Outcome<Share> {
     let cooperation = cooperations::see(work, cooperation)?;
-    work.known_resource(resource)?;
+    require_existing(work, resource)?;
     require_owner(work, &cooperation, resource)?;
     let before = of_resource(work, &cooperation.id, resource)?;
     let role = role.or(before.as_ref().map(|share| share.role));
@@ -66,7 +66,7 @@ pub fn remove<D: Database>(
     resource: &Resource,
 ) -> Outcome<()> {
     let cooperation = cooperations::see(work, cooperation)?;
-    work.known_resource(resource)?;
+    require_existing(work, resource)?;
     let share = existing(work, &cooperation, resource)?;
     require_owner(work, &cooperation, resource)?;
     end(work, &cooperation, &share)
@@ -82,6 +82,14 @@ pub(super) fn end<D: Database>(
         work.delete(delegation.key());
     }
     work.delete(share.key(&cooperation.id));
+    Ok(())
+}
+
+/// Refuses what does not exist. Whoever else owns it is not concerned.
+pub(super) fn require_existing<D: Database>(work: &Work<'_, D>, resource: &Resource) -> Outcome<()> {
+    if work.tuples_on(&resource.object(), Some("owner"))?.is_empty() {
+        return Err(Refusal::not_found(resource).into());
+    }
     Ok(())
 }
 
@@ -161,7 +169,7 @@ fn require_owner<D: Database>(
     Err(refusal.by("R30").into())
 }
 
-/// The kind, the role and the identifier of whom a tuple of a share or a delegation is about.
+/// Whom a tuple names as its subject.
 pub(super) fn subject_id(key: &TupleKey) -> Outcome<EntityId> {
     match &key.subject {
         Subject::Object(subject) => Ok(EntityId::stored(&subject.id)),
