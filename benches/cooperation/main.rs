@@ -31,7 +31,7 @@ const DELEGATIONS: usize = 100_000;
 const PARKS: usize = 100;
 /// What the pause of the large one may cost of the pause of one with a single delegation.
 const PAUSE_FACTOR_MAX: f64 = 1.2;
-/// What a check with the record may cost of one without.
+/// What a check of the mix may cost with the record of what it costs without.
 const RECORD_FACTOR_MAX: f64 = 1.1;
 /// Different questions of one kind, asked in turn.
 const QUESTIONS: usize = 64;
@@ -166,7 +166,7 @@ fn record(criterion: &mut Criterion) {
     let cooperation = Cooperation::new(1, 1);
     let [plain, recorded] = [(), ()].map(|()| Loaded::new(cooperation.tuples()));
     let recorder = AccessRecorder::start(&recorded.engine, AccessRecordOptions::default()).unwrap();
-    let mut worst: f64 = 0.0;
+    let mut of_mix = 0.0;
     for (name, kind) in [
         ("direct grant", Kind::Direct),
         ("partner's admin", Kind::Admin),
@@ -181,7 +181,9 @@ fn record(criterion: &mut Criterion) {
             [&|number| recorded.ask(&questions[number]), &|number| plain.ask(&questions[number])],
         );
         let factor = alternate::quotient(&with, &without);
-        worst = worst.max(factor);
+        if kind == Kind::Mix {
+            of_mix = factor;
+        }
         println!("{name}: {factor:.3} times as long with the access record as without");
         let mut group = criterion.benchmark_group(format!("record, {name}"));
         for (case, loaded) in [("without", &plain), ("with", &recorded)] {
@@ -191,5 +193,5 @@ fn record(criterion: &mut Criterion) {
         group.finish();
     }
     recorder.stop();
-    assert!(worst <= RECORD_FACTOR_MAX, "at most {RECORD_FACTOR_MAX} is allowed; {worst:.3} was found");
+    assert!(of_mix <= RECORD_FACTOR_MAX, "at most {RECORD_FACTOR_MAX} is allowed; {of_mix:.3} was found");
 }

@@ -42,6 +42,9 @@ pub(super) struct Share {
     pub(super) lifetime: Lifetime,
 }
 
+/// Shares that are looked at again and again.
+type Shares = Arc<[Arc<Share>]>;
+
 /// Where something that a user has on a resource comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -58,7 +61,7 @@ pub(super) struct Sharing {
     linked: HashMap<Box<str>, Arc<[Box<str>]>>,
     portfolios: HashMap<Box<str>, Arc<[Object]>>,
     /// By organization and resource.
-    shares: HashMap<Box<str>, HashMap<Object, Arc<[Share]>>>,
+    shares: HashMap<Box<str>, HashMap<Object, Shares>>,
     kept: usize,
 }
 
@@ -96,7 +99,7 @@ impl Sharing {
         snapshot: &S,
         resource: &Object,
         user: &str,
-    ) -> Result<Vec<Share>, StoreError> {
+    ) -> Result<Vec<Arc<Share>>, StoreError> {
         if self.kept > KEPT_MAX {
             *self = Self::default();
         }
@@ -164,7 +167,7 @@ impl Sharing {
         snapshot: &S,
         resource: &Object,
         organization: &str,
-    ) -> Result<Arc<[Share]>, StoreError> {
+    ) -> Result<Shares, StoreError> {
         if let Some(known) = self.shares.get(organization).and_then(|shares| shares.get(resource)) {
             return Ok(Arc::clone(known));
         }
@@ -174,7 +177,7 @@ impl Sharing {
             let subject = Subject::Object(names::object("cooperation", cooperation));
             let key = TupleKey { object: resource.clone(), relation: relation.into(), subject };
             let (cooperation, organization) = (cooperation.into(), organization.into());
-            found.push(Share { key, cooperation, organization, lifetime });
+            found.push(Arc::new(Share { key, cooperation, organization, lifetime }));
         };
         if linked.len() <= NARROW {
             for cooperation in linked.iter() {
@@ -200,7 +203,7 @@ impl Sharing {
                 }
             }
         }
-        let found: Arc<[Share]> = found.into();
+        let found: Shares = found.into();
         self.kept += 1 + found.len();
         self.shares.entry(organization.into()).or_default().insert(resource.clone(), Arc::clone(&found));
         Ok(found)

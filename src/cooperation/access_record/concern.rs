@@ -4,6 +4,8 @@
 //! share, in whatever state, in a cooperation whose other side has the user as a member, in whatever state, who is an admin or
 //! holds a delegation in that share.
 
+use std::sync::Arc;
+
 use super::super::names;
 use super::super::sharing::{self, Membership, Share, Sharing, Source};
 use crate::engine::{DecidedCheck, EngineError};
@@ -45,7 +47,7 @@ pub(super) fn of<S: Snapshot>(
         return Ok(None);
     };
     let of_it = shares.iter().find(|share| share.cooperation == cooperation);
-    let is_admin = of_it.and_then(membership).is_some_and(is_admin);
+    let is_admin = of_it.and_then(|share| membership(share)).is_some_and(is_admin);
     Ok(Some(Concern { cooperation, reason: if is_admin { "partner_admin" } else { "delegation" } }))
 }
 
@@ -63,7 +65,7 @@ struct Obstacle {
 fn denied<'m, S: Snapshot>(
     check: &DecidedCheck<S>,
     user: &Object,
-    shares: &[Share],
+    shares: &[Arc<Share>],
     membership: impl Fn(&Share) -> Option<&'m Membership>,
 ) -> Result<Option<Concern>, StoreError> {
     let mut nearest: Option<(usize, Concern)> = None;
