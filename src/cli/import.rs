@@ -76,7 +76,7 @@ pub struct ImportArgs {
 enum OnDuplicate {
     /// Leave it as it is, and count it
     Ignore,
-    /// Give it the lifetime and condition that the file names; what is not named stays. Tenure only
+    /// Make it what the file has; without an end, a pause or a condition there, it has none. Tenure only
     Update,
     /// Stop
     Error,
@@ -372,7 +372,12 @@ impl Importer<'_> {
             // What exists is looked at, so that it can be counted.
             OnDuplicate::Ignore | OnDuplicate::Error => "error",
         };
-        let tuples: Vec<Value> = tuples.iter().map(|given| given.tuple.json().into()).collect();
+        // What exists becomes what the file has: a tuple without an end in the file has none afterwards.
+        let json = |tuple: &GivenTuple| match self.args.on_duplicate {
+            OnDuplicate::Update => tuple.whole_json(),
+            OnDuplicate::Ignore | OnDuplicate::Error => tuple.json(),
+        };
+        let tuples: Vec<Value> = tuples.iter().map(|given| json(&given.tuple).into()).collect();
         let body = json!({ "writes": { "tuple_keys": tuples, "on_duplicate": what } });
         persistently(|error| self.may_repeat(error), || self.client.post(&self.args.path("write"), &body))
     }

@@ -153,6 +153,17 @@ impl GivenTuple {
         }
         fields
     }
+
+    /// The same, in which what it says nothing about is as on a new tuple.
+    pub fn whole_json(&self) -> Map<String, Value> {
+        let mut fields = self.json();
+        for (name, value) in
+            [("condition", Value::Null), ("expires_at", Value::Null), ("paused", Value::Bool(false))]
+        {
+            fields.entry(name).or_insert(value);
+        }
+        fields
+    }
 }
 
 /// A key as the API has it.

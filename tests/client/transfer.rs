@@ -166,6 +166,19 @@ fn what_exists_otherwise_is_left_counted_or_updated_as_asked() {
 }
 
 #[test]
+fn an_export_that_is_imported_with_updates_restores_what_was_changed_meanwhile() {
+    let fixture = conditional();
+    fixture.ok(&["import", &fixture.file("kinds.ndjson", KINDS)]);
+    let before = fixture.ok(&["export"]);
+    let file = fixture.file("before.ndjson", &before);
+    fixture.ok(&["write", "user:*", "viewer", "park:p1", "--pause"]);
+    fixture.ok(&["write", "user:dora", "viewer", "park:p2", "--renew", "2099-01-01T00:00:00Z"]);
+    assert_ne!(fixture.ok(&["export"]), before);
+    fixture.ok(&["import", &file, "--on-duplicate", "update"]);
+    assert_eq!(fixture.ok(&["export"]), before);
+}
+
+#[test]
 fn a_tuple_that_is_refused_is_named_with_its_line_and_the_rest_can_follow() {
     let fixture = conditional();
     let mut text: Vec<String> = lines(250).lines().map(str::to_owned).collect();

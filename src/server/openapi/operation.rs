@@ -138,7 +138,7 @@ struct Answer {
 impl Operation {
     /// Whether it asks something and changes nothing.
     pub(super) fn is_query(&self) -> bool {
-        self.verb == Verb::Get || matches!(self.tag, Tag::Queries | Tag::AuthZen)
+        self.verb == Verb::Get || matches!(self.tag, Tag::Queries | Tag::AuthZen) || self.id == "Read"
     }
 
     pub(in crate::server) fn new(
