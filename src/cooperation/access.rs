@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::access_record::{self, AccessEntries, AccessFilter};
+use super::documents::ResourceDocument;
 use super::names::{self, Actor, EntityId, JobRole, Resource, ResourceKind};
 use super::refusal::{Code, Outcome, Refusal};
 use super::sharing::{Sharing, Source};
@@ -111,8 +112,8 @@ pub fn record<D: Database>(
 ) -> Outcome<AccessEntries> {
     let actor = work.acting_user()?;
     let membership = work.membership(actor)?;
-    let own = membership.map(|membership| names::organization(&membership.organization));
-    if !matches!(&own, Some(own) if work.can("can_audit", own)?) {
+    let own = membership.map(|membership| membership.organization);
+    if !matches!(&own, Some(own) if work.can("can_audit", &names::organization(own))?) {
         let message = "only admins read the record of access";
         return Err(Refusal::new(Code::Forbidden, message).by("R48").into());
     }
@@ -123,7 +124,10 @@ pub fn record<D: Database>(
             return Ok(*audits);
         }
         let resource = Object::parse(&entry.resource).map_err(|error| inconsistent(error.to_string()))?;
-        let may = work.can("can_audit", &resource)?;
+        let may = work.can("can_audit", &resource)? || {
+            let document: Option<ResourceDocument> = work.get(&[&resource.type_name, &resource.id])?;
+            document.is_some_and(|document| document.last_owner.is_some() && document.last_owner == own)
+        };
         audits.insert(entry.resource.clone(), may);
         Ok(may)
     })

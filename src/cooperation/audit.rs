@@ -73,7 +73,7 @@ pub fn commands<D: Database>(
     let wanted_organization = own.as_ref().or(filter.organization.as_ref());
     let start = filter.from.map(|from| Id::from_parts(from.unix_millis(), 0));
     let after = filter.after.max(start);
-    page(work, JOURNAL_OF_COMMANDS, after, filter.limit, |at, record: &CommandRecord| {
+    let mut found = page(work, JOURNAL_OF_COMMANDS, after, filter.limit, |at, record: &CommandRecord| {
         if filter.to.is_some_and(|to| at >= to) {
             return Wanted::NothingMore;
         }
@@ -82,7 +82,14 @@ pub fn commands<D: Database>(
             && wanted_organization.is_none_or(|id| record.organizations.contains(id))
             && filter.cooperation.as_ref().is_none_or(|id| record.cooperation.as_ref() == Some(id));
         if wanted { Wanted::Yes } else { Wanted::No }
-    })
+    })?;
+    if let Some(own) = own {
+        // Whom else a command concerned is for those to know who are in one cooperation with them.
+        for entry in found.items.iter_mut().filter(|entry| entry.value.cooperation.is_none()) {
+            entry.value.organizations.retain(|id| *id == own);
+        }
+    }
+    Ok(found)
 }
 
 /// The organization that a user may read the record of, which is their own; `None` for the system.

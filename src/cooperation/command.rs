@@ -97,7 +97,11 @@ impl<D: Database> Cooperations<D> {
         for _ in 0..COMMAND_TRIES_MAX {
             let mut work = Work::new(&request.actor, self.begin(store)?);
             let decided = run(&mut work);
-            let (organizations, cooperation) = work.concerned()?;
+            let refused = match &decided {
+                Err(CommandError::Refused(refusal)) => Some(refusal.code),
+                _ => None,
+            };
+            let (organizations, cooperation) = work.concerned(refused)?;
             let record =
                 |refused: Option<Code>| request.record(refused, organizations.clone(), cooperation.clone());
             let value = match decided {

@@ -53,6 +53,7 @@ pub fn put<D: Database>(
     work.known_user(to)?;
     let member = work.membership(to)?.filter(|member| member.organization == cooperation.partner);
     let before = if member.is_some() { of_user(work, resource, to)? } else { None };
+    let given = role;
     let role = role.or(before.as_ref().map(|delegation| delegation.role));
     let role = role.ok_or_else(|| Refusal::field("role", "it is missing"))?;
     if !work.can("can_delegate", &cooperation.object())? {
@@ -65,12 +66,13 @@ pub fn put<D: Database>(
         let message = format!("`{}` is no member of your organization", user(to));
         return Err(Refusal::new(Code::NotAMember, message).by("R36").into());
     };
-    if role != JobRole::Viewer && role != share.role {
+    // What stands from before the share was lowered stays, where only its end changes (R31, R37).
+    if given.is_some() && role != JobRole::Viewer && role != share.role {
         let message =
             format!("of a share of `{}`, only `viewer` or that can be delegated", share.role.name());
         return Err(Refusal::new(Code::RoleNotGrantable, message).by("R36").into());
     }
-    if role != JobRole::Viewer && member.role == OrganizationRole::External {
+    if given.is_some() && role != JobRole::Viewer && member.role == OrganizationRole::External {
         let message = "an external member can have no more than `viewer`";
         return Err(Refusal::new(Code::RoleNotGrantable, message).by("R13").into());
     }

@@ -69,6 +69,16 @@ pub struct ResourceDocument {
     /// When it was deleted, if it was.
     #[serde(default)]
     pub gone_at: Option<Instant>,
+    /// Whose it was then: its admins go on reading what was recorded of it (R48).
+    #[serde(default)]
+    pub last_owner: Option<EntityId>,
+}
+
+impl ResourceDocument {
+    /// Of a resource that there is.
+    pub fn named(name: Box<str>) -> Self {
+        Self { name, gone_at: None, last_owner: None }
+    }
 }
 
 impl Document for ResourceDocument {

@@ -32,6 +32,7 @@ pub fn put<D: Database>(
     let owner = work.see_resource(resource)?.owner;
     work.known_user(user_id)?;
     let before = of_user(work, resource, user_id)?;
+    let given = role;
     let role = role.or(before.as_ref().map(|(role, _)| *role));
     let role = role.ok_or_else(|| Refusal::field("role", "it is missing"))?;
     work.require("can_grant", &resource.object(), "R12")?;
@@ -39,7 +40,8 @@ pub fn put<D: Database>(
         let message = format!("`{}` is no member of the owner of `{resource}`", user(user_id));
         Refusal::new(Code::NotAMember, message).by("R12")
     })?;
-    if member.role == OrganizationRole::External && role != JobRole::Viewer {
+    // What stands from before a change of role counts as `viewer`; its end may be changed (R13).
+    if given.is_some() && member.role == OrganizationRole::External && role != JobRole::Viewer {
         let message = "an external member has no more than `viewer`";
         return Err(Refusal::new(Code::RoleNotGrantable, message).by("R13").into());
     }

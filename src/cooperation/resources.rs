@@ -1,7 +1,7 @@
 //! Parks and portfolios: making, renaming, moving and deleting them (R9, R50).
 
 use super::documents::ResourceDocument;
-use super::names::{Actor, EntityId, Resource, ResourceKind, organization};
+use super::names::{Actor, EntityId, JobRole, Resource, ResourceKind, organization};
 use super::refusal::{Code, Outcome, Refusal};
 use super::work::{Work, inconsistent, key};
 use crate::model::{Lifetime, Object, Subject};
@@ -98,7 +98,7 @@ pub fn create<D: Database>(
         };
         work.require(right, &organization(owner), "R50")?;
         if let Some(portfolio) = &portfolio {
-            work.require("can_change_parks", portfolio, "R50")?;
+            require_change_of_parks(work, portfolio)?;
         }
     }
     establish(work, owner, new)
@@ -119,7 +119,7 @@ pub(super) fn establish<D: Database>(
         let message = format!("the id of `{resource}` is used, or was; an id is never used again");
         return Err(Refusal::new(Code::AlreadyExists, message).by("R9").into());
     }
-    work.put(&parts, &ResourceDocument { name: new.name.clone(), gone_at: None })?;
+    work.put(&parts, &ResourceDocument::named(new.name.clone()))?;
     work.write(key(on.clone(), "owner", organization(owner)), Lifetime::default());
     if let Some(portfolio) = &new.portfolio {
         work.write(key(on, "portfolio", portfolio_object(portfolio)), Lifetime::default());
@@ -148,7 +148,7 @@ pub fn change_park<D: Database>(
         work.require("can_move", &on, "R50")?;
     }
     for portfolio in left.iter().chain(&entered) {
-        work.require("can_change_parks", portfolio, "R50")?;
+        require_change_of_parks(work, portfolio)?;
     }
     if let Some(left) = left {
         work.delete(key(on.clone(), "portfolio", left));
@@ -159,7 +159,7 @@ pub fn change_park<D: Database>(
     park.portfolio = change.portfolio.clone().unwrap_or(park.portfolio);
     if let Some(name) = &change.name {
         park.name = name.clone();
-        work.put(&[resource.kind.name(), id], &ResourceDocument { name: name.clone(), gone_at: None })?;
+        work.put(&[resource.kind.name(), id], &ResourceDocument::named(name.clone()))?;
     }
     Ok(park)
 }
@@ -184,8 +184,22 @@ pub(super) fn remove<D: Database>(work: &mut Work<'_, D>, resource: &Resource) -
     let parts = [resource.kind.name(), &*resource.id];
     let document: Option<ResourceDocument> = work.get(&parts)?;
     let name = document.map_or_else(|| (*resource.id).into(), |document| document.name);
-    let gone = ResourceDocument { name, gone_at: Some(work.at()) };
+    let owner = work.one_of(resource, "owner")?;
+    let gone = ResourceDocument { name, gone_at: Some(work.at()), last_owner: owner };
     work.put(&parts, &gone)
+}
+
+/// Refuses who may not change what lies in a portfolio: while it is shared, everybody but admins. The model sees shares that
+/// are live; one that has expired may be renewed, and would then show the park.
+fn require_change_of_parks<D: Database>(work: &Work<'_, D>, portfolio: &Object) -> Outcome<()> {
+    work.require("can_change_parks", portfolio, "R50")?;
+    let shared = JobRole::ALL.iter().filter(|role| **role != JobRole::Operator).map(|role| role.share());
+    for relation in shared {
+        if !work.tuples_on(portfolio, Some(&relation))?.is_empty() {
+            return work.require("can_share", portfolio, "R50");
+        }
+    }
+    Ok(())
 }
 
 fn portfolio_object(id: &str) -> Object {

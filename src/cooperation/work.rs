@@ -69,7 +69,7 @@ pub struct Work<'a, D: Database> {
     documents: BTreeMap<DocumentKey, Option<Box<[u8]>>>,
     notifications: Vec<Notification>,
     organizations: BTreeSet<EntityId>,
-    cooperation: Option<EntityId>,
+    cooperations: BTreeSet<EntityId>,
 }
 
 impl<'a, D: Database> Work<'a, D> {
@@ -81,7 +81,7 @@ impl<'a, D: Database> Work<'a, D> {
             documents: BTreeMap::new(),
             notifications: Vec::new(),
             organizations: BTreeSet::new(),
-            cooperation: None,
+            cooperations: BTreeSet::new(),
         }
     }
 
@@ -320,12 +320,14 @@ impl<'a, D: Database> Work<'a, D> {
 
     /// The command concerns this cooperation.
     pub fn concerns_cooperation(&mut self, cooperation_id: &EntityId) {
-        self.cooperation = Some(cooperation_id.clone());
+        self.cooperations.insert(cooperation_id.clone());
     }
 
-    /// What the command concerned, as far as it came; the organization that the actor is in, too.
-    pub(super) fn concerned(&self) -> Outcome<(Vec<EntityId>, Option<EntityId>)> {
-        let mut organizations = self.organizations.clone();
+    /// What the command concerned, as far as it came; the organization that the actor is in, too. What was refused as not
+    /// found concerns nobody else: the record must not tell the actor's side that it is there, nor others who looked for it.
+    pub(super) fn concerned(&self, refused: Option<Code>) -> Outcome<(Vec<EntityId>, Option<EntityId>)> {
+        let is_hidden = refused == Some(Code::NotFound) && matches!(self.actor, Actor::User(_));
+        let mut organizations = if is_hidden { BTreeSet::new() } else { self.organizations.clone() };
         if let Actor::User(id) = self.actor {
             let actor = subject(user(id));
             let filter = TupleFilter {
@@ -339,7 +341,9 @@ impl<'a, D: Database> Work<'a, D> {
                 ControlFlow::Continue(())
             })?;
         }
-        Ok((organizations.into_iter().collect(), self.cooperation.clone()))
+        // A command that ends several concerns none of them alone, and tells no partner of another.
+        let cooperation = self.cooperations.first().filter(|_| self.cooperations.len() == 1 && !is_hidden);
+        Ok((organizations.into_iter().collect(), cooperation.cloned()))
     }
 
     /// What the command rests on and what it writes, `record` being its record.

@@ -37,7 +37,7 @@ impl Durations {
 
 impl EncodeMetric for Durations {
     fn encode(&self, mut encoder: MetricEncoder) -> Result<(), std::fmt::Error> {
-        let ends = (0..BUCKETS).map(|bucket| (FIRST_BUCKET_US << bucket) as f64 / 1e6).chain([f64::MAX]);
+        let ends = (0..BUCKETS).map(|bucket| (FIRST_BUCKET_US << bucket) as f64 / 1e6).chain([f64::INFINITY]);
         let counts = self.0.buckets.iter().map(|count| count.load(Ordering::Relaxed));
         let buckets: Vec<(f64, u64)> = ends.zip(counts).collect();
         let sum = self.0.sum_ns.load(Ordering::Relaxed) as f64 / 1e9;

@@ -18,6 +18,7 @@ mod cooperation;
 mod cooperation_races;
 mod cooperations;
 mod described;
+mod disclosure;
 mod effective_access;
 mod expand;
 mod explain;
