@@ -158,10 +158,10 @@ async fn until_stopped(
             Err(_) => future::pending().await,
         }
     };
-    let router = server::router(Arc::clone(engine), &settings.server);
+    let api = server::api(Arc::clone(engine), &settings.server);
     tell(address, settings);
     tokio::select! {
-        () = server::serve(listener, router, &settings.server, stop) => Ok(Stopped::InTime),
+        () = server::serve(listener, api, &settings.server, stop) => Ok(Stopped::InTime),
         name = second => {
             warn!(signal = name, "asked to stop again; open requests are cut off");
             Ok(Stopped::AtOnce)

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
@@ -25,11 +26,15 @@ const LIST_TIME_SHARE: f64 = 0.9;
 /// than 20.
 const READS_AT_ONCE_MAX: u64 = 64;
 
-/// The state of the server.
-pub(super) struct App<D: Database> {
+/// The state of the server, shared by all requests.
+pub(super) struct App<D: Database>(Arc<State<D>>);
+
+/// What the state is.
+pub(super) struct State<D: Database> {
     pub(super) engine: Arc<Engine<D>>,
     pub(super) cooperations: Arc<Cooperations<D>>,
     /// Records checks for as long as the server has it.
+    #[expect(dead_code, reason = "to be there is all that it is for")]
     pub(super) access: Option<Arc<AccessRecorder<D>>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
@@ -41,15 +46,21 @@ pub(super) struct App<D: Database> {
 // Derived, it would ask that the database be cloned.
 impl<D: Database> Clone for App<D> {
     fn clone(&self) -> Self {
-        Self {
-            engine: Arc::clone(&self.engine),
-            cooperations: Arc::clone(&self.cooperations),
-            access: self.access.clone(),
-            config: Arc::clone(&self.config),
-            metrics: Arc::clone(&self.metrics),
-            streams: Arc::clone(&self.streams),
-            watches: Arc::clone(&self.watches),
-        }
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<D: Database> Deref for App<D> {
+    type Target = State<D>;
+
+    fn deref(&self) -> &State<D> {
+        &self.0
+    }
+}
+
+impl<D: Database> From<State<D>> for App<D> {
+    fn from(state: State<D>) -> Self {
+        Self(Arc::new(state))
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a handler takes out of a request: the store of its path, and its body or query string.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 
 use super::app::App;
@@ -52,6 +53,16 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// A body that was taken in already.
+    pub(super) fn new(headers: &HeaderMap, bytes: Bytes) -> Self {
+        Self { bytes, strict: is_strict(headers) }
+    }
+
+    /// The body as it was sent.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Reads the body's fields with `read`.
     pub(super) fn read<T>(
         &self,
@@ -77,14 +88,13 @@ impl<D: Database> FromRequest<App<D>> for Input {
 
 /// The whole body of a request, within its limit.
 pub(super) async fn body<D: Database>(body: Body, app: &App<D>) -> Result<Bytes, ApiError> {
-    let mut request = Request::new(body);
-    DefaultBodyLimit::max(app.config.body_bytes_max).apply(&mut request);
-    match Bytes::from_request(request, app).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(too_large(app.config.body_bytes_max))
+    let max = app.config.body_bytes_max;
+    match Limited::new(body, max).collect().await {
+        Ok(whole) => Ok(whole.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large(max)),
+        Err(error) => {
+            Err(ApiError::invalid("request body", format!("it could not be read to its end: {error}")))
         }
-        Err(error) => Err(ApiError::invalid("request body", error)),
     }
 }
 

@@ -87,8 +87,11 @@ impl Fields {
             return Ok(Given::Absent);
         }
         let first = self.values.remove(name);
-        let camel = if name.contains('_') { lower_camel(name) } else { String::new() };
-        let second = if camel.is_empty() { None } else { self.values.remove(&camel) };
+        // Nearly all clients send the names as they are.
+        let has_upper = |name: &String| name.bytes().any(|byte| byte.is_ascii_uppercase());
+        let has_other = name.contains('_') && self.values.keys().any(has_upper);
+        let camel = if has_other { lower_camel(name) } else { String::new() };
+        let second = if has_other { self.values.remove(&camel) } else { None };
         match (first, second) {
             (Some(_), Some(_)) => {
                 Err(ApiError::invalid(&self.path(name), format!("given twice, the other time as {camel}")))

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::Body;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,6 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
+use super::api::Api;
 use super::config::ServerConfig;
 
 /// Wait after an accept that failed for want of resources, such as file descriptors.
@@ -93,14 +94,9 @@ impl Drop for Streaming {
     }
 }
 
-/// Serves `router` on `listener` until `stop` completes; then accepts no more, ends streams, lets open requests finish
+/// Serves `api` on `listener` until `stop` completes; then accepts no more, ends streams, lets open requests finish
 /// for the grace period of `config`, and returns.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    config: &ServerConfig,
-    stop: impl Future<Output = ()>,
-) {
+pub async fn serve(listener: TcpListener, api: Api, config: &ServerConfig, stop: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(config.connections_max));
     let (running, while_running) = watch::channel(());
@@ -113,7 +109,7 @@ pub async fn serve(
         match accepted {
             Ok((stream, permit)) => {
                 let connection = Connection::new(while_running.clone());
-                connect(stream, permit, connection, &router, config, &connections);
+                connect(stream, permit, connection, &api, config, &connections);
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -142,7 +138,7 @@ fn connect(
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
     about: Connection,
-    router: &Router,
+    api: &Api,
     config: &ServerConfig,
     connections: &GracefulShutdown,
 ) {
@@ -151,7 +147,8 @@ fn connect(
         debug!(%error, "cannot set TCP_NODELAY");
     }
     let told = about.clone();
-    let service = router.clone().map_request(move |mut request: Request<Incoming>| {
+    let service = api.clone().map_request(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(told.clone());
         request
     });

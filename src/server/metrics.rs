@@ -127,11 +127,6 @@ impl Metrics {
         let _known_already = self.of_routes.set(known);
     }
 
-    /// Whether a route asks something and changes nothing.
-    pub(super) fn is_query(&self, method: &Method, route: &str) -> bool {
-        self.of_route(known(method), route).is_some_and(|of_route| of_route.is_query)
-    }
-
     fn of_route(&self, method: &str, route: &str) -> Option<&OfRoute> {
         let of_path = self.of_routes.get()?.get(route)?;
         of_path.iter().find(|(own, _)| *own == method).map(|(_, of_route)| of_route)
@@ -147,8 +142,8 @@ impl Metrics {
         Counted::one(&self.watches)
     }
 
-    /// A request was answered.
-    pub(super) fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+    /// A request was answered; says whether its route asks something and changes nothing.
+    pub(super) fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) -> bool {
         let method = known(method);
         let labels = || RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
         match self.of_route(method, route) {
@@ -158,11 +153,13 @@ impl Metrics {
                     StatusCode::OK => drop(of_route.ok.inc()),
                     _ => drop(self.requests.get_or_create(&labels()).inc()),
                 }
+                of_route.is_query
             }
             None => {
                 self.requests.get_or_create(&labels()).inc();
                 let labels = RouteLabels { method, route: route.to_owned() };
                 self.durations.get_or_create(&labels).observe(took);
+                false
             }
         }
     }

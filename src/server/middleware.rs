@@ -5,16 +5,17 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
@@ -29,49 +30,62 @@ use crate::store::Database;
 /// Names a request in the answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
-/// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.
+/// [`observed`], as a layer of the router.
 pub(super) async fn observe<D: Database>(
     State(app): State<App<D>>,
-    mut request: Request,
+    request: Request,
     next: Next,
+) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let span = |id: &str| info_span!("request", request_id = id);
+    observed(&app, &route, request, span, |request| next.run(request)).await
+}
+
+/// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
+/// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.
+pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
+    app: &App<D>,
+    route: &str,
+    mut request: Request,
+    span: impl FnOnce(&str) -> Span,
+    answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let began = Stopwatch::now();
     let in_flight = app.metrics.begin();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let id = request_id(&request);
     request.headers_mut().insert(REQUEST_ID, id.clone());
-    let id_text = String::from_utf8_lossy(id.as_bytes()).into_owned();
+    // It was made, or looked at, so that it is one.
+    let request_id = id.to_str().unwrap_or_default();
 
     // What is logged meanwhile names the request too.
-    let span = info_span!("request", request_id = %id_text);
+    let span = span(request_id);
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
             // Nothing that a panic may have left half done is looked at again: a request changes only what it commits.
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
+            let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span).await;
             answered.unwrap_or_else(|panic| panicked(&*panic))
         }
     };
     drop(in_flight);
 
     let (took, status) = (began.elapsed(), response.status());
-    app.metrics.answered(&method, &route, status, took);
-    let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
+    let is_query = app.metrics.answered(&method, route, status, took);
     let failure = response.extensions().get::<Failure>();
-    let code = failure.map(|failure| failure.code);
-    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let status = status.as_u16();
     macro_rules! answered {
-        ($level:ident $(, $cause:ident)?) => {
-            $level!(request_id = %id_text, %method, route, store, status, code, duration_us $(, $cause)?, "answered")
-        };
+        ($level:ident $(, $cause:ident)?) => {{
+            let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
+            let code = failure.map(|failure| failure.code);
+            let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            let status = status.as_u16();
+            $level!(request_id, %method, route, store, status, code, duration_us $(, $cause)?, "answered")
+        }};
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {
         Some(cause) => answered!(error, cause),
-        None if status >= 500 => answered!(warn),
-        None if status < 400 && app.metrics.is_query(&method, &route) => answered!(debug),
+        None if status.is_server_error() => answered!(warn),
+        None if status.as_u16() < 400 && is_query => answered!(debug),
         None => answered!(info),
     }
     response.headers_mut().insert(REQUEST_ID, id);
@@ -101,11 +115,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
     ApiError::internal(format!("panicked: {text}")).into_response()
 }
 
-/// Turns away what comes while too many requests are served already, holds the others to the deadline, and names the
-/// store of the path in the answer, whether it exists or not.
-///
-/// OpenFGA has no answer for too many: an overloaded one answers 500 or 422, which its SDKs retry at once or not at all.
-/// Upon a 429 they wait as long as `Retry-After` says.
+/// [`limited`], as a layer of the router.
 pub(super) async fn limit<D: Database>(
     State((app, permits)): State<(App<D>, Arc<Semaphore>)>,
     params: Result<RawPathParams, RawPathParamsRejection>,
@@ -117,8 +127,24 @@ pub(super) async fn limit<D: Database>(
         let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
         text.parse::<StoreId>().ok()
     });
+    let answer = |head, body: Bytes| next.run(Request::from_parts(head, Body::from(body)));
+    limited(&app, &permits, store, request, answer).await
+}
+
+/// Turns away what comes while too many requests are served already, holds the others to the deadline, and names the
+/// store of the path in the answer, whether it exists or not.
+///
+/// OpenFGA has no answer for too many: an overloaded one answers 500 or 422, which its SDKs retry at once or not at all.
+/// Upon a 429 they wait as long as `Retry-After` says.
+pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
+    app: &App<D>,
+    permits: &Semaphore,
+    store: Option<StoreId>,
+    request: Request,
+    answer: impl FnOnce(Parts, Bytes) -> F,
+) -> Response {
     let mut response = match permits.try_acquire() {
-        Ok(_permit) => deadline(&app, request, next).await,
+        Ok(_permit) => deadline(app, request, answer).await,
         Err(_) => {
             let message = "too many requests are being served; try again later";
             ApiError::new(Code::TooManyRequests, message).into_response()
@@ -136,11 +162,15 @@ pub(super) async fn limit<D: Database>(
 /// connections, as the SDKs do, would find its next request on a broken one. Whoever is late is told: the client, whose
 /// body did not arrive, or this server. A write may then have been committed all the same, as a whole: that is so for
 /// every answer that does not arrive.
-async fn deadline<D: Database>(app: &App<D>, request: Request, next: Next) -> Response {
+async fn deadline<D: Database, F: Future<Output = Response>>(
+    app: &App<D>,
+    request: Request,
+    answer: impl FnOnce(Parts, Bytes) -> F,
+) -> Response {
     let (began, longest) = (Stopwatch::now(), app.config.request_timeout);
     let (head, body) = request.into_parts();
     let body = match timeout(longest, extract::body(body, app)).await {
-        Ok(Ok(bytes)) => Body::from(bytes),
+        Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => return error.into_response(),
         Err(_) => {
             let ms = longest.as_millis();
@@ -149,7 +179,7 @@ async fn deadline<D: Database>(app: &App<D>, request: Request, next: Next) -> Re
         }
     };
     let left = longest.saturating_sub(began.elapsed());
-    match timeout(left, next.run(Request::from_parts(head, body))).await {
+    match timeout(left, answer(head, body)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),
     }

@@ -4,12 +4,13 @@
 //! their answers are written out. Nothing here may decide an authorization question, and nothing may reach the
 //! database but through the engine.
 //!
-//! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
+//! - `api`: all of it as one service. `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
+mod api;
 mod app;
 mod base_url;
 mod cache_metrics;
@@ -32,6 +33,7 @@ mod token;
 mod watches;
 mod wire;
 
+pub use api::Api;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
@@ -39,7 +41,6 @@ pub use origins::{CorsOrigin, CorsOrigins};
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
@@ -53,8 +54,8 @@ use app::App;
 use error::{ApiError, Code};
 use openapi::{Operation, Routes};
 
-/// Every route of the server, on `engine`.
-pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
+/// Everything that the server answers, on `engine`.
+pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
@@ -65,35 +66,39 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let app = App { engine, cooperations, access, config, metrics, streams, watches };
+    let app = App::from(app::State { engine, cooperations, access, config, metrics, streams, watches });
+    let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
     let probes = Routes::new()
         .on(routes::health::healthz_operation(), routes::health::healthz)
         .on(routes::health::readyz_operation(), routes::health::readyz);
-    let routes = api(&app).merge(of_the_server).all(guarded).merge(probes);
+    let routes = of_the_api(&app, &permits).merge(of_the_server).all(guarded).merge(probes);
     app.metrics.know(routes.names());
     let mut router = routes
         .described(guarded)
         .fallback(undefined::<D>)
         .method_not_allowed_fallback(method_not_allowed::<D>);
     // Each layer costs every request a few allocations, so that there are as few as can be.
-    if let Some(cors) = app.config.cors_origins.layer() {
+    let cors = app.config.cors_origins.layer();
+    let has_cors = cors.is_some();
+    if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    router.layer(from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
+    let router = router.layer(from_fn_with_state(app.clone(), middleware::observe)).with_state(app.clone());
+    let api = Api::new(router);
+    if has_cors { api } else { api.with_checks(app, permits) }
 }
 
-fn api<D: Database>(app: &App<D>) -> Routes<D> {
+fn of_the_api<D: Database>(app: &App<D>, permits: &Arc<Semaphore>) -> Routes<D> {
     let of_a_store = routes::of_a_store().all(Operation::names_store);
     let of_the_configured_store = routes::authzen::of_the_configured_store()
         .within(&[], |router| {
             router.route_layer(from_fn_with_state(app.clone(), routes::authzen::name_configured_store))
         })
         .all(Operation::names_store);
-    let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
-    let limited = (app.clone(), permits);
+    let limited = (app.clone(), Arc::clone(permits));
     // What the body's limit, the deadline and the shedding answer; the database may be closed under any.
     let codes = [
         Code::ValidationError,

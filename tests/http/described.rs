@@ -25,7 +25,7 @@ pub static API: LazyLock<Api> = LazyLock::new(|| Api::new(served()));
 fn served() -> Value {
     let ask = || {
         let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
-        let router = server::router(Arc::new(engine), &ServerConfig::default());
+        let router = server::api(Arc::new(engine), &ServerConfig::default());
         let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
         let bytes = Runtime::new().unwrap().block_on(async {
             let response = router.oneshot(request).await.unwrap();

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
 use tenure::engine::Engine;
 use tenure::model::limits::{EvaluationLimits, ListLimits};
 use tenure::model::{Clock, Instant};
-use tenure::server::{self, ServerConfig};
+use tenure::server::{self, Api, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -62,7 +61,7 @@ impl Answer {
 pub struct Server {
     runtime: Runtime,
     engine: Arc<Engine<MemoryDatabase>>,
-    router: Router,
+    router: Api,
     clock: Arc<TestClock>,
     pub store: String,
     pub model: String,
@@ -86,7 +85,7 @@ impl Server {
         let clock = Arc::new(TestClock(AtomicI64::new(now.unix_micros())));
         let engine = Engine::new(MemoryDatabase::new(clock.clone()), limits).with_list_limits(lists);
         let engine = Arc::new(engine);
-        let router = server::router(Arc::clone(&engine), config);
+        let router = server::api(Arc::clone(&engine), config);
         let mut server = Self {
             runtime: Runtime::new().unwrap(),
             engine,
@@ -104,7 +103,7 @@ impl Server {
 
     /// The same, with a configuration that may name its store.
     pub fn configured(mut self, config: impl FnOnce(&str) -> ServerConfig) -> Self {
-        self.router = server::router(Arc::clone(&self.engine), &config(&self.store));
+        self.router = server::api(Arc::clone(&self.engine), &config(&self.store));
         self
     }
 
@@ -124,7 +123,7 @@ impl Server {
         Arc::clone(&self.clock)
     }
 
-    pub fn router(&self) -> Router {
+    pub fn router(&self) -> Api {
         self.router.clone()
     }
 
@@ -220,7 +219,7 @@ impl Server {
 }
 
 /// Sends a request to a router and reads the whole answer, which must be as the API is described.
-pub async fn answer(router: Router, request: Request<Body>) -> Answer {
+pub async fn answer(router: Api, request: Request<Body>) -> Answer {
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let response = router.oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();

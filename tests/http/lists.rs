@@ -11,7 +11,7 @@ use tenure::engine::{Engine, WriteRequest};
 use tenure::model::limits::{EvaluationLimits, ListLimits, STREAMS_MAX};
 use tenure::model::{StoreId, SystemClock, TupleKey};
 use tenure::schema;
-use tenure::server::{self, ServerConfig};
+use tenure::server::{self, Api, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
 use tenure::store::{Field, OnDuplicate, Write};
 use tokio::runtime::Runtime;
@@ -281,7 +281,7 @@ mod streams {
 
     struct Long {
         runtime: Runtime,
-        router: axum::Router,
+        router: Api,
         store: StoreId,
     }
 
@@ -302,7 +302,7 @@ mod streams {
             };
             let writes = (0..DOCUMENTS).map(write).collect();
             engine.write(store, WriteRequest { writes, ..WriteRequest::default() }).unwrap();
-            let router = server::router(Arc::new(engine), config);
+            let router = server::api(Arc::new(engine), config);
             Self { runtime: Runtime::new().unwrap(), router, store }
         }
 

@@ -283,7 +283,7 @@ mod panics {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
         let config = ServerConfig { request_timeout: Duration::from_millis(50), ..ServerConfig::default() };
-        let router = server::router(Arc::new(engine), &config);
+        let router = server::api(Arc::new(engine), &config);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let request =
             Request::builder().method("POST").uri("/stores").body(Body::from(r#"{"name": "slow"}"#));
@@ -295,7 +295,7 @@ mod panics {
     fn a_panic_and_a_failure_are_a_500_that_tells_nothing_and_the_server_goes_on() {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
-        let router = server::router(Arc::new(engine), &ServerConfig::default());
+        let router = server::api(Arc::new(engine), &ServerConfig::default());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let send = |method: &str, path: &str, body: &'static str| {
             let request = Request::builder().method(method).uri(path).header("X-Request-Id", "r7");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, Request};
 use futures_util::StreamExt;
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 use tenure::engine::{Engine, WriteRequest};
 use tenure::model::TupleKey;
 use tenure::model::limits::EvaluationLimits;
-use tenure::server::{self, ServerConfig};
+use tenure::server::{self, Api, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
 use tenure::store::{Field, OnDuplicate, Write};
 use tokio::runtime::Runtime;
@@ -49,7 +48,7 @@ impl<'a> Watch<'a> {
         Self::send(server.runtime(), server.router(), request.body(Body::empty()).unwrap())
     }
 
-    fn send(runtime: &'a Runtime, router: Router, request: Request<Body>) -> Self {
+    fn send(runtime: &'a Runtime, router: Api, request: Request<Body>) -> Self {
         let response = runtime.block_on(router.oneshot(request)).unwrap();
         let (head, body) = response.into_parts();
         assert_eq!(head.status, 200);
@@ -196,7 +195,7 @@ fn a_watch_shows_what_the_log_of_changes_shows() {
 fn who_caused_a_change_is_told_where_it_is_known() {
     let server = Server::new();
     let engine = Arc::new(Engine::new(MemoryDatabase::new(server.clock()), EvaluationLimits::default()));
-    let router = server::router(Arc::clone(&engine), &ServerConfig::default());
+    let router = server::api(Arc::clone(&engine), &ServerConfig::default());
     let store = engine.create_store("first").unwrap().id;
     let model = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
     engine.write_model(store, tenure::schema::parse(model).unwrap()).unwrap();

@@ -1,10 +1,10 @@
 //! Check: does this subject hold this relation on this object?
 
 use axum::extract::State;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::{CheckRequest, QueryContext};
-use crate::model::Revision;
+use crate::model::{Revision, TupleKey};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
@@ -34,7 +34,7 @@ pub(in crate::server) fn operation() -> Operation {
         .must("stable_until", shapes::stable_until())
         .closed();
     let summary = "Ask whether a user has a relation with an object.";
-    Operation::new(Verb::Post, "/stores/{store_id}/check", Tag::Queries, "Check", summary)
+    Operation::new(Verb::Post, PATH, Tag::Queries, "Check", summary)
         .takes(given().open().named("CheckRequest"))
         .answers(StatusCode::OK, "The decision.", body.named("CheckResponse"))
         .names_revision()
@@ -61,22 +61,28 @@ pub(super) const FAILURES: [Code; 8] = [
     Code::StoreNotFound,
 ];
 
+/// Where a check is asked.
+pub(in crate::server) const PATH: &str = "/stores/{store_id}/check";
+
 /// `POST /stores/{store_id}/check`
 pub(in crate::server) async fn check<D: Database>(
     State(app): State<App<D>>,
     StorePath(store): StorePath,
     input: Input,
 ) -> Result<Reply<Checked>, ApiError> {
-    let (context, request) = input.read(|fields| {
-        let request = tuple_key(fields)?;
-        let context = QueryContext {
-            contextual_tuples: wire::contextual_tuples(fields)?,
-            context: wire::context(fields)?,
-            ..wire::query_context(fields)?
-        };
-        fields.boolean("trace")?;
-        Ok((context, request))
-    })?;
+    let (context, request) = match plain(input.bytes()) {
+        Some(read) => read,
+        None => input.read(|fields| {
+            let request = tuple_key(fields)?;
+            let context = QueryContext {
+                contextual_tuples: wire::contextual_tuples(fields)?,
+                context: wire::context(fields)?,
+                ..wire::query_context(fields)?
+            };
+            fields.boolean("trace")?;
+            Ok((context, request))
+        })?,
+    };
     let outcome = app.check(store, context, request).await;
     app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
@@ -88,6 +94,42 @@ pub(in crate::server) async fn check<D: Database>(
         stable_until: wire::optional_instant(answer.value.stable_until),
     };
     Ok(Reply::computed(&answer, body))
+}
+
+/// A check as nearly all clients send it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plain<'a> {
+    #[serde(borrow)]
+    tuple_key: PlainKey<'a>,
+    #[serde(default)]
+    authorization_model_id: &'a str,
+    #[serde(default)]
+    consistency: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlainKey<'a> {
+    user: &'a str,
+    relation: &'a str,
+    object: &'a str,
+}
+
+/// Reads a body that has these fields, as these texts, and nothing else: without a tree of values and without copies. Of
+/// any other, a wrong one too, nothing is said here.
+fn plain(body: &[u8]) -> Option<(QueryContext, CheckRequest)> {
+    let Plain { tuple_key, authorization_model_id, consistency } = serde_json::from_slice(body).ok()?;
+    let model = match authorization_model_id {
+        "" => None,
+        id => Some(id.parse().ok()?),
+    };
+    if !consistency.is_empty() && wire::CONSISTENCY.iter().all(|(name, _)| *name != consistency) {
+        return None;
+    }
+    let PlainKey { user, relation, object } = tuple_key;
+    let TupleKey { object, relation, subject } = TupleKey::parse(object, relation, user).ok()?;
+    Some((QueryContext { model, ..QueryContext::default() }, CheckRequest { object, relation, subject }))
 }
 
 /// Reads `tuple_key`, which must be given.
