@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dashmap::DashMap;
 use hashbrown::DefaultHashBuilder;
 
+use super::remark::Remark;
 use crate::eval::{KeptDecision, Stripe};
 use crate::model::Instant;
 use crate::store::CommitSequence;
@@ -33,6 +34,8 @@ pub(super) struct Entry {
     pub(super) computed_at: Instant,
     /// Sorted, each once.
     pub(super) stripes: Box<[Stripe]>,
+    /// What was found out about it.
+    pub(super) remark: Option<Arc<Remark>>,
     /// Whether it served since it last stood at the front of its queue.
     used: AtomicBool,
 }
@@ -44,11 +47,12 @@ impl Entry {
         computed_at: Instant,
         stripes: Box<[Stripe]>,
     ) -> Self {
-        Self { kept, sequence, computed_at, stripes, used: AtomicBool::new(false) }
+        Self { kept, sequence, computed_at, stripes, remark: None, used: AtomicBool::new(false) }
     }
 
     fn bytes(&self, key: &[u8]) -> usize {
-        ENTRY_BYTES + key.len() + size_of_val(&*self.stripes)
+        let remark = self.remark.as_ref().map_or(0, |remark| remark.bytes());
+        ENTRY_BYTES + key.len() + size_of_val(&*self.stripes) + remark
     }
 
     fn is_newer_than(&self, other: &Self) -> bool {
@@ -124,6 +128,22 @@ impl Entries {
             }
         }
         self.make_room()
+    }
+
+    /// Puts a remark to the entry of a key, in the place of one that was there, where the entry is one that `takes` it. Answers
+    /// whether it did, and how many entries went for it.
+    pub(super) fn remark(
+        &self,
+        key: &[u8],
+        takes: impl FnOnce(&Entry) -> bool,
+        remark: Arc<Remark>,
+    ) -> (bool, u64) {
+        let Some(mut entry) = self.map.get_mut(key).filter(|entry| takes(entry)) else { return (false, 0) };
+        let before = entry.bytes(key);
+        entry.remark = Some(remark);
+        self.count_bytes(entry.bytes(key), before);
+        drop(entry);
+        (true, self.make_room())
     }
 
     fn count_bytes(&self, more: usize, less: usize) {

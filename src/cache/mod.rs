@@ -16,16 +16,21 @@
 //!
 //! - `stripes`: what was changed last, by hash. `key`: whose decision an entry is.
 //! - `entries`: the map of decisions, bounded in bytes. `flights`: what is being decided now. `counters`: what is counted.
+//! - `remark`: what somebody found out about a question, kept with its decision.
 
 mod counters;
 mod entries;
 mod flights;
 mod key;
+mod remark;
 mod stripes;
 #[cfg(test)]
 mod tests;
 
 pub use key::Scope;
+pub use remark::{Grounding, Grounds, Remark, StoreStripes};
+
+use std::sync::Arc;
 
 use crate::eval::{KeptDecision, Memo, ReadSet, Room, Stripe};
 use crate::model::limits::DEPENDENCIES_PER_DECISION_MAX;
@@ -83,6 +88,15 @@ impl DecisionCache {
         View { cache: self, scope, sequence, at }
     }
 
+    /// Keeps a remark with the decision of a question, in the place of another one, where a decision to `allowed` is kept.
+    /// Whether it is kept: then for as long as the decision is, or until there is another remark.
+    pub fn remark(&self, scope: Scope, question: TupleRef<'_>, allowed: bool, remark: &Arc<Remark>) -> bool {
+        let takes = |entry: &Entry| entry.kept.decision.allowed == allowed;
+        let (kept, evicted) = self.entries.remark(&scope.key(question), takes, Arc::clone(remark));
+        self.counters.add(Counter::Evictions, evicted);
+        kept
+    }
+
     /// What it has done so far.
     pub fn statistics(&self) -> CacheStatistics {
         let count = |counter| self.counters.sum(counter);
@@ -132,22 +146,24 @@ impl View<'_> {
     /// A whole decision: `kept` of the one that is kept and serves, else what `compute` comes to, which has it kept by way of
     /// this view's [`Memo`]. Of those who ask the same at the same time one computes; the others wait for it and then look
     /// whether what it has kept serves them too.
+    ///
+    /// `kept` is told the code of the decision's remark, if that holds too, and is called while the entry is held: as long
+    /// as it has not returned, neither can go. It must not wait, nor ask the cache.
     pub fn decide<T>(
         &self,
         question: TupleRef<'_>,
         room: Room,
-        kept: impl Fn(KeptDecision) -> T,
+        kept: impl Fn(KeptDecision, Option<u64>) -> T,
         compute: impl FnOnce() -> T,
     ) -> T {
         let key = self.scope.key(question);
-        let look = || self.look(&key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ());
-        if let Some(found) = look() {
-            return kept(found);
+        if let Some(found) = self.look_whole(&key, room, &kept) {
+            return found;
         }
         let _leading = match self.cache.flights.join(&key) {
             Turn::Lead(lead) => Some(lead),
-            Turn::Landed => match look() {
-                Some(found) => return kept(found),
+            Turn::Landed => match self.look_whole(&key, room, &kept) {
+                Some(found) => return found,
                 None => None,
             },
         };
@@ -159,38 +175,52 @@ impl View<'_> {
         &self,
         question: TupleRef<'_>,
         room: Room,
-        kept: impl Fn(KeptDecision) -> T,
+        kept: impl Fn(KeptDecision, Option<u64>) -> T,
         compute: impl FnOnce() -> T,
     ) -> Option<T> {
         let key = self.scope.key(question);
-        if let Some(found) = self.look(&key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ()) {
-            return Some(kept(found));
+        if let Some(found) = self.look_whole(&key, room, kept) {
+            return Some(found);
         }
         let _leading = self.cache.flights.try_lead(&key)?;
         Some(compute())
     }
 
-    /// The entry of a key, if it serves; `used` is told its stripes.
-    fn look(
+    fn look_whole<T>(
+        &self,
+        key: &[u8],
+        room: Room,
+        kept: impl Fn(KeptDecision, Option<u64>) -> T,
+    ) -> Option<T> {
+        self.look(key, room, [Counter::WholeHits, Counter::WholeMisses], |entry| {
+            let remark = entry.remark.as_ref();
+            kept(entry.kept, remark.and_then(|remark| remark.at(self.sequence, self.at, self.unchanged())))
+        })
+    }
+
+    /// What `used` makes of the entry of a key, if it serves.
+    fn look<T>(
         &self,
         key: &[u8],
         room: Room,
         [hits, misses]: [Counter; 2],
-        used: impl FnOnce(&[Stripe]),
-    ) -> Option<KeptDecision> {
+        used: impl FnOnce(&Entry) -> T,
+    ) -> Option<T> {
         let counters = &self.cache.counters;
         let found = self.cache.entries.look(key, |entry| {
             let verdict = self.judge(entry, room);
             if verdict == Verdict::Conflict {
                 counters.count(Counter::Conflicts);
             }
-            (verdict == Verdict::Serves).then(|| {
-                used(&entry.stripes);
-                entry.kept
-            })
+            (verdict == Verdict::Serves).then(|| used(entry))
         });
         counters.count(if found.is_some() { hits } else { misses });
         found
+    }
+
+    /// Whether a stripe has no mark beyond a place.
+    fn unchanged(&self) -> impl Fn(&Stripe, CommitSequence) -> bool {
+        |stripe, place| self.cache.stripes.changed_last(*stripe) <= place
     }
 
     /// The rule of use.
@@ -200,8 +230,12 @@ impl View<'_> {
             return Verdict::Unfit;
         }
         let both_have = entry.sequence.min(self.sequence);
-        let unchanged = |stripe: &Stripe| self.cache.stripes.changed_last(*stripe) <= both_have;
-        if entry.stripes.iter().all(unchanged) { Verdict::Serves } else { Verdict::Conflict }
+        let unchanged = self.unchanged();
+        if entry.stripes.iter().all(|stripe| unchanged(stripe, both_have)) {
+            Verdict::Serves
+        } else {
+            Verdict::Conflict
+        }
     }
 }
 
@@ -212,7 +246,10 @@ impl Memo for View<'_> {
 
     fn find(&self, question: TupleRef<'_>, room: Room, reads: &mut ReadSet) -> Option<KeptDecision> {
         let key = self.scope.key(question);
-        self.look(&key, room, [Counter::InnerHits, Counter::InnerMisses], |stripes| reads.add(stripes))
+        self.look(&key, room, [Counter::InnerHits, Counter::InnerMisses], |entry| {
+            reads.add(&entry.stripes);
+            entry.kept
+        })
     }
 
     fn keep(&self, question: TupleRef<'_>, kept: KeptDecision, stripes: &[Stripe]) {

@@ -166,21 +166,31 @@ fn together(threads: usize, lead: impl Fn(&View<'_>) + Sync) -> usize {
         let (cache, computed, lead) = (&cache, &computed, &lead);
         let leader = scope_.spawn(move || {
             let view = cache.view(scope(), CommitSequence(1), at(0));
-            view.decide(key(1).as_ref(), ALL, drop, || {
-                computed.fetch_add(1, Ordering::SeqCst);
-                leads.send(()).unwrap();
-                held.recv().unwrap();
-                lead(&view);
-            });
+            view.decide(
+                key(1).as_ref(),
+                ALL,
+                |_, _| (),
+                || {
+                    computed.fetch_add(1, Ordering::SeqCst);
+                    leads.send(()).unwrap();
+                    held.recv().unwrap();
+                    lead(&view);
+                },
+            );
         });
         leading.recv().unwrap();
         let joiners: Vec<_> = (1..threads)
             .map(|_| {
                 scope_.spawn(move || {
                     let view = cache.view(scope(), CommitSequence(1), at(0));
-                    view.decide(key(1).as_ref(), ALL, drop, || {
-                        computed.fetch_add(1, Ordering::SeqCst);
-                    });
+                    view.decide(
+                        key(1).as_ref(),
+                        ALL,
+                        |_, _| (),
+                        || {
+                            computed.fetch_add(1, Ordering::SeqCst);
+                        },
+                    );
                 })
             })
             .collect();
@@ -221,7 +231,7 @@ fn who_waited_takes_no_decision_that_does_not_serve_its_own_revision() {
             view.decide(
                 key(1).as_ref(),
                 ALL,
-                |_| (),
+                |_, _| (),
                 move || {
                     leads.send(()).unwrap();
                     held.recv().unwrap();
@@ -229,7 +239,7 @@ fn who_waited_takes_no_decision_that_does_not_serve_its_own_revision() {
             );
         });
         leading.recv().unwrap();
-        let joiner = scope_.spawn(|| later.decide(key(1).as_ref(), ALL, |_| "kept", || "decided"));
+        let joiner = scope_.spawn(|| later.decide(key(1).as_ref(), ALL, |_, _| "kept", || "decided"));
         while cache.statistics().whole_misses < 2 {
             thread::yield_now();
         }

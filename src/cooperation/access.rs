@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::access_record::{self, AccessEntries, AccessFilter};
+use super::access_record::{self, AccessEntries, AccessFilter, AccessPlace};
 use super::documents::ResourceDocument;
 use super::names::{self, Actor, EntityId, JobRole, Resource, ResourceKind};
 use super::refusal::{Code, Outcome, Refusal};
 use super::sharing::{Sharing, Source};
 use super::work::{Work, inconsistent};
-use crate::engine::{EngineError, Moment};
+use crate::engine::{EngineError, Grounding, Moment};
 use crate::eval::explain::End;
-use crate::model::{Id, Instant, Object, Subject, SubjectRef, TupleKey};
+use crate::model::{Instant, Object, Subject, SubjectRef, TupleKey};
 use crate::store::{Database, Snapshot};
 
 /// A role that a user holds on a resource now, one of the highest.
@@ -107,7 +107,7 @@ pub fn see_of_resource<D: Database>(work: &mut Work<'_, D>, resource: &Resource)
 pub fn record<D: Database>(
     work: &mut Work<'_, D>,
     filter: &AccessFilter,
-    after: Option<Id>,
+    after: Option<AccessPlace>,
     limit: usize,
 ) -> Outcome<AccessEntries> {
     let actor = work.acting_user()?;
@@ -179,7 +179,7 @@ fn access<S: Snapshot>(
 ) -> Result<Access, EngineError> {
     let asked =
         TupleKey { object: resource, relation: role.name().into(), subject: Subject::Object(user.clone()) };
-    let source = sharing.source(moment, &asked, &[])?;
+    let source = sharing.source(moment, &asked, &[], &mut Grounding::default())?;
     let ends_at = match moment.ends_at(asked.as_ref())? {
         End::At(instant) | End::NotBefore(instant) => Some(instant),
         End::Never | End::NoAccess => None,

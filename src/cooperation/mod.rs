@@ -38,7 +38,8 @@ pub mod users;
 mod work;
 
 pub use access_record::{
-    AccessEntries, AccessEntry, AccessFilter, AccessRecordOptions, AccessRecorder, read as read_access_record,
+    AccessEntries, AccessEntry, AccessFilter, AccessPlace, AccessRecordOptions, AccessRecorder,
+    read as read_access_record,
 };
 pub use command::{CommandRecord, Cooperations, Done, JOURNAL_OF_COMMANDS, Request};
 pub use names::{

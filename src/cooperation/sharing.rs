@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
-use super::names;
-use crate::engine::{ContextualTuple, EngineError, Moment};
+use super::names::{self, OrganizationRole};
+use crate::engine::{ContextualTuple, EngineError, Grounding, Moment};
+use crate::eval::Dependency;
 use crate::model::{Lifetime, Object, ObjectRef, Subject, SubjectClass, SubjectRef, TupleKey, TupleRef};
 use crate::store::{ObjectCursor, Snapshot, StoreError, SubjectCursor, TupleFilter};
 
@@ -54,43 +55,80 @@ pub enum Source {
     Cooperation(Box<str>),
 }
 
+/// Something that was found out, and what that rests on.
+#[derive(Clone)]
+struct Known<T> {
+    value: T,
+    grounding: Grounding,
+}
+
+impl<T: Clone> Known<T> {
+    /// What was found out, which whoever asks for it rests on too.
+    fn told_to(&self, grounding: &mut Grounding) -> T {
+        grounding.add(&self.grounding);
+        self.value.clone()
+    }
+}
+
 /// What was found out at one revision of one store, so that it is read once.
 #[derive(Default)]
 pub(super) struct Sharing {
-    memberships: HashMap<Box<str>, Arc<[Membership]>>,
-    linked: HashMap<Box<str>, Arc<[Box<str>]>>,
-    portfolios: HashMap<Box<str>, Arc<[Object]>>,
+    /// For what is found out here.
+    grounding: Grounding,
+    memberships: HashMap<Box<str>, Known<Arc<[Membership]>>>,
+    linked: HashMap<Box<str>, Known<Arc<[Box<str>]>>>,
+    portfolios: HashMap<Box<str>, Known<Arc<[Object]>>>,
     /// By organization and resource.
-    shares: HashMap<Box<str>, HashMap<Object, Shares>>,
+    shares: HashMap<Box<str>, HashMap<Object, Known<Shares>>>,
     kept: usize,
 }
 
 impl Sharing {
+    /// Nothing was found out yet; what is, says what it rests on, as `grounding` notes it.
+    pub(super) fn new(grounding: Grounding) -> Self {
+        Self { grounding, ..Self::default() }
+    }
+
+    /// What a finding rests on, of which nothing was read yet.
+    pub(super) fn grounding(&self) -> Grounding {
+        self.grounding.anew()
+    }
+
     /// The memberships of a user, live or not.
     pub(super) fn memberships<S: Snapshot>(
         &mut self,
         snapshot: &S,
         user: &str,
+        grounding: &mut Grounding,
     ) -> Result<Arc<[Membership]>, StoreError> {
         if let Some(known) = self.memberships.get(user) {
-            return Ok(Arc::clone(known));
+            return Ok(known.told_to(grounding));
         }
+        let mut own = self.grounding();
         let mut found = Vec::new();
         let subject = SubjectRef::Object(ObjectRef { type_name: "user", id: user });
+        for role in OrganizationRole::ALL {
+            let relation = role.name();
+            own.rest_on(Dependency::Objects { subject, object_type: "organization", relation });
+        }
         let filter = TupleFilter {
             object_type: Some("organization"),
             subject: Some(subject),
             ..TupleFilter::default()
         };
         snapshot.read(&filter, None, &mut |key, record| {
-            let (organization, role) = (key.object.id.into(), key.relation.into());
-            found.push(Membership { organization, role, lifetime: record.lifetime });
+            // What the model has no name for is no membership, nor is it among what this rests on.
+            if OrganizationRole::ALL.iter().any(|role| role.name() == key.relation) {
+                let (organization, role) = (key.object.id.into(), key.relation.into());
+                found.push(Membership { organization, role, lifetime: record.lifetime });
+            }
             ControlFlow::Continue(())
         })?;
-        let found: Arc<[Membership]> = found.into();
+        let known = Known { value: Arc::from(found), grounding: own };
         self.kept += 1;
-        self.memberships.insert(user.into(), Arc::clone(&found));
-        Ok(found)
+        let value = known.told_to(grounding);
+        self.memberships.insert(user.into(), known);
+        Ok(value)
     }
 
     /// The shares that can have to do with what a user has on a resource.
@@ -99,40 +137,50 @@ impl Sharing {
         snapshot: &S,
         resource: &Object,
         user: &str,
+        grounding: &mut Grounding,
     ) -> Result<Vec<Arc<Share>>, StoreError> {
         if self.kept > KEPT_MAX {
-            *self = Self::default();
+            *self = Self::new(self.grounding());
         }
         let mut found = Vec::new();
-        for membership in self.memberships(snapshot, user)?.iter() {
+        for membership in self.memberships(snapshot, user, grounding)?.iter() {
             let organization = &membership.organization;
-            if self.linked(snapshot, organization)?.is_empty() {
+            if self.linked(snapshot, organization, grounding)?.is_empty() {
                 continue;
             }
-            found.extend(self.shares(snapshot, resource, organization)?.iter().cloned());
-            for portfolio in self.portfolios(snapshot, resource)?.iter() {
-                found.extend(self.shares(snapshot, portfolio, organization)?.iter().cloned());
+            found.extend(self.shares(snapshot, resource, organization, grounding)?.iter().cloned());
+            for portfolio in self.portfolios(snapshot, resource, grounding)?.iter() {
+                found.extend(self.shares(snapshot, portfolio, organization, grounding)?.iter().cloned());
             }
         }
         Ok(found)
     }
 
     /// The cooperations whose other side an organization is.
-    fn linked<S: Snapshot>(&mut self, snapshot: &S, id: &str) -> Result<Arc<[Box<str>]>, StoreError> {
+    fn linked<S: Snapshot>(
+        &mut self,
+        snapshot: &S,
+        id: &str,
+        grounding: &mut Grounding,
+    ) -> Result<Arc<[Box<str>]>, StoreError> {
         if let Some(known) = self.linked.get(id) {
-            return Ok(Arc::clone(known));
+            return Ok(known.told_to(grounding));
         }
+        let mut own = self.grounding();
         let mut found: Vec<Box<str>> = Vec::new();
         let organization = SubjectRef::Object(ObjectRef { type_name: "organization", id });
+        let (object_type, relation) = ("cooperation", "linked");
+        own.rest_on(Dependency::Objects { subject: organization, object_type, relation });
         let mut cursor = snapshot.object_cursor();
-        cursor.seek(organization, "cooperation", "linked")?;
+        cursor.seek(organization, object_type, relation)?;
         while let Some((cooperation, _)) = cursor.next()? {
             found.push(cooperation.into());
         }
-        let found: Arc<[Box<str>]> = found.into();
         self.kept += 1 + found.len();
-        self.linked.insert(id.into(), Arc::clone(&found));
-        Ok(found)
+        let known = Known { value: Arc::from(found), grounding: own };
+        let value = known.told_to(grounding);
+        self.linked.insert(id.into(), known);
+        Ok(value)
     }
 
     /// The portfolio that a park lies in.
@@ -140,25 +188,30 @@ impl Sharing {
         &mut self,
         snapshot: &S,
         resource: &Object,
+        grounding: &mut Grounding,
     ) -> Result<Arc<[Object]>, StoreError> {
         if *resource.type_name != *"park" {
             return Ok(Arc::default());
         }
         if let Some(known) = self.portfolios.get(&resource.id) {
-            return Ok(Arc::clone(known));
+            return Ok(known.told_to(grounding));
         }
+        let mut own = self.grounding();
         let mut found = Vec::new();
+        let (object, relation, class) = (resource.as_ref(), "portfolio", SubjectClass::Object);
+        own.rest_on(Dependency::Subjects { object, relation, class });
         let mut cursor = snapshot.subject_cursor();
-        cursor.seek(resource.as_ref(), "portfolio", SubjectClass::Object)?;
+        cursor.seek(object, relation, class)?;
         while let Some((subject, _)) = cursor.next()? {
             if let SubjectRef::Object(portfolio) = subject {
                 found.push(portfolio.to_owned());
             }
         }
-        let found: Arc<[Object]> = found.into();
         self.kept += 1;
-        self.portfolios.insert(resource.id.clone(), Arc::clone(&found));
-        Ok(found)
+        let known = Known { value: Arc::from(found), grounding: own };
+        let value = known.told_to(grounding);
+        self.portfolios.insert(resource.id.clone(), known);
+        Ok(value)
     }
 
     /// The shares of a resource, and of nothing above it, with an organization.
@@ -167,11 +220,13 @@ impl Sharing {
         snapshot: &S,
         resource: &Object,
         organization: &str,
+        grounding: &mut Grounding,
     ) -> Result<Shares, StoreError> {
         if let Some(known) = self.shares.get(organization).and_then(|shares| shares.get(resource)) {
-            return Ok(Arc::clone(known));
+            return Ok(known.told_to(grounding));
         }
-        let linked = self.linked(snapshot, organization)?;
+        let mut own = self.grounding();
+        let linked = self.linked(snapshot, organization, &mut own)?;
         let mut found = Vec::new();
         let mut take = |relation: &str, cooperation: &str, lifetime| {
             let subject = Subject::Object(names::object("cooperation", cooperation));
@@ -179,12 +234,14 @@ impl Sharing {
             let (cooperation, organization) = (cooperation.into(), organization.into());
             found.push(Arc::new(Share { key, cooperation, organization, lifetime }));
         };
+        let object = resource.as_ref();
         if linked.len() <= NARROW {
             for cooperation in linked.iter() {
-                let subject = ObjectRef { type_name: "cooperation", id: cooperation };
+                let subject = SubjectRef::Object(ObjectRef { type_name: "cooperation", id: cooperation });
                 for relation in SHARES {
-                    let (object, subject) = (resource.as_ref(), SubjectRef::Object(subject));
-                    if let Some(record) = snapshot.tuple(TupleRef { object, relation, subject })? {
+                    let share = TupleRef { object, relation, subject };
+                    own.rest_on(Dependency::Point(share));
+                    if let Some(record) = snapshot.tuple(share)? {
                         take(relation, cooperation, record.lifetime);
                     }
                 }
@@ -193,7 +250,9 @@ impl Sharing {
             let linked: HashSet<&str> = linked.iter().map(|cooperation| &**cooperation).collect();
             let mut cursor = snapshot.subject_cursor();
             for relation in SHARES {
-                cursor.seek(resource.as_ref(), relation, SubjectClass::Object)?;
+                let class = SubjectClass::Object;
+                own.rest_on(Dependency::Subjects { object, relation, class });
+                cursor.seek(object, relation, class)?;
                 while let Some((subject, record)) = cursor.next()? {
                     if let SubjectRef::Object(cooperation) = subject
                         && linked.contains(cooperation.id)
@@ -203,25 +262,28 @@ impl Sharing {
                 }
             }
         }
-        let found: Shares = found.into();
         self.kept += 1 + found.len();
-        self.shares.entry(organization.into()).or_default().insert(resource.clone(), Arc::clone(&found));
-        Ok(found)
+        let known = Known { value: Arc::from(found), grounding: own };
+        let value = known.told_to(grounding);
+        self.shares.entry(organization.into()).or_default().insert(resource.clone(), known);
+        Ok(value)
     }
 
     /// Where a relation that a user holds on a resource comes from: it comes from shares where it would not be held without
-    /// them. `given` are tuples that count with the stored ones.
+    /// them. `given` are tuples that count with the stored ones. `grounding` is told what that rests on.
     pub(super) fn source<S: Snapshot>(
         &mut self,
         moment: &Moment<S>,
         asked: &TupleKey,
         given: &[ContextualTuple],
+        grounding: &mut Grounding,
     ) -> Result<Source, EngineError> {
         let Subject::Object(user) = &asked.subject else { return Ok(Source::Own) };
-        let shares = self.toward(moment.snapshot(), &asked.object, &user.id)?;
-        let holds_without = |without: &dyn Fn(&Share) -> bool| {
+        let shares = self.toward(moment.snapshot(), &asked.object, &user.id, grounding)?;
+        let mut holds_without = |without: &dyn Fn(&Share) -> bool| {
             let without = shares.iter().filter(|share| without(share)).map(|share| &share.key);
-            moment.check_without(asked.as_ref(), given, without).map(|decision| decision.allowed)
+            let decision = moment.check_without(asked.as_ref(), given, without, grounding);
+            decision.map(|decision| decision.allowed)
         };
         let Some(first) = shares.first() else { return Ok(Source::Own) };
         if holds_without(&|_| true)? {
@@ -239,16 +301,19 @@ impl Sharing {
     }
 }
 
-/// The delegations to a user on a resource itself, live or not.
+/// The delegations to a user on a resource itself, live or not. `grounding` is told what that rests on.
 pub(super) fn delegations<S: Snapshot>(
     snapshot: &S,
     resource: &Object,
     user: &str,
+    grounding: &mut Grounding,
 ) -> Result<Vec<(&'static str, Lifetime)>, StoreError> {
     let subject = SubjectRef::Object(ObjectRef { type_name: "user", id: user });
     let mut found = Vec::new();
     for relation in DELEGATIONS {
-        if let Some(record) = snapshot.tuple(TupleRef { object: resource.as_ref(), relation, subject })? {
+        let delegation = TupleRef { object: resource.as_ref(), relation, subject };
+        grounding.rest_on(Dependency::Point(delegation));
+        if let Some(record) = snapshot.tuple(delegation)? {
             found.push((relation, record.lifetime));
         }
     }

@@ -62,9 +62,15 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with_decision_cache(1 << 20)
+    }
+
+    /// A world whose decisions are kept in so many bytes; 0 for none.
+    pub(super) fn with_decision_cache(bytes: usize) -> Self {
         let clock = Arc::new(HandClock(AtomicI64::new(instant("2027-01-01T00:00:00Z").unix_micros())));
         let database = MemoryDatabase::new(clock.clone());
-        let engine = Arc::new(Engine::new(database, EvaluationLimits::default()));
+        let engine = Engine::new(database, EvaluationLimits::default()).with_decision_cache(bytes);
+        let engine = Arc::new(engine);
         let store = engine.create_store("cooperations").unwrap().id;
         engine.write_model(store, schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
         let world = Self { engine, store, clock };

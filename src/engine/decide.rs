@@ -2,6 +2,7 @@
 //!
 //! What is given with a query, a context or tuples, is in no kept decision: such queries neither take one nor leave one.
 
+use super::checks::{CheckObserver, Told};
 use super::models::CompiledModel;
 use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
 use super::{Engine, EngineError, validate};
@@ -18,9 +19,16 @@ pub(super) struct Basis<'q, S> {
     model: &'q CompiledModel,
     pub(super) at: Instant,
     kept: Option<View<'q>>,
+    /// Who is told of what is decided.
+    observer: Option<&'q dyn CheckObserver<S>>,
 }
 
-impl<S: Snapshot> Basis<'_, S> {
+impl<'q, S: Snapshot> Basis<'q, S> {
+    /// The same, with somebody who is told of what is decided.
+    pub(super) fn told_to(self, observer: Option<&'q dyn CheckObserver<S>>) -> Self {
+        Self { observer, ..self }
+    }
+
     /// An answer that was made on it.
     pub(super) fn answer<T>(&self, value: T) -> Answer<T> {
         Answer { value, model: self.model.id, revision: self.snapshot.revision(), at: self.at }
@@ -49,12 +57,17 @@ impl<'q> Asked<'q> {
     }
 }
 
-/// What came of a check, and what was read for it in any case.
-pub(super) type Decided = (Result<CheckAnswer, EngineError>, ReadCounts);
+/// What came of a check, what was read for it in any case, and whether the observer was told already.
+pub(super) struct Decided {
+    pub(super) outcome: Result<CheckAnswer, EngineError>,
+    pub(super) counts: ReadCounts,
+    pub(super) told: Told,
+}
 
-/// What a kept decision is to who asks.
-fn found(KeptDecision { decision, reads, .. }: KeptDecision) -> Decided {
-    (Ok(decision.into()), ReadCounts { kept: reads, ..ReadCounts::default() })
+impl Decided {
+    fn evaluated(outcome: Result<CheckAnswer, EngineError>, counts: ReadCounts) -> Self {
+        Self { outcome, counts, told: Told::Nothing }
+    }
 }
 
 impl<D: Database> Engine<D> {
@@ -69,22 +82,43 @@ impl<D: Database> Engine<D> {
         let at = self.now();
         let scope = Scope { store, epoch: snapshot.epoch(), model: model.id };
         let kept = self.decisions.as_ref().map(|decisions| decisions.view(scope, snapshot.sequence(), at));
-        Basis { snapshot, model, at, kept }
+        Basis { snapshot, model, at, kept, observer: None }
+    }
+
+    /// What a kept decision is to who asks. An observer who has remarked on it is told of it in short.
+    fn found(
+        basis: &Basis<'_, D::Snapshot>,
+        KeptDecision { decision, reads, .. }: KeptDecision,
+        remark: Option<u64>,
+    ) -> Decided {
+        let told = match (basis.observer, remark) {
+            (Some(observer), Some(code)) => observer.remarked(code, basis.at, basis.snapshot.revision()),
+            _ => Told::Nothing,
+        };
+        let counts = ReadCounts { kept: reads, ..ReadCounts::default() };
+        Decided { outcome: Ok(decision.into()), counts, told }
     }
 
     /// Decides a check.
     pub(super) fn decide(&self, basis: &Basis<'_, D::Snapshot>, asked: Asked<'_>) -> Decided {
-        let Some(kept) = asked.kept(basis) else { return self.evaluate(basis, asked, None, self.limits) };
-        kept.decide(asked.question(), self.room(), found, || {
-            match self.evaluate(basis, asked, Some(kept), self.limits) {
-                // Inner decisions may have cost more than the walk that they replaced. Errors are those of the walk alone.
-                (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), mut counts) => {
-                    let (outcome, more) = self.evaluate(basis, asked, None, self.limits);
-                    counts.add(more);
-                    (outcome, counts)
-                }
-                decided => decided,
+        let evaluate = |kept| {
+            let (outcome, counts) = self.evaluate(basis, asked, kept, self.limits);
+            Decided::evaluated(outcome, counts)
+        };
+        let Some(kept) = asked.kept(basis) else { return evaluate(None) };
+        let found = |decision, remark| Self::found(basis, decision, remark);
+        kept.decide(asked.question(), self.room(), found, || match evaluate(Some(kept)) {
+            // Inner decisions may have cost more than the walk that they replaced. Errors are those of the walk alone.
+            Decided {
+                outcome: Err(EngineError::TooComplex { .. } | EngineError::Condition(_)),
+                mut counts,
+                ..
+            } => {
+                let again = evaluate(None);
+                counts.add(again.counts);
+                Decided { counts, ..again }
             }
+            decided => decided,
         })
     }
 
@@ -98,12 +132,12 @@ impl<D: Database> Engine<D> {
         let limits = EvaluationLimits { reads_max: reads_max.min(self.limits.reads_max), ..self.limits };
         let evaluate = |kept| match self.evaluate(basis, asked, kept, limits) {
             (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), _) => None,
-            decided => Some(decided),
+            (outcome, counts) => Some(Decided::evaluated(outcome, counts)),
         };
         match asked.kept(basis) {
             None => evaluate(None),
             Some(kept) => {
-                let found = |decision| Some(found(decision));
+                let found = |decision, remark| Some(Self::found(basis, decision, remark));
                 kept.decide_at_once(asked.question(), self.room(), found, || evaluate(Some(kept)))?
             }
         }
@@ -115,7 +149,7 @@ impl<D: Database> Engine<D> {
         asked: Asked<'_>,
         kept: Option<&View<'_>>,
         limits: EvaluationLimits,
-    ) -> Decided {
+    ) -> (Result<CheckAnswer, EngineError>, ReadCounts) {
         let Asked { check: CheckRequest { object, relation, subject }, contextual_tuples, context } = asked;
         let plan = &basis.model.plan;
         let valid = validate::query(plan, object, relation, Some(subject));

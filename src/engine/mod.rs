@@ -16,9 +16,11 @@ mod reading;
 mod request;
 mod validate;
 
+pub use crate::cache::{Grounding, Remark};
 pub use actions::HeldRelations;
-pub use checks::{CheckObserver, DecidedCheck};
-use decide::{Asked, Basis};
+use checks::observing;
+pub use checks::{CheckObserver, DecidedCheck, Told};
+use decide::{Asked, Basis, Decided};
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use moment::Moment;
@@ -62,7 +64,7 @@ pub struct Engine<D: Database> {
     /// Observes the database.
     decisions: Option<Arc<DecisionCache>>,
     /// Who is told of checks.
-    checks: ArcSwapOption<Weak<dyn CheckObserver<D::Snapshot>>>,
+    checks: ArcSwapOption<Arc<dyn CheckObserver<D::Snapshot>>>,
 }
 
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
@@ -264,10 +266,15 @@ impl<D: Database> Engine<D> {
         request: &CheckRequest,
     ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let basis = self.basis(store, &snapshot, &model);
-        let (outcome, counts) = self.decide(&basis, context.asked(request));
+        let observer = self.check_observer();
+        let observer = observing::<D>(&observer);
+        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        let Decided { outcome, counts, told } = self.decide(&basis, context.asked(request));
         let value = outcome?;
-        self.decided(store, (&snapshot, &model, basis.at), context.asked(request), value.allowed);
+        if told == Told::Nothing {
+            let decided_at = (&snapshot, &model, basis.at);
+            self.tell(observer, store, decided_at, context.asked(request), value.allowed);
+        }
         Ok((basis.answer(value), counts))
     }
 
@@ -281,15 +288,19 @@ impl<D: Database> Engine<D> {
         reads_max: u64,
     ) -> Result<Option<Counted<CheckAnswer>>, EngineError> {
         let asked = context.asked(request);
-        if !self.takes_check_at_once(asked) {
+        let observer = self.check_observer();
+        let observer = observing::<D>(&observer);
+        if observer.is_some_and(|observer| !observer.has_room() && observer.wants(request)) {
             return Ok(None);
         }
         let (snapshot, model) = self.query(store, context)?;
-        let basis = self.basis(store, &snapshot, &model);
-        let Some((outcome, counts)) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
-        let value = outcome?;
-        self.decided(store, (&snapshot, &model, basis.at), asked, value.allowed);
-        Ok(Some((basis.answer(value), counts)))
+        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        let Some(decided) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
+        let value = decided.outcome?;
+        if decided.told == Told::Nothing {
+            self.tell(observer, store, (&snapshot, &model, basis.at), asked, value.allowed);
+        }
+        Ok(Some((basis.answer(value), decided.counts)))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -313,22 +324,22 @@ impl<D: Database> Engine<D> {
         until: Option<bool>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let basis = self.basis(store, &snapshot, &model);
-        let (answer, counts) = self.batch(&basis, checks, until);
-        for (item, outcome) in checks.iter().zip(&answer.value) {
-            if let Ok(answer) = outcome {
-                self.decided(store, (&snapshot, &model, basis.at), item.asked(), answer.allowed);
-            }
-        }
-        Ok((answer, counts))
+        let observer = self.check_observer();
+        let observer = observing::<D>(&observer);
+        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        Ok(self.batch(&basis, checks, until, |item, allowed| {
+            self.tell(observer, store, (&snapshot, &model, basis.at), item.asked(), allowed);
+        }))
     }
 
-    /// Several checks at one revision and one instant, of which nobody is told.
+    /// Several checks at one revision and one instant. `tell` is called with each that the observer of `basis` was not told
+    /// of.
     fn batch(
         &self,
         basis: &Basis<'_, D::Snapshot>,
         checks: &[BatchCheckItem],
         until: Option<bool>,
+        tell: impl Fn(&BatchCheckItem, bool),
     ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
@@ -337,8 +348,11 @@ impl<D: Database> Engine<D> {
             if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            let (outcome, own) = self.decide(basis, item.asked());
+            let Decided { outcome, counts: own, told } = self.decide(basis, item.asked());
             counts.add(own);
+            if let (Ok(answer), Told::Nothing) = (&outcome, told) {
+                tell(item, answer.allowed);
+            }
             outcome
         };
         let mut value = BatchOutcomes::new();

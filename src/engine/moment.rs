@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::models::CompiledModel;
-use super::{ContextualTuple, Engine, EngineError};
+use super::{ContextualTuple, Engine, EngineError, Grounding};
 use crate::cel::Context;
 use crate::eval::explain::{self, End};
 use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Recipient, SubjectFilter};
@@ -91,12 +91,13 @@ impl<S: Snapshot> Moment<S> {
     }
 
     /// Whether a subject holds a relation on an object, with the tuples `given`, and were the tuples `without` not there. A
-    /// type or relation that the model does not have is held by nobody.
+    /// type or relation that the model does not have is held by nobody. `grounding` is told what the decision rests on.
     pub fn check_without<'t>(
         &self,
         asked: TupleRef<'_>,
         given: &[ContextualTuple],
         without: impl IntoIterator<Item = &'t TupleKey>,
+        grounding: &mut Grounding,
     ) -> Result<Decision, EngineError> {
         // What is paused counts as absent.
         let lifetime = Lifetime { paused: true, ..Lifetime::default() };
@@ -104,13 +105,20 @@ impl<S: Snapshot> Moment<S> {
         let given = given.iter().map(|given| (given.key.clone(), given.record.clone()));
         let hidden = without.into_iter().map(|key| (key.clone(), absent.clone()));
         let context = Context::default();
+        let memo = grounding.memo();
         let mut evaluation = self.evaluation(ContextualTuples::new(given.chain(hidden)), &context);
-        Ok(evaluation.check(asked.object, asked.relation, asked.subject)?)
+        if let Some(memo) = &memo {
+            evaluation = evaluation.with_reads_noted(memo);
+        }
+        let decision = evaluation.check(asked.object, asked.relation, asked.subject)?;
+        grounding.add_reads(evaluation.reads_noted());
+        grounding.hold_until(decision.stable_until);
+        Ok(decision)
     }
 
     /// Whether a subject holds a relation on an object.
     pub fn check(&self, asked: TupleRef<'_>) -> Result<Decision, EngineError> {
-        self.check_without(asked, &[], [])
+        self.check_without(asked, &[], [], &mut Grounding::default())
     }
 
     /// When an access ends if nothing is written.

@@ -5,7 +5,7 @@
 //! against the budget. A read that went past this door would be a wrong answer waiting to happen.
 
 use super::conditions::{Judge, Standing};
-use super::memo::{KeptDecision, Memo, Room};
+use super::memo::{KeptDecision, Memo, Room, Stripe};
 use super::outcome::{Outcome, Value};
 use super::plan::{Plan, Rel};
 use super::reads::{Asked, Reads};
@@ -151,6 +151,16 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         if self.contextual.0.is_empty() && self.judge.has_no_context() {
             self.reads.remember(memo);
         }
+    }
+
+    /// From now on, takes down what is read by the stripes of a memo that has no decisions and keeps none.
+    pub(super) fn note_reads(&mut self, memo: &'a dyn Memo) {
+        self.reads.remember(memo);
+    }
+
+    /// The stripes of all that was read; `None` where some are missing.
+    pub(super) fn reads_noted(&self) -> Option<&[Stripe]> {
+        self.reads.noted()
     }
 
     /// Whether there is a memo.

@@ -113,6 +113,11 @@ impl ReadSet {
         }
     }
 
+    /// All that was added; `None` where some of it is missing.
+    pub(super) fn all(&self) -> Option<&[Stripe]> {
+        if self.overflowed { None } else { Some(&self.stripes) }
+    }
+
     pub(super) fn mark(&self) -> ReadsFrom {
         ReadsFrom(self.stripes.len())
     }

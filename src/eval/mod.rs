@@ -168,6 +168,18 @@ impl<'a, S: Snapshot> Evaluation<'a, S> {
         self
     }
 
+    /// The same evaluation, which takes down what it rests on by the stripes of `memo`, a memo that has no decisions and
+    /// keeps none: what is given with the query plays no part in that.
+    pub fn with_reads_noted(mut self, memo: &'a dyn Memo) -> Self {
+        self.facts.note_reads(memo);
+        self
+    }
+
+    /// The stripes of all that it has read so far, where a memo has them; `None` where some are missing.
+    pub fn reads_noted(&self) -> Option<&[Stripe]> {
+        self.facts.reads_noted()
+    }
+
     /// The instant that it is made for.
     pub fn at(&self) -> Instant {
         self.facts.at()

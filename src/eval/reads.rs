@@ -4,7 +4,7 @@
 //! without one of its reads would outlive a change of it.
 
 use super::Decision;
-use super::memo::{Dependency, KeptDecision, Memo, ReadSet, ReadsFrom, Room};
+use super::memo::{Dependency, KeptDecision, Memo, ReadSet, ReadsFrom, Room, Stripe};
 use crate::model::{ObjectRef, SubjectClass, SubjectRef, TupleRecord, TupleRef};
 use crate::store::{ObjectCursor, Snapshot, StoreError, SubjectCursor};
 
@@ -39,6 +39,11 @@ impl<'a, S: Snapshot> Reads<'a, S> {
     /// Whether there is a memo.
     pub(super) fn remembers(&self) -> bool {
         self.memo.is_some()
+    }
+
+    /// The stripes of all that was read; `None` where some are missing.
+    pub(super) fn noted(&self) -> Option<&[Stripe]> {
+        self.set.all()
     }
 
     /// A kept decision that fits.

@@ -97,8 +97,13 @@ pub const WATCHES_READING_MAX: usize = 8;
 
 /// Most checks that wait to be looked at for the access record; one more waits for room before it is answered.
 pub const CHECKS_UNRECORDED_MAX: usize = 8192;
-/// Most entries of the access record that are committed together.
-pub const ACCESS_ENTRIES_PER_COMMIT_MAX: usize = 4096;
+/// Most checks, of 24 bytes each, of one lane of threads that wait to be recorded and were looked at before; one more is
+/// looked at once more.
+pub const CHECKS_UNRECORDED_IN_SHORT_MAX: usize = 65_536;
+/// Most entries of the access record that one row of the journal holds.
+pub const ACCESS_ENTRIES_PER_ROW_MAX: usize = 4096;
+/// About the most entries of the access record that are committed together.
+pub const ACCESS_ENTRIES_PER_COMMIT_MAX: usize = 262_144;
 /// Most entries of the access record that one page of it looks at; it then ends early with the place to go on from.
 pub const ACCESS_ENTRIES_LOOKED_AT_MAX: usize = 20_000;
 

@@ -139,7 +139,7 @@ impl Grown {
         }
         let question = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
         let room = Room { height_max: limits.depth_max, reads_max: limits.reads_max };
-        view.decide(question, room, |kept| Ok(kept.decision), evaluate)
+        view.decide(question, room, |kept, _| Ok(kept.decision), evaluate)
     }
 }
 

@@ -1,23 +1,24 @@
 //! The access record (R48): every check that concerns a cooperation, with its decision and why.
 //!
-//! A check hands over its question, its decision and what it was decided at, and goes on. A thread finds out on that same
-//! revision whether a cooperation is concerned, and which, and adds what is to be recorded to a journal of the store, many
-//! entries in one commit. When it cannot keep up, checks wait: nothing is left out. A crash loses what was not committed yet,
+//! A check that is decided for the first time hands over its question, its decision and what it was decided at, and goes on. A
+//! thread finds out on that same revision whether a cooperation is concerned, and which, and leaves a remark with the
+//! decision that is kept. As long as both hold, the same check hands over no more than the remark's code, its instant and its
+//! revision. The thread adds what is to be recorded to a journal of the store, many entries in one row and many rows in one
+//! commit. When it cannot keep up, checks wait: nothing is left out. A crash loses what was not committed yet,
 //! which is what was checked within [`AccessRecordOptions::delay`] at the most; a graceful stop loses nothing. Where the
 //! database refuses writes, checks go on and are not recorded, and the log says so.
 //!
 //! - `queue`: from checks to the thread. `concern`: what a check has to do with a cooperation. `recorder`: the thread.
-//! - `reading`: the record as it is read.
+//! - `block`: the entries as they are kept. `reading`: the record as it is read.
 
+mod block;
 mod concern;
 mod queue;
 mod reading;
 mod recorder;
 
-pub use reading::{AccessEntries, AccessFilter, read};
+pub use reading::{AccessEntries, AccessFilter, AccessPlace, read};
 pub use recorder::{AccessRecordOptions, AccessRecorder};
-
-use serde::{Deserialize, Serialize};
 
 use crate::model::{Instant, Revision};
 
@@ -25,7 +26,7 @@ use crate::model::{Instant, Revision};
 pub(super) const JOURNAL: &str = "access";
 
 /// A check that concerned a cooperation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessEntry {
     /// The instant that it was decided for.
     pub at: Instant,

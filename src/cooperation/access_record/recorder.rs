@@ -1,22 +1,26 @@
 //! The thread that records checks.
 
-use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Stopwatch};
 
+use hashbrown::HashMap;
 use tracing::{error, warn};
 
 use super::super::pinned::is_cooperation_model;
 use super::super::sharing::Sharing;
-use super::queue::{Queue, Taken};
-use super::{AccessEntry, JOURNAL, concern};
-use crate::engine::{CheckObserver, CheckRequest, DecidedCheck, Engine, EngineError};
-use crate::model::limits::{ACCESS_ENTRIES_PER_COMMIT_MAX, CHECKS_UNRECORDED_MAX};
-use crate::model::{ModelId, Revision, StoreId, Subject};
+use super::block::{Blocks, Checked, Filed};
+use super::concern::Concern;
+use super::queue::{Brief, Queue, Taken};
+use super::{JOURNAL, concern};
+use crate::engine::{
+    CheckObserver, CheckRequest, DecidedCheck, Engine, EngineError, Grounding, Remark, Told,
+};
+use crate::model::limits::ACCESS_ENTRIES_PER_COMMIT_MAX;
+use crate::model::{Instant, ModelId, Revision, StoreId, Subject, TupleKey};
 use crate::store::{Batch, Database, JournalAddition, Snapshot};
-use std::ops::ControlFlow;
 
 /// How often entries that are too old are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
@@ -24,6 +28,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const MODELS_KNOWN_MAX: usize = 10_000;
 /// Stores of which something is known, before all are forgotten.
 const STORES_KNOWN_MAX: usize = 64;
+/// Fewer remarks than these are not worth a look.
+const REMARKED_ENOUGH_MIN: usize = 1024;
 /// Stores that are asked for at once.
 const STORES_PER_PAGE: usize = 100;
 
@@ -54,6 +60,9 @@ struct Shared<S: Snapshot> {
     queue: Queue<DecidedCheck<S>>,
 }
 
+/// The code of the remark that a check concerns no cooperation.
+const OF_NO_CONCERN: u64 = 0;
+
 impl<S: Snapshot> CheckObserver<S> for Shared<S> {
     fn wants(&self, check: &CheckRequest) -> bool {
         let of_a_user = matches!(&check.subject, Subject::Object(subject) if *subject.type_name == *"user");
@@ -62,6 +71,11 @@ impl<S: Snapshot> CheckObserver<S> for Shared<S> {
 
     fn has_room(&self) -> bool {
         self.queue.has_room()
+    }
+
+    fn remarked(&self, code: u64, at: Instant, revision: Revision) -> Told {
+        let told = code == OF_NO_CONCERN || self.queue.put_brief(Brief { code, at, revision });
+        if told { Told::All } else { Told::Nothing }
     }
 
     fn checked(&self, check: DecidedCheck<S>) {
@@ -78,16 +92,16 @@ impl<S: Snapshot> CheckObserver<S> for Shared<S> {
 impl<D: Database> AccessRecorder<D> {
     /// Begins to record the checks of `engine`. Fails where no thread can be started.
     pub fn start(engine: &Arc<Engine<D>>, options: AccessRecordOptions) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared { queue: Queue::new(CHECKS_UNRECORDED_MAX) });
-        let observer: Weak<Shared<D::Snapshot>> = Arc::downgrade(&shared);
-        let mut recording = Recording::new(Arc::clone(engine), options);
-        let queue = Arc::clone(&shared);
-        let thread = thread::Builder::new().name("tenure-access".into()).spawn(move || {
+        let shared = Arc::new(Shared { queue: Queue::new() });
+        let recording = Recording::new(Arc::clone(engine), options);
+        let own = Arc::clone(&shared);
+        engine.observe_checks(Arc::clone(&shared) as _);
+        let recording = thread::Builder::new().name("tenure-access".into()).spawn(move || {
             // However it ends, no check waits for it.
-            let _ends = Ends(&queue.queue);
-            recording.run(&queue.queue);
-        })?;
-        engine.observe_checks(observer);
+            let mut recording = Ends { queue: &own.queue, recording };
+            recording.recording.run(&own.queue);
+        });
+        let thread = recording.inspect_err(|_| engine.observe_no_checks())?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
@@ -107,28 +121,63 @@ impl<D: Database> Drop for AccessRecorder<D> {
     }
 }
 
-/// Ends a queue when it goes away.
-struct Ends<'q, T>(&'q Queue<T>);
+/// Ends a queue when it goes away, and has nobody put anything in any more.
+struct Ends<'q, D: Database> {
+    queue: &'q Queue<DecidedCheck<D::Snapshot>>,
+    recording: Recording<D>,
+}
 
-impl<T> Drop for Ends<'_, T> {
+impl<D: Database> Drop for Ends<'_, D> {
     fn drop(&mut self) {
-        self.0.end();
+        let checks = self.queue.end();
+        self.recording.engine.observe_no_checks();
+        if checks > 0 {
+            error!(checks, "checks were not recorded: the record ended");
+        }
     }
+}
+
+/// What was remarked with a decision, and what is recorded when it is made again.
+struct Remarked {
+    store: StoreId,
+    filed: Filed,
+    /// The cache holds it too as long as it may be told of again.
+    remark: Arc<Remark>,
+}
+
+/// What a check that was looked at before came to.
+struct Seen {
+    model: ModelId,
+    allowed: bool,
+    found_at: Instant,
+    holds_until: Option<Instant>,
+    filed: Option<Filed>,
+}
+
+/// What is known of a store at a revision.
+struct Known {
+    revision: Revision,
+    sharing: Sharing,
+    /// By question.
+    seen: HashMap<Box<str>, Seen>,
 }
 
 /// What the thread has in its hands.
 struct Recording<D: Database> {
     engine: Arc<Engine<D>>,
     options: AccessRecordOptions,
-    /// What is known of a store at a revision.
-    known: HashMap<StoreId, (Revision, Sharing)>,
+    known: HashMap<StoreId, Known>,
     /// Whether a model is the one of the cooperations.
     models: HashMap<(StoreId, ModelId), bool>,
-    /// What is to be committed, since when, and for how many checks.
-    entries: HashMap<StoreId, Vec<JournalAddition>>,
-    count: usize,
+    /// By code.
+    remarked: HashMap<u64, Remarked>,
+    last_code: u64,
+    /// So many remarks make it worth a look which of them the cache does not hold any more.
+    remarked_enough: usize,
+    /// What is to be committed, and since when.
+    blocks: HashMap<StoreId, Blocks>,
+    last_block: u64,
     since: Option<Stopwatch>,
-    unsettled: u64,
     forgotten: Option<Stopwatch>,
 }
 
@@ -139,16 +188,18 @@ impl<D: Database> Recording<D> {
             options,
             known: HashMap::new(),
             models: HashMap::new(),
-            entries: HashMap::new(),
-            count: 0,
+            remarked: HashMap::new(),
+            last_code: OF_NO_CONCERN,
+            remarked_enough: REMARKED_ENOUGH_MIN,
+            blocks: HashMap::new(),
+            last_block: 0,
             since: None,
-            unsettled: 0,
             forgotten: None,
         }
     }
 
     fn run(&mut self, queue: &Queue<DecidedCheck<D::Snapshot>>) {
-        let mut spare = Vec::new();
+        let mut taken = Taken::default();
         loop {
             if self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) {
                 self.forgotten = Some(Stopwatch::now());
@@ -156,87 +207,170 @@ impl<D: Database> Recording<D> {
                     warn!(%error, "cannot forget old entries of the access record");
                 });
             }
-            let Taken { mut items, hurry, closed } = queue.take(spare, self.since.is_some(), FORGET_EVERY);
-            self.unsettled += u64::try_from(items.len()).unwrap_or(u64::MAX);
-            let is_last = closed && items.is_empty();
-            // What is known of a revision is forgotten with the next.
-            items.sort_by_key(|check| (check.moment.store(), check.moment.revision()));
-            for check in items.drain(..) {
-                // What is wrong with one must not end the record.
-                if catch_unwind(AssertUnwindSafe(|| self.look_at(&check))).is_err() {
-                    error!("a check was not recorded: looking at it ended in a panic");
-                    self.known.clear();
-                }
-                if self.count >= ACCESS_ENTRIES_PER_COMMIT_MAX {
-                    self.commit();
-                }
+            // Of these nobody tells any more, and what was told of them before is in the queue by now.
+            let done_with = self.remarks_done_with();
+            queue.take(&mut taken, self.since.is_some(), FORGET_EVERY);
+            self.look_at_all(&mut taken.items);
+            for briefs in &mut taken.briefs {
+                self.file_all(briefs);
+            }
+            for code in done_with {
+                self.remarked.remove(&code);
             }
             let is_due = self.since.is_some_and(|since| since.elapsed() >= self.options.delay);
-            if hurry || closed || is_due {
+            if taken.hurry || taken.closed || is_due {
                 self.commit();
             }
-            if self.entries.is_empty() {
-                queue.dealt_with(std::mem::take(&mut self.unsettled));
-            }
-            if is_last {
+            queue.settled(&taken);
+            if taken.closed {
                 return;
             }
-            spare = items;
         }
+    }
+
+    /// The codes of the remarks that nobody but this holds.
+    fn remarks_done_with(&mut self) -> Vec<u64> {
+        if self.remarked.len() < self.remarked_enough {
+            return Vec::new();
+        }
+        // With this order: whoever let go of it last did so after everything was told of it.
+        let done_with = |(code, remarked): (&u64, &mut Remarked)| {
+            Arc::get_mut(&mut remarked.remark).is_some().then_some(*code)
+        };
+        let codes: Vec<u64> = self.remarked.iter_mut().filter_map(done_with).collect();
+        self.remarked_enough = (2 * (self.remarked.len() - codes.len())).max(REMARKED_ENOUGH_MIN);
+        codes
+    }
+
+    /// Files what was told in short.
+    fn file_all(&mut self, briefs: &mut Vec<Brief>) {
+        for Brief { code, at, revision } in briefs.drain(..) {
+            let Some(Remarked { store, filed, .. }) = self.remarked.get_mut(&code) else {
+                error!("a check was not recorded: nothing is known of its remark");
+                continue;
+            };
+            self.blocks.entry(*store).or_default().add(filed, at, revision, &mut self.last_block);
+            self.since.get_or_insert_with(Stopwatch::now);
+        }
+        self.commit_if_many();
+    }
+
+    fn look_at_all(&mut self, checks: &mut Vec<DecidedCheck<D::Snapshot>>) {
+        // What is known of a revision is forgotten with the next.
+        checks.sort_by_key(|check| (check.moment.store(), check.moment.revision()));
+        for check in checks.drain(..) {
+            // What is wrong with one must not end the record.
+            if catch_unwind(AssertUnwindSafe(|| self.look_at(&check))).is_err() {
+                error!("a check was not recorded: looking at it ended in a panic");
+                self.known.clear();
+            }
+        }
+        for known in self.known.values_mut() {
+            // From now on they are told in short.
+            known.seen.clear();
+        }
+        self.commit_if_many();
     }
 
     /// Notes what is to be recorded of a check.
     fn look_at(&mut self, check: &DecidedCheck<D::Snapshot>) {
         let moment = &check.moment;
-        let model = (moment.store(), moment.model_id());
-        if self.models.len() > MODELS_KNOWN_MAX {
-            self.models.clear();
-        }
-        if !*self.models.entry(model).or_insert_with(|| is_cooperation_model(moment.model())) {
-            return;
-        }
+        let (store, at, revision) = (moment.store(), moment.at(), moment.revision());
+        let Some(mut filed) = self.filed(check) else { return };
+        self.blocks.entry(store).or_default().add(&mut filed, at, revision, &mut self.last_block);
+        self.since.get_or_insert_with(Stopwatch::now);
+    }
+
+    /// What is to be recorded of a check, if anything; leaves a remark with its decision.
+    fn filed(&mut self, check: &DecidedCheck<D::Snapshot>) -> Option<Filed> {
+        let moment = &check.moment;
+        let (store, revision, model) = (moment.store(), moment.revision(), moment.model_id());
         if self.known.len() > STORES_KNOWN_MAX {
             self.known.clear();
         }
-        let known = self.known.entry(moment.store()).or_default();
-        if known.0 != moment.revision() {
-            *known = (moment.revision(), Sharing::default());
+        let known = self.known.entry(store).or_insert_with(|| Known::new(&self.engine, store, revision));
+        if known.revision != revision {
+            *known = Known::new(&self.engine, store, revision);
         }
-        let Some(asked) = check.asked() else { return };
-        let concern = match concern::of(check, &asked, &mut known.1) {
-            Ok(None) => return,
-            Ok(Some(concern)) => concern,
-            Err(error) => {
-                error!(%error, "a check was not recorded");
-                return;
+        if let Some(seen) = known.seen.get(check.question()).filter(|seen| seen.holds(check)) {
+            return seen.filed.clone();
+        }
+        if self.models.len() > MODELS_KNOWN_MAX {
+            self.models.clear();
+        }
+        let of_cooperations =
+            *self.models.entry((store, model)).or_insert_with(|| is_cooperation_model(moment.model()));
+        let asked = check.asked()?;
+        let mut grounding = known.sharing.grounding();
+        let concern = if of_cooperations {
+            match concern::of(check, &asked, &mut known.sharing, &mut grounding) {
+                Ok(concern) => concern,
+                Err(error) => {
+                    error!(%error, "a check was not recorded");
+                    return None;
+                }
             }
+        } else {
+            None
         };
-        let Subject::Object(user) = &asked.subject else { return };
-        let entry = AccessEntry {
-            at: moment.at(),
-            revision: moment.revision(),
-            user: user.id.clone(),
-            resource: asked.object.to_string().into(),
-            role: asked.relation.clone(),
-            allowed: check.allowed,
-            reason: concern.reason.into(),
-            cooperation: concern.cooperation,
+        let filed = concern.and_then(|concern| Some(Filed::new(checked(check, &asked, concern)?)));
+        if check.contextual_tuples.is_empty() {
+            let seen = Seen {
+                model,
+                allowed: check.allowed,
+                found_at: moment.at(),
+                holds_until: grounding.holds_until(),
+                filed: filed.clone(),
+            };
+            known.seen.insert(check.question().into(), seen);
+            self.remark(check, &asked, filed.as_ref(), grounding);
+        }
+        filed
+    }
+
+    /// Leaves a remark with a decision, so that it is told in short from now on.
+    fn remark(
+        &mut self,
+        check: &DecidedCheck<D::Snapshot>,
+        asked: &TupleKey,
+        filed: Option<&Filed>,
+        grounding: Grounding,
+    ) {
+        let asked = asked.as_ref();
+        let Some(filed) = filed else {
+            self.engine.remark(check, asked, OF_NO_CONCERN, grounding, 0);
+            return;
         };
-        match serde_json::to_vec(&entry) {
-            Ok(value) => {
-                let addition = JournalAddition { journal: JOURNAL.into(), value: value.into() };
-                self.entries.entry(moment.store()).or_default().push(addition);
-                self.count += 1;
-                self.since.get_or_insert_with(Stopwatch::now);
-            }
-            Err(error) => error!(%error, "a check was not recorded"),
+        self.last_code += 1;
+        let code = self.last_code;
+        // Twice, as a table has room to spare.
+        let bytes = 2 * size_of::<(u64, Remarked)>() + size_of::<Checked>() + 4 * check.question().len();
+        if let Some(remark) = self.engine.remark(check, asked, code, grounding, bytes) {
+            let store = check.moment.store();
+            self.remarked.insert(code, Remarked { store, filed: filed.clone(), remark });
+        }
+    }
+
+    fn commit_if_many(&mut self) {
+        if self.blocks.values().map(Blocks::entries).sum::<usize>() >= ACCESS_ENTRIES_PER_COMMIT_MAX {
+            self.commit();
         }
     }
 
     /// Commits what was noted.
     fn commit(&mut self) {
-        for (store, journals) in self.entries.drain() {
-            let entries = journals.len();
+        for (store, blocks) in self.blocks.drain() {
+            let entries = blocks.entries();
+            let rows: Result<Vec<_>, _> = blocks.rows().collect();
+            let rows = match rows {
+                Ok(rows) => rows,
+                Err(error) => {
+                    error!(%error, entries, "checks were not recorded");
+                    continue;
+                }
+            };
+            let addition = |value| JournalAddition { journal: JOURNAL.into(), value };
+            let journals = rows.into_iter().map(addition).collect();
             match self.engine.commit(store, Batch { journals, ..Batch::default() }) {
                 Ok(_) => {}
                 // Its record went with it.
@@ -244,7 +378,6 @@ impl<D: Database> Recording<D> {
                 Err(error) => error!(%error, entries, "checks were not recorded"),
             }
         }
-        self.count = 0;
         self.since = None;
     }
 
@@ -273,4 +406,35 @@ impl<D: Database> Recording<D> {
             }
         }
     }
+}
+
+impl Known {
+    fn new<D: Database>(engine: &Engine<D>, store: StoreId, revision: Revision) -> Self {
+        Self { revision, sharing: Sharing::new(engine.grounding(store)), seen: HashMap::new() }
+    }
+}
+
+impl Seen {
+    /// Whether it holds for another check of the same question on the same revision.
+    fn holds<S: Snapshot>(&self, check: &DecidedCheck<S>) -> bool {
+        let at = check.moment.at();
+        self.model == check.moment.model_id()
+            && self.allowed == check.allowed
+            && check.contextual_tuples.is_empty()
+            && self.found_at <= at
+            && self.holds_until.is_none_or(|end| at < end)
+    }
+}
+
+/// All of an entry but when.
+fn checked<S: Snapshot>(check: &DecidedCheck<S>, asked: &TupleKey, concern: Concern) -> Option<Checked> {
+    let Subject::Object(user) = &asked.subject else { return None };
+    Some(Checked {
+        user: user.id.clone(),
+        resource: asked.object.to_string().into(),
+        role: asked.relation.clone(),
+        allowed: check.allowed,
+        reason: concern.reason.into(),
+        cooperation: concern.cooperation,
+    })
 }

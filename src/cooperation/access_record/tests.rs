@@ -144,6 +144,106 @@ fn each_check_of_a_batch_is_recorded_and_what_only_lists_is_not() {
 }
 
 #[test]
+fn a_check_that_was_decided_before_is_recorded_with_its_own_instant_and_revision() {
+    let world = World::new();
+    let _recorder = start(&world);
+    let mut expected = Vec::new();
+    for second in 0..4 {
+        world.set_clock(&format!("2027-01-01T00:00:0{second}Z"));
+        // Of something else: the decision is kept over it, and so is what was remarked on it.
+        let revision =
+            world.write(&format!("organization:sundwind#member@user:new{second}"), Field::Absent, false);
+        for question in
+            ["park:deich#viewer@user:nora", "park:deich#operator@user:nora", "park:heide#viewer@user:mina"]
+        {
+            world.check(question);
+        }
+        expected.extend([(world.engine.now(), revision); 2]);
+        world.engine.settle_checks();
+    }
+    let found = entries(&world, &AccessFilter::default());
+    let found: Vec<_> = found.into_iter().map(|entry| (entry.at, entry.revision)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn what_is_kept_about_a_check_never_outlives_what_it_rests_on() {
+    // One keeps decisions and what it found out about them, the other decides and finds out everything anew.
+    let worlds = [World::with_decision_cache(1 << 20), World::with_decision_cache(0)];
+    let recorders = worlds.each_ref().map(start);
+    let soon = |second: u32| Field::Set(instant(&format!("2027-01-01T00:00:{second:02}Z")));
+    let partner = "cooperation:upkeep#partner@organization:nordwind";
+    let share = "park:deich#technical_manager_share@cooperation:upkeep";
+    let delegation = "park:deich#technical_manager_delegate@user:nils";
+    let member = "organization:nordwind#member@user:nils";
+    let heide = "park:heide#viewer_share@cooperation:upkeep";
+    type Step<'s> = (&'s str, Option<(Field<Instant>, bool)>);
+    let steps: &[Step<'_>] = &[
+        (partner, Some((Field::Absent, true))),
+        (partner, Some((Field::Absent, false))),
+        (partner, Some((soon(5), false))),
+        (partner, Some((Field::Clear, true))),
+        (partner, None),
+        (partner, Some((Field::Absent, false))),
+        (member, Some((soon(11), false))),
+        (member, Some((soon(40), true))),
+        (member, Some((Field::Clear, false))),
+        (share, Some((soon(14), false))),
+        (share, Some((Field::Clear, false))),
+        (delegation, None),
+        (delegation, Some((Field::Absent, true))),
+        (delegation, Some((soon(30), false))),
+        // A denial that concerned nothing concerns a cooperation now, and nothing again.
+        (heide, Some((Field::Absent, false))),
+        ("park:heide#portfolio@portfolio:west", Some((Field::Absent, false))),
+        (heide, None),
+        ("park:heide#viewer_grant@user:nils", Some((Field::Absent, false))),
+        ("park:deich#viewer_grant@user:nora", Some((Field::Absent, false))),
+        ("organization:sundwind#admin@user:nora", Some((Field::Absent, false))),
+        ("organization:nordwind#admin@user:nora", None),
+        (share, None),
+    ];
+    let (mut second, mut seen) = (0, 0);
+    for (tuple, change) in std::iter::once(&("", None)).chain(steps) {
+        for world in worlds.iter().filter(|_| !tuple.is_empty()) {
+            match change {
+                Some((expires_at, paused)) => drop(world.write(tuple, *expires_at, *paused)),
+                None => world.delete(tuple),
+            }
+        }
+        // Twice at one instant, and again later, when something may have expired.
+        for moves in [true, false, false, true] {
+            second += u32::from(moves);
+            for world in &worlds {
+                world.set_clock(&format!("2027-01-01T00:00:{second:02}Z"));
+                for park in ["deich", "heide", "elster"] {
+                    for role in ["viewer", "technical_manager", "operator"] {
+                        for user in ["nora", "nils", "erik", "kit", "hanna", "xaver"] {
+                            world.check(&format!("park:{park}#{role}@user:{user}"));
+                        }
+                    }
+                }
+                world.engine.settle_checks();
+            }
+        }
+        let new = worlds.each_ref().map(|world| {
+            let all = entries(world, &AccessFilter::default());
+            let new = all
+                .iter()
+                .skip(seen)
+                .map(|entry| format!("{} {} {}", entry.at, entry.revision.0, line(entry)));
+            let mut new: Vec<_> = new.collect();
+            new.sort();
+            new
+        });
+        assert_eq!(new[0], new[1], "after {tuple} {change:?}");
+        assert!(!new[0].is_empty());
+        seen += new[0].len();
+    }
+    drop(recorders);
+}
+
+#[test]
 fn the_record_is_read_by_resource_user_cooperation_and_time() {
     let world = World::new();
     let _recorder = start(&world);
@@ -207,8 +307,8 @@ fn nothing_is_lost_when_many_check_at_once_nor_when_the_record_is_stopped() {
 }
 
 fn snapshot_entries(snapshot: &impl crate::store::Snapshot, count: &mut usize) {
-    let visit = &mut |_| {
-        *count += 1;
+    let visit = &mut |row: crate::store::JournalEntry| {
+        *count += block::entries(&row.value).unwrap().len();
         std::ops::ControlFlow::Continue(())
     };
     snapshot.journal(JOURNAL, None, visit).unwrap();

@@ -12,11 +12,11 @@ use super::resources::resource_kind;
 use super::{Call, Page, answers, found, id, instant, operation, paged, query, text_if_any};
 use crate::cooperation::access::{self, Access, Part, Place};
 use crate::cooperation::{
-    AccessEntries, AccessEntry, AccessFilter, EntityId, JobRole, Refusal, Resource, ResourceKind, Source,
-    Work,
+    AccessEntries, AccessEntry, AccessFilter, AccessPlace, EntityId, JobRole, Refusal, Resource,
+    ResourceKind, Source, Work,
 };
 use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
-use crate::model::{Id, Object, Revision, StoreId};
+use crate::model::{Object, Revision, StoreId};
 use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::fields::Fields;
@@ -230,7 +230,7 @@ struct ShownEntry {
 }
 
 impl ShownEntry {
-    fn of((cursor, entry): (Id, AccessEntry)) -> Self {
+    fn of((cursor, entry): (AccessPlace, AccessEntry)) -> Self {
         let AccessEntry { at, revision, user, resource, role, allowed, reason, cooperation } = entry;
         let (cursor, at) = (cursor.to_string(), wire::instant(at));
         let decision = if allowed { "allowed" } else { "denied" };
@@ -240,7 +240,7 @@ impl ShownEntry {
 
 fn record_operation() -> Operation {
     let entry = shape()
-        .must("cursor", shapes::id().says("Its place: what to go on behind."))
+        .must("cursor", text().says("Its place: what to go on behind."))
         .must("at", shapes::instant())
         .must("user", shapes::entity_id())
         .must("resource", shapes::object())
@@ -258,7 +258,7 @@ fn record_operation() -> Operation {
     let size = integer(1).with("maximum", COOPERATION_PAGE_SIZE_MAX).with("default", PAGE_SIZE_DEFAULT);
     let summary = "The checks that concerned a cooperation, for the admins of who owns the resource.";
     let operation = operation(Verb::Get, "/audit/access", "ListAccess", summary)
-        .query("after", shapes::id(), "Only what lies behind this place.")
+        .query("after", text(), "Only what lies behind this place.")
         .query("limit", size, "Most entries.")
         .query("resource", text(), "Only of this resource: `park:id` or `portfolio:id`.")
         .query("user", shapes::entity_id(), "Only of this user.")
@@ -276,7 +276,7 @@ async fn record<D: Database>(
     let read = |call: &Call| call.query(|fields| Ok((filter(fields)?, cursor(fields)?, limit(fields)?)));
     // Every check that was answered before is in what is read.
     app.spawn(|engine| engine.settle_checks()).outcome().await?;
-    let run = |work: &mut Work<'_, D>, (filter, after, limit): (AccessFilter, Option<Id>, usize)| {
+    let run = |work: &mut Work<'_, D>, (filter, after, limit): (AccessFilter, Option<AccessPlace>, usize)| {
         access::record(work, &filter, after, limit)
     };
     let done = query(&app, call, read, run).await?;

@@ -1,5 +1,6 @@
 //! The outbox, and the record of the commands.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch};
 
@@ -13,8 +14,8 @@ use super::{Call, answers, found, id, instant, operation, query, size};
 use crate::cooperation::Work;
 use crate::cooperation::audit::{self, CommandFilter, Entries};
 use crate::cooperation::{self, Actor, CommandRecord, EntityId, Notification, Refusal};
+use crate::model::Revision;
 use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
-use crate::model::{Id, Revision};
 use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::fields::Fields;
@@ -210,7 +211,7 @@ fn page_size() -> crate::server::openapi::schema::Schema {
 }
 
 /// Reads `after`: the cursor of an entry.
-pub(super) fn cursor(fields: &mut Fields) -> Result<Option<Id>, ApiError> {
+pub(super) fn cursor<P: FromStr<Err = ()>>(fields: &mut Fields) -> Result<Option<P>, ApiError> {
     match fields.string("after")? {
         text if text.is_empty() => Ok(None),
         text => match text.parse() {
