@@ -5,6 +5,7 @@
 
 use std::future;
 use std::io;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct Connection(Arc<OfConnection>);
 
 #[derive(Debug)]
 struct OfConnection {
+    /// Where it comes from; a proxy's own address, where one is between.
+    address: Option<IpAddr>,
     /// Closed when the server stops.
     running: watch::Receiver<()>,
     /// Whether a stream is being sent.
@@ -47,8 +50,13 @@ struct OfConnection {
 pub(super) struct Streaming(Connection);
 
 impl Connection {
-    fn new(running: watch::Receiver<()>) -> Self {
-        Self(Arc::new(OfConnection { running, streams: AtomicBool::new(false) }))
+    fn new(address: Option<IpAddr>, running: watch::Receiver<()>) -> Self {
+        Self(Arc::new(OfConnection { address, running, streams: AtomicBool::new(false) }))
+    }
+
+    /// Where it comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.0.address
     }
 
     /// Whether the server stops.
@@ -112,7 +120,8 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, permit)) => {
-                let connection = Connection::new(while_running.clone());
+                let address = stream.peer_addr().ok().map(|address| address.ip());
+                let connection = Connection::new(address, while_running.clone());
                 connect(stream, permit, connection, &router, config, &connections);
             }
             Err(error) => {

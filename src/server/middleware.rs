@@ -5,19 +5,21 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{MatchedPath, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
+use super::authentication::{self, RouteNeeds};
 use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::origins;
@@ -29,10 +31,10 @@ use crate::store::Database;
 /// Names a request in the answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
+/// Gives the request an id, counts it, refuses it where it comes from a page or somebody that may not call, turns a panic
 /// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.
 pub(super) async fn observe<D: Database>(
-    State(app): State<App<D>>,
+    State((app, needs)): State<(App<D>, Arc<RouteNeeds>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -46,12 +48,26 @@ pub(super) async fn observe<D: Database>(
 
     // What is logged meanwhile names the request too.
     let span = info_span!("request", request_id = %id_text);
+    let mut key = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
-            // Nothing that a panic may have left half done is looked at again: a request changes only what it commits.
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
-            answered.unwrap_or_else(|panic| panicked(&*panic))
+            let (mut parts, body) = request.into_parts();
+            match authentication::admit(&app, &needs, &mut parts).await {
+                Err(refusal) => {
+                    discard(&app, body).await;
+                    refusal.into_response()
+                }
+                Ok(caller) => {
+                    key = caller.key().map(|id| id.to_string());
+                    parts.extensions.insert(caller);
+                    let request = Request::from_parts(parts, body);
+                    // Nothing that a panic may have left half done is looked at again: a request changes only what it
+                    // commits.
+                    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
+                    answered.unwrap_or_else(|panic| panicked(&*panic))
+                }
+            }
         }
     };
     drop(in_flight);
@@ -65,7 +81,7 @@ pub(super) async fn observe<D: Database>(
     let status = status.as_u16();
     macro_rules! answered {
         ($level:ident $(, $cause:ident)?) => {
-            $level!(request_id = %id_text, %method, route, store, status, code, duration_us $(, $cause)?, "answered")
+            $level!(request_id = %id_text, %method, route, store, key, status, code, duration_us $(, $cause)?, "answered")
         };
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {
@@ -155,7 +171,18 @@ async fn deadline<D: Database>(app: &App<D>, request: Request, next: Next) -> Re
     }
 }
 
-/// The same for a request that no route takes; what comes of its body does not matter.
-pub(super) async fn take_in<D: Database>(app: &App<D>, request: Request) {
-    drop(timeout(app.config.request_timeout, extract::body(request.into_body(), app)).await);
+/// Lets the body of a request pass that will not be done, as far as it is within its limit and in time, so that its answer
+/// does not overtake it. Nothing of it is kept.
+pub(super) async fn discard<D: Database>(app: &App<D>, mut body: Body) {
+    let mut left = app.config.body_bytes_max;
+    let passing = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    drop(timeout(app.config.request_timeout, passing).await);
 }

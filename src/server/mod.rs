@@ -7,10 +7,12 @@
 //! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `authentication`, `permissions`: who calls, and what each operation takes.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
 mod app;
+mod authentication;
 mod base_url;
 mod cache_metrics;
 mod config;
@@ -25,6 +27,7 @@ mod middleware;
 mod openapi;
 mod origins;
 mod paging;
+mod permissions;
 mod reply;
 mod revisions;
 mod routes;
@@ -45,16 +48,32 @@ use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::callers::Callers;
 use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::Engine;
 use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
 use app::App;
+use authentication::RouteNeeds;
 use error::{ApiError, Code};
 use openapi::{Operation, Routes};
+use permissions::Needs;
 
-/// Every route of the server, on `engine`.
+/// Every route of the server, on `engine`, for those that its database has keys of; for nobody, where they cannot be read.
 pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Router {
+    let callers = Callers::load(engine.database()).unwrap_or_else(|error| {
+        error!(%error, "the keys of callers cannot be read, so that nobody is served");
+        Callers::nobody()
+    });
+    router_for(engine, config, Arc::new(callers))
+}
+
+/// [`router`] for these callers, who must be those of the engine's database.
+pub fn router_for<D: Database>(
+    engine: Arc<Engine<D>>,
+    config: &ServerConfig,
+    callers: Arc<Callers>,
+) -> Router {
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
@@ -65,15 +84,23 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let app = App { engine, cooperations, access, config, metrics, streams, watches };
+    let app = App { engine, cooperations, access, config, metrics, streams, watches, callers };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
-    let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
+    let guarded = |operation: Operation| {
+        let needs = operation.needs();
+        let operation = operation.fails([Code::Forbidden, Code::InternalError]);
+        match needs {
+            Needs::Nothing => operation,
+            _ => operation.fails([Code::BearerTokenMissing, Code::Unauthenticated, Code::TooManyRequests]),
+        }
+    };
     let probes = Routes::new()
         .on(routes::health::healthz_operation(), routes::health::healthz)
         .on(routes::health::readyz_operation(), routes::health::readyz);
     let routes = api(&app).merge(of_the_server).all(guarded).merge(probes);
     app.metrics.know(routes.names());
+    let needs = Arc::new(RouteNeeds::new(routes.needs().chain([openapi::PLACE])));
     let mut router = routes
         .described(guarded)
         .fallback(undefined::<D>)
@@ -82,7 +109,7 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     if let Some(cors) = app.config.cors_origins.layer() {
         router = router.layer(cors);
     }
-    router.layer(from_fn_with_state(app.clone(), middleware::observe)).with_state(app)
+    router.layer(from_fn_with_state((app.clone(), needs), middleware::observe)).with_state(app)
 }
 
 fn api<D: Database>(app: &App<D>) -> Routes<D> {
@@ -103,17 +130,18 @@ fn api<D: Database>(app: &App<D>) -> Routes<D> {
         Code::Unavailable,
     ];
     routes::of_stores()
+        .merge(routes::keys::routes())
         .merge(of_a_store)
         .merge(of_the_configured_store)
         .within(&codes, |router| router.route_layer(from_fn_with_state(limited, middleware::limit)))
 }
 
 async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
-    middleware::take_in(&app, request).await;
+    middleware::discard(&app, request.into_body()).await;
     ApiError::new(Code::UndefinedEndpoint, "Not Found")
 }
 
 async fn method_not_allowed<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
-    middleware::take_in(&app, request).await;
+    middleware::discard(&app, request.into_body()).await;
     ApiError::new(Code::MethodNotAllowed, "Method Not Allowed")
 }
