@@ -2,6 +2,7 @@
 //! `docs/architecture.md` for how it is built.
 
 pub mod cache;
+pub mod callers;
 pub mod cel;
 pub mod cli;
 pub mod cooperation;

@@ -11,8 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The parts, lowest first. A part may name only those before it.
-const PARTS: [&str; 10] =
-    ["model", "cel", "schema", "store", "eval", "cache", "engine", "cooperation", "server", "cli"];
+const PARTS: [&str; 11] =
+    ["model", "cel", "schema", "store", "callers", "eval", "cache", "engine", "cooperation", "server", "cli"];
 
 /// Where the load tester has many requests under way at once, and where commands listen for a signal. All else waits.
 const ASYNC_CLI: [&str; 3] = ["cli/load/connection.rs", "cli/load/drive.rs", "cli/interrupt.rs"];
@@ -99,8 +99,8 @@ fn arrows_go_down_only() {
 
 #[test]
 fn a_name_across_a_group_is_seen() {
-    assert_eq!(named("use crate::{eval::Plan, model::Id};"), [4, 0]);
-    assert_eq!(named("crate::server::router(); tenure::cli::run()"), [8, 9]);
+    assert_eq!(named("use crate::{eval::Plan, model::Id};"), [5, 0]);
+    assert_eq!(named("crate::server::router(); tenure::cli::run()"), [9, 10]);
     assert_eq!(named("crate_store::x"), []);
 }
 

@@ -15,6 +15,7 @@ mod export;
 mod failure;
 mod import;
 mod interrupt;
+mod key;
 mod list;
 mod listen_address;
 mod load;
@@ -82,6 +83,8 @@ enum Command {
     Export(export::ExportArgs),
     Load(Box<load::LoadArgs>),
     #[command(subcommand)]
+    Key(key::KeyCommand),
+    #[command(subcommand)]
     Coop(coop::CoopCommand),
 }
 
@@ -138,6 +141,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Import(args) => return Ok(answer(args.run(out)?)),
         Command::Export(args) => return Ok(answer(args.run(out)?)),
         Command::Load(args) => return Ok(answer(args.run(out)?)),
+        Command::Key(command) => command.run(out)?,
         Command::Coop(command) => command.run(out)?,
     }
     Ok(ExitCode::SUCCESS)

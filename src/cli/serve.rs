@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::serve_config::{LogFormat, Overrides, Settings};
+use crate::callers::Callers;
 use crate::engine::Engine;
 use crate::model::SystemClock;
 use crate::server;
@@ -53,10 +54,30 @@ pub fn run(args: ServeArgs) -> ExitCode {
     if let Err(error) = start_logging(&settings) {
         return fail(2, &error);
     }
+    // Where there is no database, there is no key in it; nothing is made in vain.
+    if !RocksDatabase::exists(&settings.data)
+        && let Err(error) = refuse_strangers(&settings, false)
+    {
+        return fail(2, &error);
+    }
     match serve(&settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }
+}
+
+/// Refuses to serve whoever reaches the server from elsewhere, where nobody is asked who they are.
+fn refuse_strangers(settings: &Settings, are_authenticated: bool) -> Result<(), String> {
+    let Settings { listen, data, insecure_no_auth, .. } = settings;
+    if are_authenticated || *insecure_no_auth || listen.ip().is_loopback() {
+        return Ok(());
+    }
+    let data = data.display();
+    Err(format!(
+        "`listen` is {listen}, which other machines reach, and nobody is asked for a key since there is none; make one \
+         with `tenure key create NAME --permissions read,check,write,model,admin,act-as --data {data}`, listen on 127.0.0.1 \
+         or [::1], or accept it with --insecure-no-auth"
+    ))
 }
 
 fn fail(code: u8, error: &str) -> ExitCode {
@@ -96,7 +117,8 @@ fn serve(settings: &Settings) -> Result<(), String> {
         .with_list_limits(settings.lists)
         .with_decision_cache(settings.decision_cache_bytes);
     let engine = Arc::new(engine);
-    let outcome = runtime.block_on(until_stopped(listener, address, &engine, settings));
+    let callers = callers(engine.database(), settings)?;
+    let outcome = runtime.block_on(until_stopped(listener, address, &engine, callers, settings));
     // Ends what still runs: an evaluation whose client is gone.
     runtime.shutdown_timeout(match outcome {
         Ok(Stopped::AtOnce) => CUT_OFF_WAIT,
@@ -108,6 +130,19 @@ fn serve(settings: &Settings) -> Result<(), String> {
     engine.database().close().map_err(|error| format!("cannot close the database: {error}"))?;
     info!("stopped");
     outcome.map(drop)
+}
+
+/// Who may call. Whoever reaches the server from elsewhere has to say who they are, unless the settings say otherwise.
+fn callers(database: &RocksDatabase, settings: &Settings) -> Result<Arc<Callers>, String> {
+    let callers = Callers::load(database).map_err(|error| error.to_string())?;
+    let callers = if settings.insecure_no_auth { callers.insecure() } else { callers };
+    refuse_strangers(settings, callers.are_authenticated())?;
+    match (settings.insecure_no_auth, callers.keys().is_empty()) {
+        (true, false) => warn!("insecure: there are keys, and nobody is asked for one (--insecure-no-auth)"),
+        (true, true) => warn!("insecure: nobody is asked for a key (--insecure-no-auth)"),
+        (false, _) => {}
+    }
+    Ok(Arc::new(callers))
 }
 
 /// How the server was stopped.
@@ -142,6 +177,7 @@ async fn until_stopped(
     listener: TcpListener,
     address: SocketAddr,
     engine: &Arc<Engine<RocksDatabase>>,
+    callers: Arc<Callers>,
     settings: &Settings,
 ) -> Result<Stopped, String> {
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
@@ -158,8 +194,8 @@ async fn until_stopped(
             Err(_) => future::pending().await,
         }
     };
-    let api = server::api(Arc::clone(engine), &settings.server);
-    tell(address, settings);
+    tell(address, settings, callers.are_authenticated());
+    let api = server::api_for(Arc::clone(engine), &settings.server, callers);
     tokio::select! {
         () = server::serve(listener, api, &settings.server, stop) => Ok(Stopped::InTime),
         name = second => {
@@ -171,7 +207,7 @@ async fn until_stopped(
 
 /// Says that the server answers: to whoever reads the log, under which settings; to scripts, on which port, where 0 was
 /// asked for.
-fn tell(address: SocketAddr, settings: &Settings) {
+fn tell(address: SocketAddr, settings: &Settings, are_authenticated: bool) {
     let (server, evaluation) = (&settings.server, &settings.evaluation);
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -183,7 +219,8 @@ fn tell(address: SocketAddr, settings: &Settings) {
         evaluation_depth_max = evaluation.depth_max,
         evaluation_reads_max = evaluation.reads_max,
         decision_cache_bytes = settings.decision_cache_bytes,
-        "started; no request is authenticated"
+        authentication = if are_authenticated { "keys" } else { "none" },
+        "started"
     );
     if let Err(error) = print(&format!("listening on http://{address}\n")) {
         warn!(%error, "cannot write the address to stdout");

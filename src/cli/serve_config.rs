@@ -42,7 +42,7 @@ pub struct Overrides {
     #[arg(long, value_name = "ADDRESS", env = "TENURE_LISTEN")]
     listen: Option<String>,
 
-    /// Listen on an address that other machines reach although no request is authenticated [default: false]
+    /// Ask nobody for a key, even where other machines reach the server or there are keys [default: false]
     #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     insecure_no_auth: Option<bool>,
 
@@ -156,6 +156,8 @@ pub struct Settings {
     pub data: PathBuf,
     /// Address and port.
     pub listen: SocketAddr,
+    /// Whether callers are asked for nothing, wherever they are and whatever keys there are.
+    pub insecure_no_auth: bool,
     /// What is logged.
     pub log: String,
     /// In which form.
@@ -182,12 +184,6 @@ impl Settings {
         let data =
             data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
         let listen = set.listen.map_or(Ok(LISTEN_DEFAULT), |text| listen_address::resolve(&text))?;
-        if !listen.ip().is_loopback() && !set.insecure_no_auth.unwrap_or(false) {
-            return Err(format!(
-                "`listen` is {listen}, which other machines reach, and no request is authenticated; listen on 127.0.0.1 \
-                 or [::1], or accept it with --insecure-no-auth"
-            ));
-        }
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
         let lists = ListLimits::default();
         let origins = set.cors_origins.iter().flatten().map(String::as_str);
@@ -203,6 +199,7 @@ impl Settings {
         Ok(Self {
             data,
             listen,
+            insecure_no_auth: set.insecure_no_auth.unwrap_or(false),
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
             server: ServerConfig {

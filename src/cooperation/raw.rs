@@ -17,8 +17,14 @@ use crate::store::{
 };
 
 impl<D: Database> Cooperations<D> {
-    /// Adds a model to a store. One that holds cooperations keeps the model that they work under.
-    pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Outcome<Committed> {
+    /// Adds a model to a store. One that holds cooperations keeps the model that they work under, and takes one from an
+    /// administrator only.
+    pub fn write_model(
+        &self,
+        store: StoreId,
+        model: AuthorizationModel,
+        by_admin: bool,
+    ) -> Outcome<Committed> {
         for _ in 0..COMMAND_TRIES_MAX {
             let reading = match self.engine().begin(store) {
                 Ok(reading) if self.is_pinned(&reading) && holds_cooperations(reading.snapshot())? => reading,
@@ -27,6 +33,7 @@ impl<D: Database> Cooperations<D> {
                 }
                 Err(error) => return Err(error.into()),
             };
+            for_admins(by_admin)?;
             if !is_cooperation_model(&model) {
                 let message = "the store holds cooperations, which work under the model that it has";
                 return Err(Refusal::new(Code::ModelPinned, message).by("R51").into());
@@ -41,8 +48,8 @@ impl<D: Database> Cooperations<D> {
         Err(CommandError::Busy)
     }
 
-    /// A write of raw tuples with its record, where the store holds cooperations.
-    pub fn recorded(&self, store: StoreId, request: WriteRequest) -> Outcome<WriteRequest> {
+    /// A write of raw tuples with its record, where the store holds cooperations; there it takes an administrator.
+    pub fn recorded(&self, store: StoreId, request: WriteRequest, by_admin: bool) -> Outcome<WriteRequest> {
         let reading = match self.engine().begin(store) {
             Ok(reading) => reading,
             // Whoever writes is told so then.
@@ -52,6 +59,7 @@ impl<D: Database> Cooperations<D> {
         if !(self.is_pinned(&reading) && holds_cooperations(reading.snapshot().untracked())?) {
             return Ok(request);
         }
+        for_admins(by_admin)?;
         let writes: Vec<String> = request.writes.iter().map(|write| write.key.to_string()).collect();
         let deletes: Vec<String> = request.deletes.iter().map(|delete| delete.key.to_string()).collect();
         let mut request = request;
@@ -77,6 +85,16 @@ impl<D: Database> Cooperations<D> {
         self.known_models().insert(key, is_pinned);
         is_pinned
     }
+}
+
+/// Refuses what is written past the commands by whoever is no administrator.
+fn for_admins(by_admin: bool) -> Outcome<()> {
+    if by_admin {
+        return Ok(());
+    }
+    let message =
+        "the store holds cooperations: what is written past their commands takes the permission `admin`";
+    Err(Refusal::new(Code::Forbidden, message).by("R51").into())
 }
 
 /// Models of which it is kept whether they are the one of the cooperations.

@@ -152,6 +152,23 @@ impl<D: Database> Engine<D> {
         Ok(Page { items, next })
     }
 
+    /// [`stores`](Self::stores) of these identifiers, which are in their order.
+    pub fn stores_among(
+        &self,
+        stores: &[StoreId],
+        name: Option<&str>,
+        after: Option<StoreId>,
+        limit: usize,
+    ) -> Result<StorePage, EngineError> {
+        let behind = stores.iter().filter(|id| after.is_none_or(|after| **id > after));
+        let found = behind.map(|id| self.database.store(*id)).collect::<Result<Vec<_>, _>>()?;
+        let named = |store: &StoreInfo| name.is_none_or(|name| name == &*store.name);
+        let mut items: Vec<_> =
+            found.into_iter().flatten().filter(named).take(limit.saturating_add(1)).collect();
+        let next = cut(&mut items, limit, |store| store.id);
+        Ok(Page { items, next })
+    }
+
     /// Adds a model to a store, where it becomes the newest.
     pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Result<Committed, EngineError> {
         let violations = schema::validate(&model);

@@ -111,6 +111,18 @@ pub const ACCESS_ENTRIES_LOOKED_AT_MAX: usize = 20_000;
 pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Longest identifier of a user, an organization, a resource, a cooperation or an invitation, in bytes.
 pub const ENTITY_ID_BYTES_MAX: usize = 128;
+/// Most keys of callers, revoked and expired ones included.
+pub const KEYS_MAX: usize = 10_000;
+/// Most stores that the scope of one key lists.
+pub const STORES_PER_KEY_MAX: usize = 100;
+/// Longest name of a key, in bytes.
+pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Longest bearer token that is looked at, in bytes.
+pub const BEARER_TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// Most bearer tokens that are not valid which one address may try in a minute; then it has to wait.
+pub const FAILED_ATTEMPTS_PER_MINUTE_MAX: u32 = 60;
+/// Most addresses whose failed attempts are counted apart; beyond, some share a count.
+pub const FAILED_ATTEMPT_COUNTS: usize = 4096;
 /// Longest email address, in bytes.
 pub const EMAIL_BYTES_MAX: usize = 254;
 /// Longest name that is shown, of a person, an organization or a resource, in bytes.

@@ -20,8 +20,9 @@ use tower::{Service, ServiceExt as _};
 use tracing::debug_span;
 
 use super::app::App;
+use super::authentication::RouteNeeds;
 use super::extract::{Input, StorePath};
-use super::middleware;
+use super::middleware::{self, Place};
 use super::routes::check;
 use crate::model::StoreId;
 use crate::store::Database;
@@ -41,8 +42,13 @@ impl Api {
     }
 
     /// Beside it the short way to checks, which takes its permits from the same as the router.
-    pub(super) fn with_checks<D: Database>(self, app: App<D>, permits: Arc<Semaphore>) -> Self {
-        Self { checks: Some(Arc::new(Checks { app, permits })), ..self }
+    pub(super) fn with_checks<D: Database>(
+        self,
+        app: App<D>,
+        needs: Arc<RouteNeeds>,
+        permits: Arc<Semaphore>,
+    ) -> Self {
+        Self { checks: Some(Arc::new(Checks { app, needs, permits })), ..self }
     }
 }
 
@@ -84,6 +90,7 @@ trait AnswersChecks: Send + Sync {
 
 struct Checks<D: Database> {
     app: App<D>,
+    needs: Arc<RouteNeeds>,
     permits: Arc<Semaphore>,
 }
 
@@ -94,7 +101,7 @@ impl<D: Database> AnswersChecks for Checks<D> {
         request: Request,
     ) -> BoxFuture<'static, Result<Response, Infallible>> {
         Box::pin(async move {
-            let Self { app, permits } = &*self;
+            let Self { app, needs, permits } = &*self;
             let check = async |head: Parts, body: Bytes| {
                 let input = Input::new(&head.headers, body);
                 check::check(State(app.clone()), StorePath(store), input).await.into_response()
@@ -102,7 +109,8 @@ impl<D: Database> AnswersChecks for Checks<D> {
             let limited = |request| middleware::limited(app, permits, Some(store), request, check);
             // Only who looks closely wants to have each check's own lines.
             let span = |id: &str| debug_span!("request", request_id = id);
-            Ok(middleware::observed(app, check::PATH, request, span, limited).await)
+            let place = Place { route: Some(check::PATH), store: Some(store) };
+            Ok(middleware::observed((app, needs), place, request, span, limited).await)
         })
     }
 }

@@ -14,6 +14,7 @@ use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::watches::Watches;
+use crate::callers::{Caller, Callers, Permission};
 use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::{CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, WriteRequest};
 use crate::model::{ModelId, StoreId};
@@ -41,6 +42,7 @@ pub(super) struct State<D: Database> {
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
+    pub(super) callers: Arc<Callers>,
 }
 
 // Derived, it would ask that the database be cloned.
@@ -149,13 +151,15 @@ impl<D: Database> App<D> {
     pub(super) async fn write(
         &self,
         store: StoreId,
+        caller: &Caller,
         request: WriteRequest,
     ) -> Result<(ModelId, Committed), ApiError> {
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome| drop(sender.send(outcome)));
         let cooperations = Arc::clone(&self.cooperations);
+        let by_admin = caller.has(Permission::Admin);
         let submit = move |engine: &Engine<D>| -> Result<ModelId, ApiError> {
-            let request = cooperations.recorded(store, request)?;
+            let request = cooperations.recorded(store, request, by_admin)?;
             Ok(engine.submit_write(store, request, done)?)
         };
         let model = self.spawn(submit).outcome().await??;

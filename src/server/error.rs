@@ -5,7 +5,7 @@
 //! client: it goes to the log, with the request's id.
 
 use axum::Json;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -56,9 +56,15 @@ pub(super) enum Code {
     PreconditionFailed,
     /// Ours: `at_least_revision` lies ahead of what was committed.
     RevisionNotReached,
+    /// There is no bearer token.
+    BearerTokenMissing,
+    /// The bearer token is not valid.
+    Unauthenticated,
+    /// Ours: there is no such key.
+    KeyNotFound,
     /// Ours: too many requests at once.
     TooManyRequests,
-    /// Ours: the web page that the request comes from may not call.
+    /// Ours: the web page that the request comes from may not call, or the key is not for this.
     Forbidden,
     /// Ours: the body did not arrive in time.
     RequestTimeout,
@@ -142,6 +148,9 @@ impl Code {
             Self::UndefinedEndpoint => ("undefined_endpoint", Openfga(5000)),
             Self::StoreNotFound => ("store_id_not_found", Openfga(5002)),
             Self::Unimplemented => ("unimplemented", Openfga(5004)),
+            Self::BearerTokenMissing => ("bearer_token_missing", Openfga(1010)),
+            Self::Unauthenticated => ("unauthenticated", Openfga(1500)),
+            Self::KeyNotFound => ("key_not_found", Own(StatusCode::NOT_FOUND)),
             Self::Aborted => ("Aborted", Own(StatusCode::CONFLICT)),
             Self::PreconditionFailed => ("precondition_failed", Own(StatusCode::CONFLICT)),
             Self::RevisionNotReached => ("revision_not_reached", Own(StatusCode::CONFLICT)),
@@ -173,6 +182,8 @@ pub(super) struct ApiError {
     internal: Option<String>,
     /// What the cooperation rules say beside the code and the message.
     refused: Option<Box<Refused>>,
+    /// Seconds after which to try again, where that is told.
+    retry_after_s: u64,
 }
 
 /// What a refusal by the cooperation rules says beside its code and message.
@@ -208,7 +219,13 @@ struct Body<'a> {
 impl ApiError {
     /// A failure of this code.
     pub(super) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), internal: None, refused: None }
+        let message = message.into();
+        Self { code, message, internal: None, refused: None, retry_after_s: RETRY_AFTER_S }
+    }
+
+    /// Tried again sooner, it fails again.
+    pub(super) fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: seconds, ..self }
     }
 
     /// A field that is not as expected. `field` is its path in the request.
@@ -228,12 +245,7 @@ impl ApiError {
 
     /// A failure that is ours; `cause` goes to the log only.
     pub(super) fn internal(cause: impl Into<String>) -> Self {
-        Self {
-            code: Code::InternalError,
-            message: "Internal Server Error".to_owned(),
-            internal: Some(cause.into()),
-            refused: None,
-        }
+        Self { internal: Some(cause.into()), ..Self::new(Code::InternalError, "Internal Server Error") }
     }
 }
 
@@ -243,7 +255,10 @@ impl IntoResponse for ApiError {
         let body = Body { code: self.code.name(), message: &self.message, refused };
         let mut response = (self.code.status(), Json(body)).into_response();
         if self.code == Code::TooManyRequests {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(self.retry_after_s));
+        }
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(Failure { code: self.code.name(), internal: self.internal });
         response
@@ -320,10 +335,8 @@ impl From<StoreError> for ApiError {
             _ => return Self::internal(error.to_string()),
         };
         Self {
-            code,
-            message: "the database takes no requests at present".to_owned(),
             internal: Some(error.to_string()),
-            refused: None,
+            ..Self::new(code, "the database takes no requests at present")
         }
     }
 }
@@ -338,7 +351,7 @@ impl From<Refusal> for ApiError {
         // What is wrong with the data is for the operator; the caller can do nothing about it.
         let internal = (code.class() == Class::Internal).then(|| message.clone());
         let refused = Some(Box::new(Refused { rule, organization }));
-        Self { code: Code::Cooperation(code), message, internal, refused }
+        Self { internal, refused, ..Self::new(Code::Cooperation(code), message) }
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::future;
 use std::io;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(super) struct Connection(Arc<OfConnection>);
 
 #[derive(Debug)]
 struct OfConnection {
+    /// Where it comes from; a proxy's own address, where one is between.
+    address: Option<IpAddr>,
     /// Closed when the server stops.
     running: watch::Receiver<()>,
     /// Whether a stream is being sent.
@@ -48,8 +51,13 @@ struct OfConnection {
 pub(super) struct Streaming(Connection);
 
 impl Connection {
-    fn new(running: watch::Receiver<()>) -> Self {
-        Self(Arc::new(OfConnection { running, streams: AtomicBool::new(false) }))
+    fn new(address: Option<IpAddr>, running: watch::Receiver<()>) -> Self {
+        Self(Arc::new(OfConnection { address, running, streams: AtomicBool::new(false) }))
+    }
+
+    /// Where it comes from.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.0.address
     }
 
     /// Whether the server stops.
@@ -108,7 +116,8 @@ pub async fn serve(listener: TcpListener, api: Api, config: &ServerConfig, stop:
         };
         match accepted {
             Ok((stream, permit)) => {
-                let connection = Connection::new(while_running.clone());
+                let address = stream.peer_addr().ok().map(|address| address.ip());
+                let connection = Connection::new(address, while_running.clone());
                 connect(stream, permit, connection, &api, config, &connections);
             }
             Err(error) => {

@@ -13,12 +13,14 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
+use super::authentication::{self, RouteNeeds};
 use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::origins;
@@ -30,27 +32,37 @@ use crate::store::Database;
 /// Names a request in the answer and in the log.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where a request is led to.
+pub(super) struct Place<'a> {
+    /// `None` where no route takes it.
+    pub(super) route: Option<&'a str>,
+    /// The store that the path names, where that was read already.
+    pub(super) store: Option<StoreId>,
+}
+
 /// [`observed`], as a layer of the router.
 pub(super) async fn observe<D: Database>(
-    State(app): State<App<D>>,
+    State((app, needs)): State<(App<D>, Arc<RouteNeeds>)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let place = Place { route: matched.as_ref().map(MatchedPath::as_str), store: None };
     let span = |id: &str| info_span!("request", request_id = id);
-    observed(&app, &route, request, span, |request| next.run(request)).await
+    observed((&app, &needs), place, request, span, |request| next.run(request)).await
 }
 
-/// Gives the request an id, counts it, refuses it where it comes from a page that may not call, turns a panic
+/// Gives the request an id, counts it, refuses it where it comes from a page or somebody that may not call, turns a panic
 /// into an answer, and writes a line in the log: at `debug` for a query that succeeded, which are many.
 pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
-    app: &App<D>,
-    route: &str,
+    (app, needs): (&App<D>, &RouteNeeds),
+    place: Place<'_>,
     mut request: Request,
     span: impl FnOnce(&str) -> Span,
     answer: impl FnOnce(Request) -> F,
 ) -> Response {
     let began = Stopwatch::now();
+    let route = place.route.unwrap_or("none");
     let in_flight = app.metrics.begin();
     let method = request.method().clone();
     let id = request_id(&request);
@@ -60,12 +72,26 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
 
     // What is logged meanwhile names the request too.
     let span = span(request_id);
+    let mut key = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
-            // Nothing that a panic may have left half done is looked at again: a request changes only what it commits.
-            let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span).await;
-            answered.unwrap_or_else(|panic| panicked(&*panic))
+            let (mut parts, body) = request.into_parts();
+            match authentication::admit(app, needs, &place, &mut parts).await {
+                Err(refusal) => {
+                    discard(app, body).await;
+                    refusal.into_response()
+                }
+                Ok(caller) => {
+                    key = caller.key().map(|id| id.to_string());
+                    parts.extensions.insert(caller);
+                    let request = Request::from_parts(parts, body);
+                    // Nothing that a panic may have left half done is looked at again: a request changes only what it
+                    // commits.
+                    let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span).await;
+                    answered.unwrap_or_else(|panic| panicked(&*panic))
+                }
+            }
         }
     };
     drop(in_flight);
@@ -79,7 +105,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
             let code = failure.map(|failure| failure.code);
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let status = status.as_u16();
-            $level!(request_id, %method, route, store, status, code, duration_us $(, $cause)?, "answered")
+            $level!(request_id, %method, route, store, key, status, code, duration_us $(, $cause)?, "answered")
         }};
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {
@@ -185,7 +211,18 @@ async fn deadline<D: Database, F: Future<Output = Response>>(
     }
 }
 
-/// The same for a request that no route takes; what comes of its body does not matter.
-pub(super) async fn take_in<D: Database>(app: &App<D>, request: Request) {
-    drop(timeout(app.config.request_timeout, extract::body(request.into_body(), app)).await);
+/// Lets the body of a request pass that will not be done, as far as it is within its limit and in time, so that its answer
+/// does not overtake it. Nothing of it is kept.
+pub(super) async fn discard<D: Database>(app: &App<D>, mut body: Body) {
+    let mut left = app.config.body_bytes_max;
+    let passing = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(bytes) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    drop(timeout(app.config.request_timeout, passing).await);
 }

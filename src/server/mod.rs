@@ -7,11 +7,13 @@
 //! - `api`: all of it as one service. `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `authentication`, `permissions`: who calls, and what each operation takes.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
 mod api;
 mod app;
+mod authentication;
 mod base_url;
 mod cache_metrics;
 mod config;
@@ -26,6 +28,7 @@ mod middleware;
 mod openapi;
 mod origins;
 mod paging;
+mod permissions;
 mod reply;
 mod revisions;
 mod routes;
@@ -46,16 +49,29 @@ use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::callers::Callers;
 use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::Engine;
 use crate::model::limits::STREAMS_MAX;
 use crate::store::Database;
 use app::App;
+use authentication::RouteNeeds;
 use error::{ApiError, Code};
 use openapi::{Operation, Routes};
+use permissions::Needs;
 
-/// Everything that the server answers, on `engine`.
+/// Everything that the server answers, on `engine`, for those that its database has keys of; for nobody, where they cannot be
+/// read.
 pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
+    let callers = Callers::load(engine.database()).unwrap_or_else(|error| {
+        error!(%error, "the keys of callers cannot be read, so that nobody is served");
+        Callers::nobody()
+    });
+    api_for(engine, config, Arc::new(callers))
+}
+
+/// [`api`] for these callers, who must be those of the engine's database.
+pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: Arc<Callers>) -> Api {
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
@@ -66,16 +82,25 @@ pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let app = App::from(app::State { engine, cooperations, access, config, metrics, streams, watches });
+    let state = app::State { engine, cooperations, access, config, metrics, streams, watches, callers };
+    let app = App::from(state);
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
-    let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
+    let guarded = |operation: Operation| {
+        let needs = operation.needs();
+        let operation = operation.fails([Code::Forbidden, Code::InternalError]);
+        match needs {
+            Needs::Nothing => operation,
+            _ => operation.fails([Code::BearerTokenMissing, Code::Unauthenticated, Code::TooManyRequests]),
+        }
+    };
     let probes = Routes::new()
         .on(routes::health::healthz_operation(), routes::health::healthz)
         .on(routes::health::readyz_operation(), routes::health::readyz);
     let routes = of_the_api(&app, &permits).merge(of_the_server).all(guarded).merge(probes);
     app.metrics.know(routes.names());
+    let needs = Arc::new(RouteNeeds::new(routes.needs().chain([openapi::PLACE])));
     let mut router = routes
         .described(guarded)
         .fallback(undefined::<D>)
@@ -86,9 +111,9 @@ pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
     if let Some(cors) = cors {
         router = router.layer(cors);
     }
-    let router = router.layer(from_fn_with_state(app.clone(), middleware::observe)).with_state(app.clone());
-    let api = Api::new(router);
-    if has_cors { api } else { api.with_checks(app, permits) }
+    let observe = from_fn_with_state((app.clone(), Arc::clone(&needs)), middleware::observe);
+    let api = Api::new(router.layer(observe).with_state(app.clone()));
+    if has_cors { api } else { api.with_checks(app, needs, permits) }
 }
 
 fn of_the_api<D: Database>(app: &App<D>, permits: &Arc<Semaphore>) -> Routes<D> {
@@ -108,17 +133,18 @@ fn of_the_api<D: Database>(app: &App<D>, permits: &Arc<Semaphore>) -> Routes<D> 
         Code::Unavailable,
     ];
     routes::of_stores()
+        .merge(routes::keys::routes())
         .merge(of_a_store)
         .merge(of_the_configured_store)
         .within(&codes, |router| router.route_layer(from_fn_with_state(limited, middleware::limit)))
 }
 
 async fn undefined<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
-    middleware::take_in(&app, request).await;
+    middleware::discard(&app, request.into_body()).await;
     ApiError::new(Code::UndefinedEndpoint, "Not Found")
 }
 
 async fn method_not_allowed<D: Database>(State(app): State<App<D>>, request: Request) -> ApiError {
-    middleware::take_in(&app, request).await;
+    middleware::discard(&app, request.into_body()).await;
     ApiError::new(Code::MethodNotAllowed, "Method Not Allowed")
 }

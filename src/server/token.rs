@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::{ApiError, Code};
-use crate::model::{ModelId, Revision, StoreId, TupleKey};
+use crate::model::{Id, ModelId, Revision, StoreId, TupleKey};
 use crate::store::LogPosition;
 
 /// The version of the encoding: parts of text, separated by 0x00, which no part contains.
@@ -23,6 +23,16 @@ pub(super) fn of_stores(after: StoreId) -> String {
 /// Reads [`of_stores`]; `None` where the token is empty.
 pub(super) fn to_stores(token: &str) -> Result<Option<StoreId>, ApiError> {
     decode(token, &["stores"], |parts| parts.next()?.parse().ok())
+}
+
+/// After this key comes the next page of keys.
+pub(super) fn of_keys(after: Id) -> String {
+    encode(&["keys", &after.to_string()])
+}
+
+/// Reads [`of_keys`]; `None` where the token is empty.
+pub(super) fn to_keys(token: &str) -> Result<Option<Id>, ApiError> {
+    decode(token, &["keys"], |parts| parts.next()?.parse().ok())
 }
 
 /// Before this model comes the next page of models.

@@ -8,7 +8,7 @@
 //! | `models`, `assertions` | store, model id (16 bytes) |
 //! | `documents` | store, kind `00`, each part of the key `00` |
 //! | `journals` | store, journal `00`, entry id (16 bytes) |
-//! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state |
+//! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state; `05`, its id (16 bytes): a credential |
 //!
 //! A store is the 16 bytes of its identifier; numbers are big-endian, so that bytes sort as numbers do. A class is one
 //! byte, and the subject after it is
@@ -46,6 +46,8 @@ pub(super) const CLOCK: [u8; 1] = [2];
 pub(super) const COUNTERS: [u8; 1] = [3];
 /// `meta`: the beginning of the stores' states, which sort as their identifiers do.
 pub(super) const STATES: [u8; 1] = [4];
+/// `meta`: the beginning of the credentials, which sort as their identifiers do.
+pub(super) const CREDENTIALS: [u8; 1] = [5];
 
 /// In `tuples`, the tuple.
 #[inline]
@@ -191,6 +193,20 @@ pub(super) fn state(store: StoreId) -> Key {
     let mut key = Key::from_slice(&STATES);
     key.extend_from_slice(&store.bits().to_be_bytes());
     key
+}
+
+/// In `meta`, a credential.
+pub(super) fn credential(id: Id) -> Key {
+    let mut key = Key::from_slice(&CREDENTIALS);
+    key.extend_from_slice(&id.bits().to_be_bytes());
+    key
+}
+
+/// Takes a [`credential`] apart.
+pub(super) fn decode_credential(key: &[u8]) -> Result<Id, StoreError> {
+    let bits = key.strip_prefix(&CREDENTIALS).and_then(|rest| rest.try_into().ok());
+    bits.map(|bits| Id::from_bits(u128::from_be_bytes(bits)))
+        .ok_or_else(|| StoreError::Corrupt { what: "key", reason: "it is not that of a credential".into() })
 }
 
 /// Takes apart a key of `tuples`.

@@ -5,6 +5,7 @@
 //! answers a filter and how keys sort is what the database on disk uses too.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow, RangeBounds};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -35,6 +36,7 @@ pub struct MemoryDatabase {
     counters: Mutex<Counters>,
     shown: ArcSwap<Shown>,
     observers: Observers,
+    credentials: Mutex<BTreeMap<Id, Box<[u8]>>>,
 }
 
 /// One store of a [`MemoryDatabase`] at one revision; cheap to clone.
@@ -102,6 +104,7 @@ impl MemoryDatabase {
                 sequence: CommitSequence::default(),
             }),
             observers: Observers::default(),
+            credentials: Mutex::default(),
         }
     }
 
@@ -211,6 +214,20 @@ impl Database for MemoryDatabase {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         done(self.commit_now(store, batch));
+    }
+
+    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+        let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(credentials.iter().map(|(id, value)| (*id, value.clone())).collect())
+    }
+
+    fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError> {
+        let mut credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+        match value {
+            Some(value) => drop(credentials.insert(id, value)),
+            None => drop(credentials.remove(&id)),
+        }
+        Ok(())
     }
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {

@@ -100,6 +100,13 @@ pub trait Database: Send + Sync + 'static {
         receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
 
+    /// The credentials of those who may use the database, by their identifiers, in their order. Only who wrote one can read
+    /// it. They belong to no store and are part of no log.
+    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError>;
+
+    /// Puts a credential in the place of what has its identifier; `None` removes that. Durable when this returns.
+    fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError>;
+
     /// Has `observer` told of every commit that is not visible yet when this returns, for as long as somebody holds it.
     fn observe(&self, observer: Weak<dyn CommitObserver>);
 }

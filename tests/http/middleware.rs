@@ -214,7 +214,7 @@ mod panics {
 
     use super::*;
     use tenure::engine::Engine;
-    use tenure::model::{Clock, Instant, StoreId};
+    use tenure::model::{Clock, Id, Instant, StoreId};
     use tenure::server;
     use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
     use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
@@ -263,6 +263,14 @@ mod panics {
 
         fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
             self.0.submit(store, batch, done);
+        }
+
+        fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+            self.0.credentials()
+        }
+
+        fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError> {
+            self.0.put_credential(id, value)
         }
 
         fn observe(&self, observer: Weak<dyn CommitObserver>) {

@@ -25,6 +25,7 @@ use serde_json::{Map, Value, json};
 
 use super::app::App;
 use super::error::Code;
+use super::permissions::Needs;
 use crate::store::Database;
 use schema::{anything, choice, map_of, shape};
 
@@ -89,6 +90,11 @@ impl<D: Database> Routes<D> {
         self.operations.iter().map(move |own| (name(own), own.path.as_str(), own.is_query()))
     }
 
+    /// Of each, its verb and its path, and what it needs.
+    pub(super) fn needs(&self) -> impl Iterator<Item = (&'static str, &str, Needs)> {
+        self.operations.iter().map(|own| (own.verb.name(), own.path.as_str(), own.needs()))
+    }
+
     /// The routes, and one that answers with the description of them all, itself included.
     pub(super) fn described(mut self, describe: impl Fn(Operation) -> Operation) -> Router<App<D>> {
         let own = describe(operation());
@@ -102,9 +108,12 @@ impl<D: Database> Routes<D> {
     }
 }
 
+/// Where the document is, and what it needs.
+pub(super) const PLACE: (&str, &str, Needs) = ("GET", "/openapi.json", Needs::Nothing);
+
 /// `GET /openapi.json`
 fn operation() -> Operation {
-    Operation::new(Verb::Get, "/openapi.json", Tag::Server, "OpenApi", "This document.").answers(
+    Operation::new(Verb::Get, PLACE.1, Tag::Server, "OpenApi", "This document.").answers(
         StatusCode::OK,
         "The description of this API, in OpenAPI 3.1.",
         map_of(anything()),
@@ -134,7 +143,15 @@ fn document(operations: Vec<Operation>) -> Value {
         },
         "tags": Tag::ALL.map(|tag| json!({ "name": tag.name() })),
         "paths": paths,
-        "components": { "schemas": schemas, "headers": operation::headers() },
+        "components": {
+            "schemas": schemas,
+            "headers": operation::headers(),
+            "securitySchemes": { operation::SECURITY: {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "The token of a key. Asked for as soon as the server has a key.",
+            } },
+        },
     })
 }
 

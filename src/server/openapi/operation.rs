@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::MethodFilter;
 use serde_json::{Map, Value, json};
@@ -13,12 +13,16 @@ use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::server::error::Code;
 use crate::server::extract::STRICT;
 use crate::server::middleware::REQUEST_ID;
+use crate::server::permissions::{self, Needs};
 use crate::server::reply::{MODEL_ID, PARTIAL, REVISION, STORE_ID};
 
 pub(super) const JSON: &str = "application/json";
 
 /// The name of the schema that every error has.
 pub(super) const ERROR: &str = "Error";
+
+/// The name of how callers say who they are.
+pub(super) const SECURITY: &str = "key";
 
 /// A method that an operation may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +140,11 @@ struct Answer {
 }
 
 impl Operation {
+    /// What a caller needs for it.
+    pub(in crate::server) fn needs(&self) -> Needs {
+        permissions::of(&self.id)
+    }
+
     /// Whether it asks something and changes nothing.
     pub(super) fn is_query(&self) -> bool {
         self.verb == Verb::Get || matches!(self.tag, Tag::Queries | Tag::AuthZen) || self.id == "Read"
@@ -330,16 +339,18 @@ impl Operation {
                 failure(status, names, in_store, self.error.clone(), &mut put),
             );
         }
+        let needs = permissions::of(&self.id);
+        let security = if needs == Needs::Nothing { json!([]) } else { json!([{ SECURITY: [] }]) };
+        let notes: Vec<String> = self.notes.into_iter().map(str::to_owned).chain([needs.says()]).collect();
         let mut operation = json!({
             "operationId": self.id,
             "tags": [self.tag.name()],
             "summary": self.summary,
+            "description": notes.join(" "),
+            "security": security,
             "parameters": self.parameters,
             "responses": responses,
         });
-        if !self.notes.is_empty() {
-            insert(&mut operation, "description", self.notes.join(" ").into());
-        }
         if let Some(body) = self.body {
             let body = json!({ "required": true, "content": { JSON: { "schema": put(body) } } });
             insert(&mut operation, "requestBody", body);
@@ -387,6 +398,9 @@ fn failure(
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
         headers.push((RETRY_AFTER, true));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.push((WWW_AUTHENTICATE, true));
     }
     json!({
         "description": status.canonical_reason().unwrap_or("An error"),
@@ -450,6 +464,7 @@ pub(super) fn headers() -> Value {
             "Names the request in the server's log: its own, if it had one of this form, or else a new one.",
         ),
         (RETRY_AFTER, integer(0), "Seconds after which to try again."),
+        (WWW_AUTHENTICATE, choice(["Bearer"]), "How to say who calls: by the token of a key."),
         (CACHE_CONTROL, text(), "Whether the answer may be kept."),
     ];
     let entries = known.into_iter().flat_map(|(name, schema, says)| {

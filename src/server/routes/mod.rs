@@ -10,6 +10,7 @@ pub(super) mod cooperation;
 pub(super) mod expand;
 pub(super) mod explain;
 pub(super) mod health;
+pub(super) mod keys;
 pub(super) mod list_objects;
 pub(super) mod list_users;
 pub(super) mod models;

@@ -6,10 +6,12 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::callers::Permission;
 use crate::cooperation;
 use crate::model::{AuthorizationModel, ModelId};
 use crate::schema::json::{self, JsonErrorKind, Style};
 use crate::server::app::App;
+use crate::server::authentication::Known;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, ModelPath, Parameters, StorePath};
 use crate::server::fields::lower_camel;
@@ -73,6 +75,7 @@ pub(in crate::server) fn write_operation() -> Operation {
             Code::ExceededEntityLimit,
             Code::StoreNotFound,
             Code::Cooperation(cooperation::Code::ModelPinned),
+            Code::Cooperation(cooperation::Code::Forbidden),
         ])
         .fails_with("ModelError", [("rule", text().nullable().says("The cooperation rule that refuses."))])
 }
@@ -81,11 +84,13 @@ pub(in crate::server) fn write_operation() -> Operation {
 pub(in crate::server) async fn write<D: Database>(
     State(app): State<App<D>>,
     StorePath(store): StorePath,
+    Known(caller): Known,
     input: Input,
 ) -> Result<Reply<Written>, ApiError> {
     let model = parse(&input)?;
     let cooperations = Arc::clone(&app.cooperations);
-    let committed = app.spawn(move |_| cooperations.write_model(store, model)).outcome().await??;
+    let by_admin = caller.has(Permission::Admin);
+    let committed = app.spawn(move |_| cooperations.write_model(store, model, by_admin)).outcome().await??;
     let id =
         committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))

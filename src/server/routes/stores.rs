@@ -4,7 +4,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 
+use crate::callers::{Scope, Stores as ScopeStores};
+use crate::model::StoreId;
 use crate::server::app::App;
+use crate::server::authentication::Known;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, Parameters, StorePath};
 use crate::server::fields::Fields;
@@ -95,6 +98,7 @@ pub(in crate::server) fn list_operation() -> Operation {
 /// `GET /stores`
 pub(in crate::server) async fn list<D: Database>(
     State(app): State<App<D>>,
+    Known(caller): Known,
     parameters: Parameters,
 ) -> Result<Reply<Stores>, ApiError> {
     let (page, name) = parameters.read(|fields| {
@@ -107,11 +111,25 @@ pub(in crate::server) async fn list<D: Database>(
         Ok((page, Some(name)))
     })?;
     let after = token::to_stores(&page.token)?;
-    let found = app.run_query(move |engine| engine.stores(name.as_deref(), after, page.size)).await?;
+    let only = caller.scope().and_then(of_scope);
+    let found = app
+        .run_query(move |engine| match only {
+            None => engine.stores(name.as_deref(), after, page.size),
+            Some(stores) => engine.stores_among(&stores, name.as_deref(), after, page.size),
+        })
+        .await?;
     Ok(Reply::ok(Stores {
         stores: found.items.into_iter().map(Store::from).collect(),
         continuation_token: found.next.map(token::of_stores).unwrap_or_default(),
     }))
+}
+
+/// The stores that a scope lists; `None`: it has all.
+fn of_scope(scope: &Scope) -> Option<Box<[StoreId]>> {
+    match &scope.stores {
+        ScopeStores::All => None,
+        ScopeStores::Listed(stores) => Some(stores.clone()),
+    }
 }
 
 pub(in crate::server) fn get_operation() -> Operation {

@@ -18,10 +18,12 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{Instrument, Span, error};
 
 use super::changes::{self, Shown};
+use crate::callers::Caller;
 use crate::engine::{WatchRequest, Watched};
 use crate::model::limits::CHANGES_PER_WATCH_STEP_MAX;
 use crate::model::{Revision, StoreId};
 use crate::server::app::App;
+use crate::server::authentication::Known;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Parameters, StorePath};
 use crate::server::listen::{Connection, Streaming};
@@ -77,6 +79,7 @@ pub(in crate::server) fn operation() -> Operation {
 pub(in crate::server) async fn watch<D: Database>(
     State(app): State<App<D>>,
     StorePath(store): StorePath,
+    Known(caller): Known,
     connection: Option<Extension<Connection>>,
     headers: HeaderMap,
     parameters: Parameters,
@@ -96,6 +99,7 @@ pub(in crate::server) async fn watch<D: Database>(
         news: app.watches.revisions.news(store),
         app,
         store,
+        caller,
         request: WatchRequest {
             object_type: (!object_type.is_empty()).then(|| object_type.into()),
             after,
@@ -135,6 +139,7 @@ fn position(field: &str, text: &str) -> Result<LogPosition, ApiError> {
 struct Watcher<D: Database> {
     app: App<D>,
     store: StoreId,
+    caller: Caller,
     /// What is to be read next.
     request: WatchRequest,
     /// What was read and not told yet.
@@ -165,6 +170,13 @@ impl<D: Database> Watcher<D> {
 
     async fn proceed(&mut self) -> Result<Event, ApiError> {
         loop {
+            // A stream outlasts what a single request would: nothing more is told to a key that was revoked or has expired.
+            if !self.app.callers.still_knows(&self.caller, self.app.engine.now()) {
+                return Err(ApiError::new(
+                    Code::Unauthenticated,
+                    "who asked is not known any more: the key was revoked, or has expired",
+                ));
+            }
             if let Some(change) = self.found.next() {
                 return told(change);
             }

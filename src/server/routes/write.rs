@@ -3,14 +3,16 @@
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::cooperation;
 use crate::engine::WriteRequest;
 use crate::model::limits::{PRECONDITIONS_PER_WRITE_MAX, TUPLES_PER_WRITE_MAX};
 use crate::model::{Revision, TupleKey};
 use crate::server::app::App;
+use crate::server::authentication::Known;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{choice, list_of, shape};
+use crate::server::openapi::schema::{choice, list_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
 use crate::server::reply::Reply;
@@ -71,17 +73,20 @@ pub(in crate::server) fn operation() -> Operation {
             Code::LatestModelNotFound,
             Code::AuthorizationModelNotFound,
             Code::StoreNotFound,
+            Code::Cooperation(cooperation::Code::Forbidden),
         ])
+        .fails_with("WriteError", [("rule", text().nullable().says("The cooperation rule that refuses."))])
 }
 
 /// `POST /stores/{store_id}/write`
 pub(in crate::server) async fn write<D: Database>(
     State(app): State<App<D>>,
     StorePath(store): StorePath,
+    Known(caller): Known,
     input: Input,
 ) -> Result<Reply<Written>, ApiError> {
     let request = input.read(request)?;
-    let (model, committed) = app.write(store, request).await?;
+    let (model, committed) = app.write(store, &caller, request).await?;
     let revision = committed.revision;
     Ok(Reply::ok(Written { revision }).with(model, revision))
 }

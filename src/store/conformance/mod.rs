@@ -2,6 +2,7 @@
 
 mod assertions;
 mod commits;
+mod credentials;
 mod documents;
 mod log;
 pub(in crate::store) mod observers;

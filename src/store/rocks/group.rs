@@ -152,6 +152,18 @@ impl<'a> Group<'a> {
         Ok(true)
     }
 
+    /// Puts or removes a credential.
+    pub(super) fn credential(&mut self, id: Id, value: Option<&[u8]>) -> Result<(), CommitError> {
+        let RowBatch { tables, batch } = &mut self.rows;
+        match value {
+            Some(value) => {
+                batch.put_cf(&tables.meta, keys::credential(id), records::encode_credential(value)?);
+            }
+            None => batch.delete_cf(&tables.meta, keys::credential(id)),
+        }
+        Ok(())
+    }
+
     /// Ends the group; `clock` is the latest instant that was given out.
     pub(super) fn decided(self, clock: Instant) -> Result<Decided, StoreError> {
         let Self { rows: RowBatch { tables, mut batch }, states, counters, touched, tuples, .. } = self;

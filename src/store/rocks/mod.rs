@@ -33,7 +33,7 @@ use rocksdb::FlushOptions;
 use super::keys::{self, Key};
 use super::observe::Observers;
 use super::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
-use crate::model::{Clock, MonotonicClock, StoreId};
+use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
 use storage::{Storage, View, failed};
 use writer::{Message, Pending, Request};
@@ -176,6 +176,22 @@ impl Database for RocksDatabase {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         self.hand_over(Request::Commit { store, batch: Box::new(batch), done: Pending::new(done) });
+    }
+
+    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+        let view = self.view.load_full();
+        let rows = view.rows();
+        let mut walk = rows.walk(rows.tables.meta);
+        walk.seek_prefix(Key::from_slice(&keys::CREDENTIALS));
+        let mut credentials = Vec::new();
+        while let Some((key, value)) = walk.step()? {
+            credentials.push((keys::decode_credential(key)?, records::decode_credential(value)?));
+        }
+        Ok(credentials)
+    }
+
+    fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError> {
+        self.ask(|done| Request::Credential { id, value, done })
     }
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {

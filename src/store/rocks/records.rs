@@ -129,6 +129,16 @@ pub(super) fn decode_document(bytes: &[u8]) -> Result<Box<[u8]>, StoreError> {
     decode("document", bytes)
 }
 
+/// In `meta`, of a credential: bytes that only who wrote them can read.
+pub(super) fn encode_credential(value: &[u8]) -> Result<Vec<u8>, StoreError> {
+    encode("credential", &value)
+}
+
+/// See [`encode_credential`].
+pub(super) fn decode_credential(bytes: &[u8]) -> Result<Box<[u8]>, StoreError> {
+    decode("credential", bytes)
+}
+
 /// In `journals`.
 pub(super) fn encode_entry(row: &JournalRow) -> Result<Vec<u8>, StoreError> {
     encode("journal entry", row)

@@ -19,7 +19,7 @@ use super::group::{Decided, Group};
 use super::records;
 use super::storage::{Storage, View};
 use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
-use crate::model::{Clock, Instant, MonotonicClock, StoreId};
+use crate::model::{Clock, Id, Instant, MonotonicClock, StoreId};
 
 /// How often the clock's high-water mark is stored while it is asked and nothing is committed.
 const CLOCK_STORED_EVERY: Duration = Duration::from_secs(1);
@@ -36,6 +36,7 @@ pub(super) enum Request {
     Commit { store: StoreId, batch: Box<Batch>, done: Pending<Committed> },
     Create { name: Box<str>, done: Pending<StoreInfo> },
     Delete { store: StoreId, done: Pending<bool> },
+    Credential { id: Id, value: Option<Box<[u8]>>, done: Pending<()> },
 }
 
 /// Who waits for an answer. One is given in any case: if the writer is gone, that the database is closed.
@@ -172,6 +173,10 @@ impl Writer {
             }
             Request::Delete { store, done } => {
                 let outcome = self.accepting().and_then(|()| group.delete(store));
+                answer(done, outcome)
+            }
+            Request::Credential { id, value, done } => {
+                let outcome = self.accepting().and_then(|()| group.credential(id, value.as_deref()));
                 answer(done, outcome)
             }
         }

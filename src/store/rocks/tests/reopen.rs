@@ -11,7 +11,23 @@ use super::super::super::{
     Batch, DocumentChange, DocumentKey, Field, JournalAddition, LogPosition, Snapshot, Write,
 };
 use super::*;
-use crate::model::{ModelId, Revision};
+use crate::model::{Id, ModelId, Revision};
+
+#[test]
+fn credentials_are_there_again_and_are_no_difference() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let db = reopen(directory.path(), &clock);
+    let ids = [1, 2].map(Id::from_bits);
+    db.put_credential(ids[0], Some((*b"one").into())).unwrap();
+    db.put_credential(ids[1], Some((*b"two").into())).unwrap();
+    db.put_credential(ids[0], None).unwrap();
+    db.close().unwrap();
+    drop(db);
+    let db = reopen(directory.path(), &clock);
+    assert_eq!(db.credentials().unwrap(), [(ids[1], (*b"two").into())]);
+    assert!(db.verify().unwrap().is_consistent());
+}
 
 #[test]
 fn everything_is_there_again() {

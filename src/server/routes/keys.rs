@@ -1,0 +1,222 @@
+//! The keys of callers: make, list, revoke.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Serialize;
+
+use crate::callers::{ApiKey, KeyError, KeyRequest, Permission, Scope, Stores};
+use crate::model::limits::{KEY_NAME_BYTES_MAX, STORES_PER_KEY_MAX};
+use crate::model::{Id, StoreId};
+use crate::server::app::App;
+use crate::server::error::{ApiError, Code};
+use crate::server::extract::{Input, Parameters};
+use crate::server::fields::{Fields, Given, wrong_type};
+use crate::server::openapi::schema::{Schema, Shape, choice, list_of, shape, text};
+use crate::server::openapi::{Operation, Routes, Tag, Verb, shapes};
+use crate::server::paging::PageRequest;
+use crate::server::reply::Reply;
+use crate::server::{token, wire};
+use crate::store::Database;
+
+const PATH: &str = "/keys";
+
+pub(in crate::server) fn routes<D: Database>() -> Routes<D> {
+    Routes::new().on(create_operation(), create).on(list_operation(), list).on(revoke_operation(), revoke)
+}
+
+#[derive(Serialize)]
+struct Key {
+    id: String,
+    name: Box<str>,
+    permissions: Vec<Permission>,
+    /// `null`: all.
+    stores: Option<Vec<String>>,
+    created_at: String,
+    expires_at: Option<String>,
+    revoked_at: Option<String>,
+}
+
+impl From<&ApiKey> for Key {
+    fn from(key: &ApiKey) -> Self {
+        let stores = match &key.scope.stores {
+            Stores::All => None,
+            Stores::Listed(stores) => Some(stores.iter().map(StoreId::to_string).collect()),
+        };
+        Self {
+            id: key.id.to_string(),
+            name: key.name.clone(),
+            permissions: key.scope.permissions.iter().collect(),
+            stores,
+            created_at: wire::instant(key.created_at),
+            expires_at: wire::optional_instant(key.expires_at),
+            revoked_at: wire::optional_instant(key.revoked_at),
+        }
+    }
+}
+
+fn key() -> Shape {
+    shape()
+        .must("id", shapes::id())
+        .must("name", name())
+        .must("permissions", permissions())
+        .must("stores", stores().nullable().says("The stores that it is for; null: all of them."))
+        .must("created_at", shapes::instant())
+        .must("expires_at", shapes::instant().nullable().says("From then on it is refused; null: never."))
+        .must("revoked_at", shapes::instant().nullable())
+}
+
+fn name() -> Schema {
+    text().with("minLength", 1).with("maxLength", KEY_NAME_BYTES_MAX).says("What people call it.")
+}
+
+fn permissions() -> Schema {
+    list_of(choice(Permission::ALL.map(Permission::name))).with("minItems", 1)
+}
+
+fn stores() -> Schema {
+    list_of(shapes::id()).with("minItems", 1).with("maxItems", STORES_PER_KEY_MAX)
+}
+
+/// A key that was made, with the only sight of its token.
+#[derive(Serialize)]
+pub(in crate::server) struct Created {
+    #[serde(flatten)]
+    key: Key,
+    token: String,
+}
+
+fn create_operation() -> Operation {
+    let request = shape()
+        .must("name", name())
+        .must("permissions", permissions())
+        .may("stores", stores().says("The stores that it is for; left out: all of them."))
+        .may("expires_at", shapes::instant());
+    let body = key().must("token", text().says("What callers send as bearer token; it is not shown again."));
+    let summary = "Make a key. As soon as there is one, callers have to say who they are.";
+    Operation::new(Verb::Post, PATH, Tag::Server, "CreateKey", summary)
+        .takes_strictly(request.closed().named("CreateKeyRequest"))
+        .answers(StatusCode::CREATED, "The key and its token.", body.closed().named("CreateKeyResponse"))
+        .fails([Code::ValidationError, Code::ExceededEntityLimit, Code::Unavailable])
+}
+
+/// `POST /keys`
+async fn create<D: Database>(
+    State(app): State<App<D>>,
+    mut input: Input,
+) -> Result<Reply<Created>, ApiError> {
+    // What narrows a key must not be lost to a misspelt name.
+    input.strict = true;
+    let request = input.read(request)?;
+    let callers = Arc::clone(&app.callers);
+    let made = app.spawn(move |engine| callers.keys().create(engine.database(), request, engine.now()));
+    let (key, token) = made.outcome().await?.map_err(|error| failed(&error))?;
+    Ok(Reply::created(Created { key: Key::from(&*key), token: token.reveal().to_owned() }))
+}
+
+fn request(fields: &mut Fields) -> Result<KeyRequest, ApiError> {
+    let name = fields.string("name")?;
+    let permissions = texts(fields, "permissions")?.unwrap_or_default();
+    let path = fields.path("permissions");
+    let read = |text: String| text.parse::<Permission>().map_err(|error| ApiError::invalid(&path, error));
+    let permissions = permissions.into_iter().map(read).collect::<Result<_, _>>()?;
+    let stores = match texts(fields, "stores")? {
+        None => Stores::All,
+        Some(stores) => {
+            let path = fields.path("stores");
+            let read = |text: String| text.parse::<StoreId>().map_err(|()| wire::not_an_id(&path));
+            Stores::listed(stores.into_iter().map(read).collect::<Result<Vec<_>, _>>()?)
+        }
+    };
+    let expires_at = match fields.string("expires_at")? {
+        text if text.is_empty() => None,
+        text => Some(text.parse().map_err(|error| ApiError::invalid(&fields.path("expires_at"), error))?),
+    };
+    Ok(KeyRequest { name, scope: Scope { permissions, stores }, expires_at })
+}
+
+/// A list of texts; `None` where it is absent. `null` is no list: it could be meant to be an empty one.
+fn texts(fields: &mut Fields, name: &str) -> Result<Option<Vec<String>>, ApiError> {
+    let path = fields.path(name);
+    let wrong = |found: &serde_json::Value| wrong_type(&path, "a list of strings", found);
+    let items = match fields.given(name)? {
+        Given::Absent => return Ok(None),
+        Given::Value(serde_json::Value::Array(items)) => items,
+        Given::Value(other) => return Err(wrong(&other)),
+        Given::Null => return Err(wrong(&serde_json::Value::Null)),
+    };
+    let text = |item| match item {
+        serde_json::Value::String(text) => Ok(text),
+        other => Err(wrong(&other)),
+    };
+    items.into_iter().map(text).collect::<Result<_, _>>().map(Some)
+}
+
+#[derive(Serialize)]
+pub(in crate::server) struct KeyPage {
+    keys: Vec<Key>,
+    continuation_token: String,
+}
+
+fn list_operation() -> Operation {
+    let body = shape()
+        .must("keys", list_of(key().closed().named("Key")))
+        .must("continuation_token", shapes::token());
+    let summary =
+        "List the keys, in the order in which they were made. No secret is kept that could be shown.";
+    Operation::new(Verb::Get, PATH, Tag::Server, "ListKeys", summary)
+        .paged()
+        .strict_if_asked()
+        .answers(StatusCode::OK, "A page of keys.", body.closed().named("ListKeysResponse"))
+        .fails([Code::PageSizeInvalid, Code::InvalidContinuationToken])
+}
+
+/// `GET /keys`
+async fn list<D: Database>(
+    State(app): State<App<D>>,
+    parameters: Parameters,
+) -> Result<Reply<KeyPage>, ApiError> {
+    let page = parameters.read(PageRequest::read)?;
+    let after = token::to_keys(&page.token)?;
+    let mut found = app.callers.keys().list(after, page.size.saturating_add(1));
+    let more = found.len() > page.size;
+    found.truncate(page.size);
+    let last = found.last().filter(|_| more);
+    let continuation_token = last.map(|key| token::of_keys(key.id)).unwrap_or_default();
+    let keys = found.iter().map(|key| Key::from(&**key)).collect();
+    Ok(Reply::ok(KeyPage { keys, continuation_token }))
+}
+
+fn revoke_operation() -> Operation {
+    let summary = "Revoke a key. It is refused at once, and streams that it has opened end.";
+    Operation::new(Verb::Delete, format!("{PATH}/{{key}}"), Tag::Server, "RevokeKey", summary)
+        .answers_nothing("It is revoked, or was already.")
+        .fails([Code::KeyNotFound, Code::ValidationError, Code::Unavailable])
+}
+
+/// `DELETE /keys/{key}`
+async fn revoke<D: Database>(
+    State(app): State<App<D>>,
+    Path(id): Path<String>,
+) -> Result<Reply<()>, ApiError> {
+    let id: Id = id.parse().map_err(|()| wire::not_an_id("key"))?;
+    let callers = Arc::clone(&app.callers);
+    let revoked = app.spawn(move |engine| callers.keys().revoke(engine.database(), id, engine.now()));
+    revoked.outcome().await?.map_err(|error| failed(&error))?;
+    Ok(Reply::no_content())
+}
+
+fn failed(error: &KeyError) -> ApiError {
+    let field = match error {
+        KeyError::Name => "name",
+        KeyError::NoPermission => "permissions",
+        KeyError::Stores => "stores",
+        KeyError::Expired(_) => "expires_at",
+        KeyError::NotFound(_) => return ApiError::new(Code::KeyNotFound, error.to_string()),
+        KeyError::TooMany => return ApiError::new(Code::ExceededEntityLimit, error.to_string()),
+        KeyError::Internal(reason) => return ApiError::internal(reason),
+        KeyError::Commit(error) => return error.clone().into(),
+    };
+    ApiError::invalid(field, error)
+}
