@@ -29,8 +29,8 @@ lint: deps ## Check format, lints, licenses and advisories
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	@scripts/deny
 
-bench: deps ## Run the benchmarks
-	$(CARGO) bench --locked
+bench: deps ## Run the benchmarks and show the figures that have a target; BENCHES names some of them
+	@scripts/bench $(BENCHES)
 
 fuzz: deps ## Run each fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz and a nightly toolchain
 	@for target in dsl json_model condition request_body; do \
