@@ -50,6 +50,15 @@ pub enum CoopCommand {
     List(ListArgs),
     /// Who has access to a resource, and how; or what a user has access to
     Who(WhoArgs),
+    /// Have the store work under the newest cooperation model, if what it holds fits
+    Upgrade(UpgradeArgs),
+}
+
+/// Which store, and for whom.
+#[derive(Debug, Args)]
+pub struct UpgradeArgs {
+    #[command(flatten)]
+    acting: ActingArgs,
 }
 
 /// For whom, and where.
@@ -198,6 +207,15 @@ struct Told {
     revision: u64,
 }
 
+/// What is told after an upgrade.
+#[derive(Deserialize)]
+struct UpgradeTold {
+    upgraded: bool,
+    authorization_model_id: String,
+    tuples: u64,
+    revision: u64,
+}
+
 #[derive(Deserialize)]
 struct Revised {
     revision: u64,
@@ -242,6 +260,7 @@ impl CoopCommand {
             Self::Show(args) => args.run(out),
             Self::List(args) => args.run(out),
             Self::Who(args) => args.run(out),
+            Self::Upgrade(args) => args.run(out),
         }
     }
 }
@@ -268,6 +287,25 @@ impl ActingArgs {
         }
         let Told { id, status, revision, .. } = answer.read()?;
         Ok(writeln!(out, "cooperation {id} is {status}, revision {revision}")?)
+    }
+}
+
+impl UpgradeArgs {
+    fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let acting = &self.acting;
+        let answer = acting.client().post(&acting.path("/platform/upgrade"), &json!({}))?;
+        if acting.store.server.json {
+            return Ok(output::raw(out, &answer)?);
+        }
+        let UpgradeTold { upgraded, authorization_model_id, tuples, revision } = answer.read()?;
+        Ok(if upgraded {
+            writeln!(
+                out,
+                "the store works under model {authorization_model_id}, which all {tuples} tuples fit, revision {revision}"
+            )
+        } else {
+            writeln!(out, "the store works under the newest model already, {authorization_model_id}")
+        }?)
     }
 }
 

@@ -117,6 +117,10 @@ pub struct Overrides {
     #[arg(long, value_name = "DAYS", env = "TENURE_ACCESS_RECORD_DAYS")]
     access_record_days: Option<u64>,
 
+    /// How long the records of commands are kept, in days [default: for ever]
+    #[arg(long, value_name = "DAYS", env = "TENURE_COMMAND_RECORD_DAYS")]
+    command_record_days: Option<u64>,
+
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
     #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
     evaluation_depth_max: Option<u32>,
@@ -224,7 +228,11 @@ impl Settings {
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
                 authzen_store: set.authzen_store.map(store_id).transpose()?,
                 authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
-                access_record: access_record(set.access_record_delay_ms, set.access_record_days)?,
+                access_record: access_record(
+                    set.access_record_delay_ms,
+                    set.access_record_days,
+                    set.command_record_days,
+                )?,
             },
             evaluation: EvaluationLimits {
                 depth_max: positive("evaluation_depth_max", depth, "hop")?,
@@ -280,7 +288,11 @@ fn heartbeat(ms: Option<u64>) -> Result<Option<Duration>, String> {
     }
 }
 
-fn access_record(delay_ms: Option<u64>, days: Option<u64>) -> Result<AccessRecordOptions, String> {
+fn access_record(
+    delay_ms: Option<u64>,
+    access_days: Option<u64>,
+    command_days: Option<u64>,
+) -> Result<AccessRecordOptions, String> {
     let default = AccessRecordOptions::default();
     let delay = match delay_ms {
         None => default.delay,
@@ -289,12 +301,17 @@ fn access_record(delay_ms: Option<u64>, days: Option<u64>) -> Result<AccessRecor
             return Err(format!("`access_record_delay_ms` is {ms}; expected 0 to {RECORD_DELAY_MS_MAX}"));
         }
     };
-    let retention = match days {
-        None => default.retention,
-        Some(days @ 1..=RECORD_DAYS_MAX) => Duration::from_secs(days * 24 * 3600),
-        Some(days) => return Err(format!("`access_record_days` is {days}; expected 1 to {RECORD_DAYS_MAX}")),
-    };
-    Ok(AccessRecordOptions { delay, retention })
+    let retention = record_days("access_record_days", access_days)?.unwrap_or(default.retention);
+    let command_retention = record_days("command_record_days", command_days)?;
+    Ok(AccessRecordOptions { delay, retention, command_retention })
+}
+
+fn record_days(name: &str, days: Option<u64>) -> Result<Option<Duration>, String> {
+    match days {
+        None => Ok(None),
+        Some(days @ 1..=RECORD_DAYS_MAX) => Ok(Some(Duration::from_secs(days * 24 * 3600))),
+        Some(days) => Err(format!("`{name}` is {days}; expected 1 to {RECORD_DAYS_MAX}")),
+    }
 }
 
 /// A duration on the command line or in the environment.
@@ -325,6 +342,7 @@ impl Overrides {
             authzen_base_url: self.authzen_base_url.or(other.authzen_base_url),
             access_record_delay_ms: self.access_record_delay_ms.or(other.access_record_delay_ms),
             access_record_days: self.access_record_days.or(other.access_record_days),
+            command_record_days: self.command_record_days.or(other.command_record_days),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),

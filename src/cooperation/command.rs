@@ -13,7 +13,7 @@ use super::work::{Work, encode};
 use crate::engine::{Engine, EngineError, Reading};
 use crate::model::limits::{COMMAND_INPUT_BYTES_MAX, COMMAND_TRIES_MAX};
 use crate::model::{ModelId, Revision, StoreId};
-use crate::store::{Batch, CommitError, Database, JournalAddition};
+use crate::store::{Batch, CommitError, Committed, Database, JournalAddition};
 
 /// The journal of the records of commands (R47).
 pub const JOURNAL_OF_COMMANDS: &str = "commands";
@@ -93,9 +93,23 @@ impl<D: Database> Cooperations<D> {
         request: &Request,
         run: impl Fn(&mut Work<'_, D>) -> Outcome<T>,
     ) -> Outcome<Done<T>> {
+        let (value, committed) = self.run(store, request, |reading| self.only_pinned(reading), run)?;
+        Ok(Done { value, revision: committed.revision })
+    }
+
+    /// Runs a command on a store with a model that `admits` takes.
+    pub(super) fn run<T>(
+        &self,
+        store: StoreId,
+        request: &Request,
+        admits: impl Fn(&Reading<D>) -> Outcome<()>,
+        run: impl Fn(&mut Work<'_, D>) -> Outcome<T>,
+    ) -> Outcome<(T, Committed)> {
         let mut turn = None;
         for _ in 0..COMMAND_TRIES_MAX {
-            let mut work = Work::new(&request.actor, self.begin(store)?);
+            let reading = self.begin(store)?;
+            admits(&reading)?;
+            let mut work = Work::new(&request.actor, reading);
             let decided = run(&mut work);
             let refused = match &decided {
                 Err(CommandError::Refused(refusal)) => Some(refusal.code),
@@ -114,7 +128,7 @@ impl<D: Database> Cooperations<D> {
             };
             let (reading, batch) = work.concluded(record(None)?)?;
             match self.engine.conclude(reading, batch) {
-                Ok(committed) => return Ok(Done { value, revision: committed.revision }),
+                Ok(committed) => return Ok((value, committed)),
                 Err(EngineError::Commit(CommitError::Conflict)) => {
                     turn.get_or_insert_with(|| self.turn.lock().unwrap_or_else(PoisonError::into_inner));
                 }
@@ -131,7 +145,9 @@ impl<D: Database> Cooperations<D> {
         actor: &Actor,
         run: impl FnOnce(&mut Work<'_, D>) -> Outcome<T>,
     ) -> Outcome<Done<T>> {
-        let mut work = Work::new(actor, self.begin(store)?);
+        let reading = self.begin(store)?;
+        self.only_pinned(&reading)?;
+        let mut work = Work::new(actor, reading);
         let value = run(&mut work)?;
         Ok(Done { value, revision: work.reading().revision() })
     }
@@ -139,20 +155,19 @@ impl<D: Database> Cooperations<D> {
     /// Records a command that was refused before it could be decided: its request made no sense.
     pub fn refused(&self, store: StoreId, request: &Request, refusal: &Refusal) -> Outcome<()> {
         // Only a store of cooperations has a record.
-        self.begin(store)?;
+        self.only_pinned(&self.begin(store)?)?;
         self.add(store, request.record(Some(refusal.code), Vec::new(), None)?)
     }
 
     fn begin(&self, store: StoreId) -> Outcome<Reading<D>> {
-        let missing = || {
-            let message = "the store's newest authorization model is not the cooperation model, `schema/cooperation.fga`";
-            CommandError::from(Refusal::new(Code::ModelMissing, message))
-        };
-        match self.engine.begin(store) {
-            Ok(reading) if self.is_pinned(&reading) => Ok(reading),
-            Ok(_) | Err(EngineError::NoModel { .. }) => Err(missing()),
-            Err(error) => Err(error.into()),
-        }
+        self.engine.begin(store).map_err(|error| match error {
+            EngineError::NoModel { .. } => model_missing().into(),
+            other => other.into(),
+        })
+    }
+
+    fn only_pinned(&self, reading: &Reading<D>) -> Outcome<()> {
+        if self.is_pinned(reading) { Ok(()) } else { Err(model_missing().into()) }
     }
 
     fn add(&self, store: StoreId, addition: JournalAddition) -> Outcome<()> {
@@ -160,6 +175,12 @@ impl<D: Database> Cooperations<D> {
         self.engine.commit(store, batch)?;
         Ok(())
     }
+}
+
+fn model_missing() -> Refusal {
+    let message =
+        "the store's newest authorization model is not the cooperation model, `schema/cooperation.fga`";
+    Refusal::new(Code::ModelMissing, message)
 }
 
 impl Request {

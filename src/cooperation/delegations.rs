@@ -49,8 +49,11 @@ pub fn put<D: Database>(
 ) -> Outcome<Delegation> {
     let cooperation = cooperations::see(work, cooperation)?;
     shares::require_existing(work, resource)?;
-    let share = shares::existing(work, &cooperation, resource)?;
     work.known_user(to)?;
+    if !cooperations::sees_inside(work, &cooperation)? {
+        require_partner(work, &cooperation)?;
+    }
+    let share = shares::existing(work, &cooperation, resource)?;
     let member = work.membership(to)?.filter(|member| member.organization == cooperation.partner);
     let before = if member.is_some() { of_user(work, resource, to)? } else { None };
     let given = role;
@@ -94,6 +97,9 @@ pub fn remove<D: Database>(
 ) -> Outcome<()> {
     let cooperation = cooperations::see(work, cooperation)?;
     shares::require_existing(work, resource)?;
+    if !cooperations::sees_inside(work, &cooperation)? {
+        require_partner(work, &cooperation)?;
+    }
     shares::existing(work, &cooperation, resource)?;
     let member = work.membership(from)?.filter(|member| member.organization == cooperation.partner);
     let found = if member.is_some() { of_user(work, resource, from)? } else { None };

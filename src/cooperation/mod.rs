@@ -11,7 +11,7 @@
 //! - `access`: who has what, both ways; `access_record`: the checks that concerned a cooperation; `sharing`: what both look up.
 //! - `users`, `platform`, `organizations`, `members`, `resources`, `grants`, `invitations`, `cooperations`, `shares`,
 //!   `delegations`: the commands, one file or folder for each subject; `audit`: what is read of the
-//!   journals; `raw`: what is written past the commands.
+//!   journals; `raw`: what is written past the commands; `upgrade`: a newer model, and whether data follows the rules.
 
 pub mod access;
 mod access_record;
@@ -34,6 +34,7 @@ pub mod shares;
 mod sharing;
 #[cfg(test)]
 mod test_world;
+mod upgrade;
 pub mod users;
 mod work;
 
@@ -49,4 +50,5 @@ pub use names::{
 pub use pinned::COOPERATION_MODEL;
 pub use refusal::{Class, Code, CommandError, Outcome, Refusal};
 pub use sharing::Source;
+pub use upgrade::Upgraded;
 pub use work::{JOURNAL_OF_NOTIFICATIONS, Membership, Notification, Work};

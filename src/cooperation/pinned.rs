@@ -8,8 +8,12 @@ use crate::schema;
 /// The model in the language, as it was compiled in.
 pub const COOPERATION_MODEL: &str = include_str!("../../schema/cooperation.fga");
 
-static NORMAL: LazyLock<Option<AuthorizationModel>> =
-    LazyLock::new(|| schema::parse(COOPERATION_MODEL).ok().map(normal));
+static NORMAL: LazyLock<Option<AuthorizationModel>> = LazyLock::new(|| cooperation_model().map(normal));
+
+/// The model; `None` if what was compiled in is none, which a test sees to.
+pub(super) fn cooperation_model() -> Option<AuthorizationModel> {
+    schema::parse(COOPERATION_MODEL).ok()
+}
 
 /// Whether a model is the one of the cooperations: the same types and relations, in whatever order and form it was written.
 pub(super) fn is_cooperation_model(model: &AuthorizationModel) -> bool {

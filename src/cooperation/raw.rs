@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use serde_json::json;
 
 use super::command::{CommandRecord, Cooperations, JOURNAL_OF_COMMANDS, bounded};
+use super::documents::{CooperationDocument, Document};
 use super::names::Actor;
 use super::pinned::is_cooperation_model;
 use super::refusal::{Code, CommandError, Outcome, Refusal};
@@ -18,7 +19,7 @@ use crate::store::{
 
 impl<D: Database> Cooperations<D> {
     /// Adds a model to a store. One that holds cooperations keeps the model that they work under, and takes one from an
-    /// administrator only.
+    /// administrator only; a newer one comes in by [`upgrade`](Self::upgrade).
     pub fn write_model(
         &self,
         store: StoreId,
@@ -27,15 +28,16 @@ impl<D: Database> Cooperations<D> {
     ) -> Outcome<Committed> {
         for _ in 0..COMMAND_TRIES_MAX {
             let reading = match self.engine().begin(store) {
-                Ok(reading) if self.is_pinned(&reading) && holds_cooperations(reading.snapshot())? => reading,
+                Ok(reading) if self.holds_cooperations(&reading, reading.snapshot())? => reading,
                 Ok(_) | Err(EngineError::NoModel { .. }) => {
                     return Ok(self.engine().write_model(store, model)?);
                 }
                 Err(error) => return Err(error.into()),
             };
             for_admins(by_admin)?;
-            if !is_cooperation_model(&model) {
-                let message = "the store holds cooperations, which work under the model that it has";
+            if !(self.is_pinned(&reading) && is_cooperation_model(&model)) {
+                let message = "the store holds cooperations, which work under the model that it has; the newest one for \
+                               them comes in by an upgrade";
                 return Err(Refusal::new(Code::ModelPinned, message).by("R51").into());
             }
             let journals = vec![record("model.write", "authorization-models", json!({}))?];
@@ -56,19 +58,43 @@ impl<D: Database> Cooperations<D> {
             Err(EngineError::NoModel { .. } | EngineError::StoreNotFound { .. }) => return Ok(request),
             Err(error) => return Err(error.into()),
         };
-        if !(self.is_pinned(&reading) && holds_cooperations(reading.snapshot().untracked())?) {
+        if !self.holds_cooperations(&reading, reading.snapshot().untracked())? {
             return Ok(request);
         }
         for_admins(by_admin)?;
         let writes: Vec<String> = request.writes.iter().map(|write| write.key.to_string()).collect();
         let deletes: Vec<String> = request.deletes.iter().map(|delete| delete.key.to_string()).collect();
         let mut request = request;
+        // Whatever model is named, the tuples have to fit the one that the commands work under, also if that is upgraded now.
+        if let Some(named) = request.model.replace(reading.model_id()) {
+            self.engine().model(store, named)?;
+        }
+        request.under_newest_model = true;
         request.journals.push(record(
             "tuples.write",
             "write",
             json!({ "writes": writes, "deletes": deletes }),
         )?);
         Ok(request)
+    }
+
+    /// Whether a store holds cooperations: such as raw tuples make under the model, and such as commands have made under a model
+    /// that was theirs before, and of which something is shown.
+    fn holds_cooperations(&self, reading: &Reading<D>, snapshot: &impl Snapshot) -> Result<bool, StoreError> {
+        let mut found = false;
+        if self.is_pinned(reading) {
+            let filter = TupleFilter { object_type: Some("cooperation"), ..TupleFilter::default() };
+            snapshot.read(&filter, None, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            })?;
+        } else {
+            snapshot.documents(&CooperationDocument::key(&[]), None, &mut |_, _| {
+                found = true;
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(found)
     }
 
     /// Whether the store works under the cooperation model.
@@ -99,17 +125,6 @@ fn for_admins(by_admin: bool) -> Outcome<()> {
 
 /// Models of which it is kept whether they are the one of the cooperations.
 const KNOWN_MODELS_MAX: usize = 4096;
-
-/// Whether there is any cooperation.
-fn holds_cooperations(snapshot: &impl Snapshot) -> Result<bool, StoreError> {
-    let filter = TupleFilter { object_type: Some("cooperation"), ..TupleFilter::default() };
-    let mut found = false;
-    snapshot.read(&filter, None, &mut |_, _| {
-        found = true;
-        ControlFlow::Break(())
-    })?;
-    Ok(found)
-}
 
 fn record(command: &str, target: &str, input: serde_json::Value) -> Outcome<JournalAddition> {
     let record = CommandRecord {

@@ -81,6 +81,8 @@ codes! {
     ModelMissing "cooperation_model_missing" Conflict,
     /// The store's model may not be replaced, as it holds cooperations (R51).
     ModelPinned "model_pinned" Conflict,
+    /// The data does not fit the model that the store is to have (R51).
+    DataDoesNotFit "data_does_not_fit" Conflict,
     /// The role may not be granted or delegated to this member (R13, R36).
     RoleNotGrantable "role_not_grantable" Unprocessable,
     /// The role may not be shared (R31).
@@ -105,12 +107,14 @@ pub struct Refusal {
     pub rule: Option<&'static str>,
     /// The organization that is to be confirmed, with its name (R19).
     pub organization: Option<Box<(EntityId, Box<str>)>>,
+    /// What is wrong, one by one, where that is more than one thing; not all of it where that is much.
+    pub problems: Box<[String]>,
 }
 
 impl Refusal {
     /// A refusal that no rule with a number stands behind.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), rule: None, organization: None }
+        Self { code, message: message.into(), rule: None, organization: None, problems: Box::default() }
     }
 
     /// The same, by a rule.
@@ -123,6 +127,12 @@ impl Refusal {
     #[must_use]
     pub fn naming(self, id: EntityId, name: Box<str>) -> Self {
         Self { organization: Some(Box::new((id, name))), ..self }
+    }
+
+    /// The same, with what is wrong one by one.
+    #[must_use]
+    pub fn listing(self, problems: Vec<String>) -> Self {
+        Self { problems: problems.into(), ..self }
     }
 
     /// A field that is not as expected.

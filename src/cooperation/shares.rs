@@ -67,6 +67,9 @@ pub fn remove<D: Database>(
 ) -> Outcome<()> {
     let cooperation = cooperations::see(work, cooperation)?;
     require_existing(work, resource)?;
+    if !cooperations::sees_inside(work, &cooperation)? {
+        require_owner(work, &cooperation, resource)?;
+    }
     let share = existing(work, &cooperation, resource)?;
     require_owner(work, &cooperation, resource)?;
     end(work, &cooperation, &share)

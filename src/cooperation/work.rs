@@ -13,7 +13,7 @@ use super::documents::{Document, OrganizationDocument, UserDocument};
 use super::names::{Actor, Email, EntityId, OrganizationRole, organization, subject, user};
 use super::refusal::{Code, CommandError, Outcome, Refusal};
 use crate::engine::{EngineError, Reading};
-use crate::model::{Instant, Lifetime, Object, Subject, TupleKey, TupleRecord};
+use crate::model::{AuthorizationModel, Instant, Lifetime, Object, Subject, TupleKey, TupleRecord};
 use crate::store::{
     Batch, Database, Delete, DocumentChange, DocumentKey, Field, JournalAddition, OnDuplicate, OnMissing,
     Snapshot, StoreError, TupleFilter, Write,
@@ -68,6 +68,7 @@ pub struct Work<'a, D: Database> {
     tuples: BTreeMap<TupleKey, Option<Lifetime>>,
     documents: BTreeMap<DocumentKey, Option<Box<[u8]>>>,
     notifications: Vec<Notification>,
+    model: Option<AuthorizationModel>,
     organizations: BTreeSet<EntityId>,
     cooperations: BTreeSet<EntityId>,
 }
@@ -80,6 +81,7 @@ impl<'a, D: Database> Work<'a, D> {
             tuples: BTreeMap::new(),
             documents: BTreeMap::new(),
             notifications: Vec::new(),
+            model: None,
             organizations: BTreeSet::new(),
             cooperations: BTreeSet::new(),
         }
@@ -311,6 +313,11 @@ impl<'a, D: Database> Work<'a, D> {
         self.notifications.push(notification);
     }
 
+    /// Has the store work under another model, which its tuples fit.
+    pub(super) fn write_model(&mut self, model: AuthorizationModel) {
+        self.model = Some(model);
+    }
+
     // What is recorded.
 
     /// The command concerns this organization, whose admins may read its record.
@@ -368,6 +375,7 @@ impl<'a, D: Database> Work<'a, D> {
             batch.journals.push(JournalAddition { journal: JOURNAL_OF_NOTIFICATIONS.into(), value });
         }
         batch.journals.push(record);
+        batch.model = self.model;
         Ok((self.reading, batch))
     }
 }

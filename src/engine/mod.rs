@@ -213,8 +213,11 @@ impl<D: Database> Engine<D> {
     ) -> Result<ModelId, EngineError> {
         let (_, model) = self.resolve(store, request.model)?;
         validate::write(&model.plan, &request)?;
-        let WriteRequest { model: _, actor, preconditions, deletes, writes, journals } = request;
-        let batch = Batch { actor, preconditions, deletes, writes, journals, ..Batch::default() };
+        let WriteRequest { model: _, actor, preconditions, deletes, writes, journals, under_newest_model } =
+            request;
+        let under_model = under_newest_model.then_some(model.id);
+        let batch =
+            Batch { actor, preconditions, deletes, writes, journals, under_model, ..Batch::default() };
         let done =
             Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
         self.database.submit(store, batch, done);

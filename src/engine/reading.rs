@@ -1,6 +1,7 @@
 //! Decide first, write then, as if nobody else wrote in between: what a command reads and asks is remembered and handed in
 //! with its writes, which are refused if any of it would be answered otherwise by then.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::error::EngineError;
@@ -9,10 +10,12 @@ use super::moment::Moment;
 use super::request::WriteRequest;
 use super::{Engine, validate};
 use crate::cel::Context;
-use crate::eval::{ContextualTuples, Evaluation};
+use crate::eval::{ContextualTuples, Evaluation, Plan};
 use crate::model::limits::{EvaluationLimits, ListLimits};
-use crate::model::{AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectRef};
-use crate::store::{Batch, CommitError, Committed, Database, Snapshot, Tracked};
+use crate::model::{
+    AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectRef, TupleRef,
+};
+use crate::store::{Batch, CommitError, Committed, Database, Snapshot, Tracked, TupleFilter};
 
 /// One revision and one instant of a store, with its newest model, to decide a command on.
 pub struct Reading<D: Database> {
@@ -59,6 +62,25 @@ impl<D: Database> Reading<D> {
     pub fn moment(&self) -> Moment<D::Snapshot> {
         let (snapshot, model) = (self.snapshot.untracked().clone(), Arc::clone(&self.model));
         Moment::new(self.store, snapshot, model, self.at, (self.limits, self.lists))
+    }
+
+    /// Tells `misfit` each tuple that could not be written under `model`, live or not, and why, until it breaks. Answers how
+    /// many tuples were looked at. All of them count as read: no write of a tuple goes between this and a commit.
+    pub fn misfits(
+        &self,
+        model: &AuthorizationModel,
+        misfit: &mut dyn FnMut(TupleRef<'_>, String) -> ControlFlow<()>,
+    ) -> Result<u64, EngineError> {
+        let plan = Plan::compile(model);
+        let mut tuples = 0;
+        self.snapshot.read(&TupleFilter::default(), None, &mut |key, record| {
+            tuples += 1;
+            match validate::stored(&plan, key, &record) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(reason) => misfit(key, reason),
+            }
+        })?;
+        Ok(tuples)
     }
 
     /// Whether a subject holds a relation on an object: the check that everybody else asks.

@@ -48,6 +48,8 @@ pub struct WriteRequest {
     pub writes: Vec<Write>,
     /// Entries to add to journals.
     pub journals: Vec<JournalAddition>,
+    /// The model that the writes must fit has to be the newest one when they are committed.
+    pub under_newest_model: bool,
 }
 
 /// Which stored tuples to read.

@@ -6,7 +6,7 @@ use super::error::EngineError;
 use super::request::{ContextualTuple, WriteRequest};
 use crate::cel::{self, Context};
 use crate::eval::{ContextualTuples, Plan};
-use crate::model::{Assertion, Object, Subject, SubjectRef, TupleCondition, TupleKey};
+use crate::model::{Assertion, Object, Subject, SubjectRef, TupleCondition, TupleKey, TupleRecord, TupleRef};
 use crate::store::Field;
 
 /// The object's type has the relation, and the subject's type (and relation) exists.
@@ -90,6 +90,11 @@ pub(super) fn write(plan: &Plan, request: &WriteRequest) -> Result<(), EngineErr
         }
     }
     Ok(())
+}
+
+/// Why the model does not allow a stored tuple, if it does not.
+pub(super) fn stored(plan: &Plan, key: TupleRef<'_>, record: &TupleRecord) -> Result<(), String> {
+    tuple(plan, &key.to_owned(), record.condition.as_ref())
 }
 
 /// What a query is given to decide with can be used: the context's texts, and every contextual tuple, which fits the

@@ -137,6 +137,8 @@ pub const COOPERATION_PAGE_SIZE_MAX: usize = 500;
 pub const JOURNAL_ENTRIES_SCANNED_MAX: usize = 10_000;
 /// Largest request of a command that its record keeps whole, in bytes of JSON; of a larger one it says the size.
 pub const COMMAND_INPUT_BYTES_MAX: usize = 4096;
+/// Most things that an upgrade says are wrong with the data; from then on it looks no further.
+pub const UPGRADE_PROBLEMS_MAX: usize = 50;
 /// How often a command is decided anew because others were in between.
 pub const COMMAND_TRIES_MAX: usize = 100;
 

@@ -193,6 +193,8 @@ struct Refused {
     rule: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     organization: Option<Organization>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    problems: Box<[String]>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -343,14 +345,14 @@ impl From<StoreError> for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        let Refusal { code, message, rule, organization } = refusal;
+        let Refusal { code, message, rule, organization, problems } = refusal;
         let organization = organization.map(|named| {
             let (id, name) = *named;
             Organization { id: id.to_string(), name }
         });
         // What is wrong with the data is for the operator; the caller can do nothing about it.
         let internal = (code.class() == Class::Internal).then(|| message.clone());
-        let refused = Some(Box::new(Refused { rule, organization }));
+        let refused = Some(Box::new(Refused { rule, organization, problems }));
         Self { internal, refused, ..Self::new(Code::Cooperation(code), message) }
     }
 }

@@ -38,6 +38,8 @@ pub struct Batch {
     pub forget: Vec<(Box<str>, Instant)>,
     /// What the batch was decided on, if that has to hold still.
     pub reads: Option<ReadSet>,
+    /// The model that has to be the newest one still, if one has.
+    pub under_model: Option<ModelId>,
 }
 
 /// The outcome of a commit.

@@ -122,6 +122,9 @@ impl StoreState {
         if let Some(reads) = &batch.reads {
             self.validate(reads, at, present)?;
         }
+        if batch.under_model.is_some() && batch.under_model != self.newest_model {
+            return Err(CommitError::Conflict);
+        }
         let changes = batch.decide(at, |key| present.tuple(key))?;
         let mut documents = Vec::with_capacity(batch.documents.len());
         for change in batch.documents {

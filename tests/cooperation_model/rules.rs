@@ -295,6 +295,12 @@ impl World {
         }
     }
 
+    /// R29: the admins of both sides see what is shared; nobody else is told what there is of it.
+    fn sees_inside(&self, actor: Name, cooperation: &Cooperation) -> bool {
+        self.is_admin(actor, cooperation.initiator)
+            || self.in_partner(actor, cooperation) == Some(OrgRole::Admin)
+    }
+
     fn user(&self, user: Name) -> Result<(), Refused> {
         must(self.users.contains_key(user), Refused::NotFound)
     }

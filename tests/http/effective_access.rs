@@ -261,6 +261,7 @@ fn the_record_is_bounded_in_delay_and_age_by_settings_that_are_checked() {
     for (arguments, message) in [
         (["--access-record-delay-ms", "60001"], "`access_record_delay_ms` is 60001; expected 0 to 60000"),
         (["--access-record-days", "0"], "`access_record_days` is 0; expected 1 to 36500"),
+        (["--command-record-days", "0"], "`command_record_days` is 0; expected 1 to 36500"),
     ] {
         let arguments = [&["--data", "/nowhere"], &arguments[..]].concat();
         let (code, error) = crate::program::fails(crate::program::command(&arguments));

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant as Stopwatch};
 use hashbrown::HashMap;
 use tracing::{error, warn};
 
+use super::super::command::JOURNAL_OF_COMMANDS;
 use super::super::pinned::is_cooperation_model;
 use super::super::sharing::Sharing;
 use super::block::{Blocks, Checked, Filed};
@@ -40,12 +41,15 @@ pub struct AccessRecordOptions {
     pub delay: Duration,
     /// Entries older than this are forgotten.
     pub retention: Duration,
+    /// Records of commands (R47) older than this are forgotten; `None`: none ever.
+    pub command_retention: Option<Duration>,
 }
 
 impl Default for AccessRecordOptions {
     fn default() -> Self {
         // 18 months.
-        Self { delay: Duration::from_millis(1_000), retention: Duration::from_secs(548 * 24 * 3600) }
+        let retention = Duration::from_secs(548 * 24 * 3600);
+        Self { delay: Duration::from_millis(1_000), retention, command_retention: None }
     }
 }
 
@@ -204,7 +208,7 @@ impl<D: Database> Recording<D> {
             if self.forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) {
                 self.forgotten = Some(Stopwatch::now());
                 self.forget().unwrap_or_else(|error| {
-                    warn!(%error, "cannot forget old entries of the access record");
+                    warn!(%error, "cannot forget old entries of the records");
                 });
             }
             // Of these nobody tells any more, and what was told of them before is in the queue by now.
@@ -383,28 +387,43 @@ impl<D: Database> Recording<D> {
 
     /// Forgets the entries that are too old.
     fn forget(&self) -> Result<(), EngineError> {
-        let micros = i64::try_from(self.options.retention.as_micros()).unwrap_or(i64::MAX);
-        let before = self.engine.now().saturating_add_micros(micros.saturating_neg());
+        let now = self.engine.now();
+        let before = |retention: Duration| {
+            let micros = i64::try_from(retention.as_micros()).unwrap_or(i64::MAX);
+            now.saturating_add_micros(micros.saturating_neg())
+        };
+        let of_commands = self.options.command_retention.map(|kept| (JOURNAL_OF_COMMANDS, before(kept)));
+        let journals: Vec<_> =
+            [Some((JOURNAL, before(self.options.retention))), of_commands].into_iter().flatten().collect();
         let mut after = None;
         loop {
             let page = self.engine.stores(None, after, STORES_PER_PAGE)?;
             for store in &page.items {
-                let Some(snapshot) = self.engine.database().snapshot(store.id)? else { continue };
-                let mut has_old = false;
-                snapshot.journal(JOURNAL, None, &mut |entry| {
-                    has_old = entry.at < before;
-                    ControlFlow::Break(())
-                })?;
-                if has_old {
-                    let forget = vec![(JOURNAL.into(), before)];
-                    self.engine.commit(store.id, Batch { forget, ..Batch::default() })?;
-                }
+                self.forget_of(store.id, &journals)?;
             }
             match page.next {
                 Some(next) => after = Some(next),
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Forgets what was added to journals of a store before an instant each.
+    fn forget_of(&self, store: StoreId, journals: &[(&str, Instant)]) -> Result<(), EngineError> {
+        let Some(snapshot) = self.engine.database().snapshot(store)? else { return Ok(()) };
+        let mut forget = Vec::new();
+        for (journal, before) in journals {
+            snapshot.journal(journal, None, &mut |entry| {
+                if entry.at < *before {
+                    forget.push(((*journal).into(), *before));
+                }
+                ControlFlow::Break(())
+            })?;
+        }
+        if !forget.is_empty() {
+            self.engine.commit(store, Batch { forget, ..Batch::default() })?;
+        }
+        Ok(())
     }
 }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::super::command::JOURNAL_OF_COMMANDS;
 use super::super::test_world::{World, instant, key};
 use super::*;
 use crate::engine::{BatchCheckItem, CheckRequest, QueryContext};
 use crate::model::TupleKey;
 use crate::store::memory::MemoryDatabase;
-use crate::store::{Database, Field, StoreError};
+use crate::store::{Batch, Database, Field, JournalAddition, Snapshot, StoreError};
 
 type Recorder = AccessRecorder<MemoryDatabase>;
 
@@ -306,7 +307,7 @@ fn nothing_is_lost_when_many_check_at_once_nor_when_the_record_is_stopped() {
     assert!(world.check("park:deich#viewer@user:nora"), "checks go on without a record");
 }
 
-fn snapshot_entries(snapshot: &impl crate::store::Snapshot, count: &mut usize) {
+fn snapshot_entries(snapshot: &impl Snapshot, count: &mut usize) {
     let visit = &mut |row: crate::store::JournalEntry| {
         *count += block::entries(&row.value).unwrap().len();
         std::ops::ControlFlow::Continue(())
@@ -340,8 +341,11 @@ fn entries_are_added_after_the_delay_without_being_asked_for() {
 fn what_is_older_than_the_retention_is_forgotten() {
     let world = World::new();
     let day = 24 * 3600;
-    let options =
-        AccessRecordOptions { delay: Duration::from_secs(600), retention: Duration::from_secs(30 * day) };
+    let options = AccessRecordOptions {
+        delay: Duration::from_secs(600),
+        retention: Duration::from_secs(30 * day),
+        command_retention: None,
+    };
     let recorder = AccessRecorder::start(&world.engine, options).unwrap();
     world.check("park:deich#viewer@user:nora");
     world.engine.settle_checks();
@@ -356,6 +360,38 @@ fn what_is_older_than_the_retention_is_forgotten() {
     let users: Vec<_> =
         entries(&world, &AccessFilter::default()).into_iter().map(|entry| entry.user).collect();
     assert_eq!(users, ["nils".into(), "erik".into()] as [Box<str>; 2]);
+}
+
+#[test]
+fn records_of_commands_are_forgotten_by_age_only_where_that_is_asked_for() {
+    let world = World::new();
+    let count = || {
+        let snapshot = world.engine.database().snapshot(world.store).unwrap().unwrap();
+        let mut count = 0;
+        let visit = &mut |_| {
+            count += 1;
+            std::ops::ControlFlow::Continue(())
+        };
+        snapshot.journal(JOURNAL_OF_COMMANDS, None, visit).unwrap();
+        count
+    };
+    let add = || {
+        let entry = JournalAddition { journal: JOURNAL_OF_COMMANDS.into(), value: b"{}"[..].into() };
+        world.engine.commit(world.store, Batch { journals: vec![entry], ..Batch::default() }).unwrap();
+    };
+    add();
+    world.set_clock("2027-01-20T00:00:00Z");
+    add();
+    world.set_clock("2027-02-10T00:00:00Z");
+    // It forgets when it begins, before it looks for checks.
+    let run = |command_retention| {
+        let options = AccessRecordOptions { command_retention, ..AccessRecordOptions::default() };
+        drop(AccessRecorder::start(&world.engine, options).unwrap());
+    };
+    run(None);
+    assert_eq!(count(), 2);
+    run(Some(Duration::from_secs(30 * 24 * 3600)));
+    assert_eq!(count(), 1);
 }
 
 #[test]

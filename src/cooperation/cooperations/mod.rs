@@ -178,6 +178,12 @@ pub(super) fn see<D: Database>(work: &mut Work<'_, D>, id: &EntityId) -> Outcome
     Err(Refusal::not_found(found.object()).into())
 }
 
+/// Whether the acting user sees what is shared in a cooperation (R29). Whoever does not is refused before it is said what there
+/// is of it.
+pub(super) fn sees_inside<D: Database>(work: &Work<'_, D>, cooperation: &Cooperation) -> Outcome<bool> {
+    work.can("can_view_details", &cooperation.object())
+}
+
 /// The side of the acting user, who sees the cooperation.
 pub(super) fn side<D: Database>(work: &Work<'_, D>, cooperation: &Cooperation) -> Outcome<Side> {
     let is_initiator = work.can("can_view", &organization(&cooperation.initiator))?;

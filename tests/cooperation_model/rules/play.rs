@@ -104,7 +104,9 @@ impl World {
             Command::Unshare { actor, cooperation: number, resource } => {
                 let user = Self::somebody(actor)?;
                 let cooperation = self.cooperation(user, number)?;
-                must(self.shares.contains_key(&(number, resource)), Refused::NotFound)?;
+                must(self.resources.contains_key(resource), Refused::NotFound)?;
+                let there = self.shares.contains_key(&(number, resource));
+                must(there || !self.sees_inside(user, &cooperation), Refused::NotFound)?;
                 self.owned(user, &cooperation, resource)?;
                 self.unshare(number, resource);
                 Ok(204)
@@ -115,7 +117,9 @@ impl World {
             Command::Undelegate { actor, cooperation: number, resource, user } => {
                 let by = Self::somebody(actor)?;
                 let cooperation = self.cooperation(by, number)?;
-                must(self.delegations.contains_key(&(number, resource, user)), Refused::NotFound)?;
+                must(self.resources.contains_key(resource), Refused::NotFound)?;
+                let there = self.delegations.contains_key(&(number, resource, user));
+                must(there || !self.sees_inside(by, &cooperation), Refused::NotFound)?;
                 let admin = self.in_partner(by, &cooperation) == Some(OrgRole::Admin);
                 must(admin, Refused::Forbidden)?;
                 self.delegations.remove(&(number, resource, user));
@@ -506,8 +510,10 @@ impl World {
     ) -> Outcome {
         let by = Self::somebody(actor)?;
         let cooperation = self.cooperation(by, number)?;
-        let share = *self.shares.get(&(number, resource)).ok_or(Refused::NotFound)?;
+        must(self.resources.contains_key(resource), Refused::NotFound)?;
         self.user(user)?;
+        must(self.sees_inside(by, &cooperation), Refused::Forbidden)?;
+        let share = *self.shares.get(&(number, resource)).ok_or(Refused::NotFound)?;
         must(self.in_partner(by, &cooperation) == Some(OrgRole::Admin), Refused::Forbidden)?;
         must(self.runs(&cooperation), Refused::NotActive)?; // R17, R26
         let membership = self.members.get(user);

@@ -24,7 +24,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::cooperation::{
-    self, Actor, CommandError, Done, Email, EntityId, Outcome, Refusal, Request, Resource, ResourceKind, Work,
+    self, Actor, CommandError, Cooperations, Done, Email, EntityId, Outcome, Refusal, Request, Resource,
+    ResourceKind, Work,
 };
 use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
 use crate::model::{Instant, Revision, StoreId};
@@ -32,7 +33,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::body;
 use crate::server::fields::{self, Fields, Given};
-use crate::server::openapi::schema::{Schema, Shape, integer, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, integer, list_of, shape, text};
 use crate::server::openapi::{Operation, Routes, Tag, Verb, shapes};
 use crate::server::reply::{REVISION, Reply};
 use crate::server::token;
@@ -174,11 +175,30 @@ where
     I: Send + 'static,
     T: Send + 'static,
 {
+    let run = move |cooperations: &Cooperations<D>, store, request: &Request, input: &I| {
+        cooperations.command(store, request, |work| run(work, input))
+    };
+    command_by(app, call, name, read, run).await
+}
+
+/// Runs a command that the cooperations themselves run: `read` makes sense of the request.
+pub(super) async fn command_by<D, I, T>(
+    app: &App<D>,
+    call: Call,
+    name: &'static str,
+    read: impl FnOnce(&Call) -> Result<I, Refusal>,
+    run: impl FnOnce(&Cooperations<D>, StoreId, &Request, &I) -> Outcome<Done<T>> + Send + 'static,
+) -> Result<Done<T>, ApiError>
+where
+    D: Database,
+    I: Send + 'static,
+    T: Send + 'static,
+{
     let (read, input) = (read(&call), call.input());
     let request = Request { actor: call.actor, command: name, target: call.target, input };
     let (cooperations, store) = (Arc::clone(&app.cooperations), call.store);
     let done = app.spawn(move |_| match read {
-        Ok(input) => cooperations.command(store, &request, |work| run(work, &input)),
+        Ok(input) => run(&cooperations, store, &request, &input),
         Err(refusal) => match cooperations.refused(store, &request, &refusal) {
             // What makes no sense is told first, of whatever store.
             Ok(()) | Err(CommandError::Refused(_)) => Err(refusal.into()),
@@ -381,6 +401,10 @@ pub(super) fn operation(verb: Verb, path: &str, id: &'static str, summary: &'sta
             [
                 ("rule", text().nullable().says("The rule that refuses.")),
                 ("organization", organization.says("The organization that is to be confirmed.")),
+                (
+                    "problems",
+                    list_of(text()).says("What is wrong, one by one, where that is more than one thing."),
+                ),
             ],
         )
         .fails([Code::StoreNotFound])
