@@ -183,6 +183,21 @@ impl Needs {
 mod tests {
     use super::*;
 
+    /// The table as `docs/security.md` has it.
+    fn printed() -> String {
+        let row = |(needs, operations): &(Needs, &[&str])| {
+            let names: Vec<_> = operations.iter().map(|name| format!("`{name}`")).collect();
+            format!("| {} | {} |\n", needs.says().trim_end_matches('.'), names.join(", "))
+        };
+        TABLE.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_page_on_security_has_the_table() {
+        let page = include_str!("../../docs/security.md");
+        assert!(page.contains(&printed()), "docs/security.md should have\n{}", printed());
+    }
+
     #[test]
     fn an_operation_has_one_row() {
         let mut names: Vec<_> = TABLE.iter().flat_map(|(_, operations)| *operations).collect();

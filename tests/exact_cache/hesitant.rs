@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use tenure::model::{Clock, StoreId};
+use tenure::model::{Clock, Id, StoreId};
 use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
 
 use crate::clock::hesitate;
@@ -49,6 +49,14 @@ impl<D: Database> Database for Hesitant<D> {
 
     fn submit(&self, store: StoreId, batch: Batch, done: Completion) {
         self.0.submit(store, batch, done);
+    }
+
+    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+        self.0.credentials()
+    }
+
+    fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError> {
+        self.0.put_credential(id, value)
     }
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {
