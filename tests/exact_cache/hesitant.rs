@@ -3,7 +3,9 @@
 use std::sync::Weak;
 
 use tenure::model::{Clock, Id, StoreId};
-use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
+use tenure::store::{
+    Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
+};
 
 use crate::clock::hesitate;
 
@@ -51,7 +53,7 @@ impl<D: Database> Database for Hesitant<D> {
         self.0.submit(store, batch, done);
     }
 
-    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
         self.0.credentials()
     }
 
