@@ -3,8 +3,10 @@
 //! Blocking, one request at a time, each with a time limit. It knows paths, headers and errors; what an answer means
 //! stands with the command that asked. It must never print.
 
+use std::fs;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -13,9 +15,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
+use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::http::request::Builder;
 use ureq::http::{Request, StatusCode, Uri};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cooperation::EntityId;
 use crate::model::StoreId;
@@ -36,6 +40,9 @@ pub struct ConnectionArgs {
     /// Key to authenticate with, sent as `Authorization: Bearer`
     #[arg(long, env = "TENURE_TOKEN", value_name = "KEY", hide_env_values = true, help_heading = "Server")]
     pub token: Option<String>,
+    /// PEM file of the certificates that a server with https is trusted by [default: those of this machine]
+    #[arg(long, env = "TENURE_CA_FILE", value_name = "FILE", value_parser = certificates, help_heading = "Server")]
+    pub ca_file: Option<Certificates>,
     /// Longest time that one request may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, help_heading = "Server")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -59,6 +66,42 @@ impl ConnectionArgs {
         let token = self.token.as_deref().filter(|token| !token.is_empty());
         token.map(|token| format!("Bearer {token}"))
     }
+}
+
+/// Certificates that servers are trusted by.
+#[derive(Debug, Clone)]
+pub struct Certificates(Arc<Vec<Certificate<'static>>>);
+
+/// Reads a file of certificates, for clap.
+fn certificates(path: &str) -> Result<Certificates, String> {
+    let pem = fs::read(path).map_err(|error| error.to_string())?;
+    let items = parse_pem(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+    let certificate = |item| match item {
+        PemItem::Certificate(certificate) => Some(certificate),
+        _ => None,
+    };
+    let found: Vec<_> = items.into_iter().filter_map(certificate).collect();
+    if found.is_empty() {
+        Err("expected certificates in PEM, found none".to_owned())
+    } else {
+        Ok(Certificates(Arc::new(found)))
+    }
+}
+
+/// How a server is known: by the certificates that were given, or those that this machine trusts.
+fn tls(given: Option<&Certificates>) -> TlsConfig {
+    let roots = match given {
+        Some(Certificates(given)) => Arc::clone(given),
+        None => {
+            // What cannot be read there is not trusted.
+            let found = rustls_native_certs::load_native_certs().certs;
+            Arc::new(found.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
+        }
+    };
+    TlsConfig::builder()
+        .root_certs(RootCerts::Specific(roots))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build()
 }
 
 /// A server, and the store to work on.
@@ -92,14 +135,17 @@ pub fn store_id(text: &str) -> Result<StoreId, String> {
 
 /// Reads the address of a server, for clap. Checked before anything is sent, so that a key never goes elsewhere.
 fn server_address(text: &str) -> Result<String, String> {
-    let address: Uri = text.parse().map_err(|error| format!("{error}; expected http://HOST:PORT"))?;
+    let expected = "expected http://HOST:PORT or https://HOST:PORT";
+    let address: Uri = text.parse().map_err(|error| format!("{error}; {expected}"))?;
     match (address.scheme_str(), address.query()) {
-        (Some("http"), None) => Ok(text.trim_end_matches('/').to_owned()),
-        (Some("https"), _) => {
-            Err("this version of the client speaks plain HTTP only: http://HOST:PORT".to_owned())
-        }
-        _ => Err("expected http://HOST:PORT".to_owned()),
+        (Some("http" | "https"), None) => Ok(text.trim_end_matches('/').to_owned()),
+        _ => Err(expected.to_owned()),
     }
+}
+
+/// Whether an address that [`server_address`] took is spoken to by TLS.
+pub fn is_secured(server: &str) -> bool {
+    server.parse().is_ok_and(|address: Uri| address.scheme_str() == Some("https"))
 }
 
 /// Whether an address that [`server_address`] took is one of this machine alone.
@@ -250,6 +296,9 @@ impl Client {
         if is_loopback(&args.server) {
             // A proxy would look for the server on its own machine.
             config = config.proxy(None);
+        }
+        if is_secured(&args.server) {
+            config = config.tls_config(tls(args.ca_file.as_ref()));
         }
         let config = config
             .timeout_global(Some(Duration::from_secs(args.timeout_s)))
@@ -517,7 +566,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_server_keeps_its_code_and_message() {
-        let args = ConnectionArgs { server: "http://x".to_owned(), token: None, timeout_s: 1 };
+        let args = ConnectionArgs { server: "http://x".to_owned(), token: None, ca_file: None, timeout_s: 1 };
         let client = Client::connecting(&args);
         let body = r#"{"code":"validation_error","message":"no such relation"}"#;
         let refused = client.refusal(StatusCode::BAD_REQUEST, body);

@@ -24,7 +24,7 @@ use clap::{Args, ValueEnum};
 use hyper::Uri;
 use jiff::SignedDuration;
 
-use super::client::{Client, ConnectionArgs, store_id};
+use super::client::{Client, ConnectionArgs, is_secured, store_id};
 use super::failure::Failure;
 use super::interrupt::Interrupt;
 use super::progress;
@@ -291,6 +291,10 @@ impl LoadArgs {
     }
 
     fn drive(&self, store: StoreId, requests: &Requests<'_>, interrupt: &Interrupt) -> Result<Run, Failure> {
+        if is_secured(&self.connection.server) {
+            let reason = "a load is sent by plain HTTP only, so that the server is measured and not TLS: http://HOST:PORT";
+            return Err(Failure::Input(reason.to_owned()));
+        }
         let address: Option<Uri> = self.connection.server.parse().ok();
         let prefix = address.as_ref().map_or("", |address| address.path().trim_end_matches('/'));
         let timeout = Duration::from_secs(self.connection.timeout_s);

@@ -24,7 +24,7 @@ use super::serve_config::{LogFormat, Overrides, Settings};
 use crate::callers::Callers;
 use crate::engine::Engine;
 use crate::model::SystemClock;
-use crate::server;
+use crate::server::{self, Tls};
 use crate::store::rocks::{RocksDatabase, RocksOptions};
 
 /// How long an evaluation that runs is waited for when the server has to end at once.
@@ -111,6 +111,8 @@ fn serve(settings: &Settings) -> Result<(), String> {
         .block_on(TcpListener::bind(settings.listen))
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    let tls = settings.tls.clone().map(Tls::load).transpose().map_err(|error| error.to_string())?;
+    let tls = tls.map(Arc::new);
     let database = RocksDatabase::open(&settings.data, Arc::new(SystemClock), &RocksOptions::default())
         .map_err(|error| error.to_string())?;
     let engine = Engine::new(database, settings.evaluation)
@@ -118,7 +120,7 @@ fn serve(settings: &Settings) -> Result<(), String> {
         .with_decision_cache(settings.decision_cache_bytes);
     let engine = Arc::new(engine);
     let callers = callers(engine.database(), settings)?;
-    let outcome = runtime.block_on(until_stopped(listener, address, &engine, callers, settings));
+    let outcome = runtime.block_on(until_stopped(listener, address, &engine, (callers, tls), settings));
     // Ends what still runs: an evaluation whose client is gone.
     runtime.shutdown_timeout(match outcome {
         Ok(Stopped::AtOnce) => CUT_OFF_WAIT,
@@ -177,7 +179,7 @@ async fn until_stopped(
     listener: TcpListener,
     address: SocketAddr,
     engine: &Arc<Engine<RocksDatabase>>,
-    callers: Arc<Callers>,
+    (callers, tls): (Arc<Callers>, Option<Arc<Tls>>),
     settings: &Settings,
 ) -> Result<Stopped, String> {
     let mut signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
@@ -197,7 +199,7 @@ async fn until_stopped(
     tell(address, settings, callers.are_authenticated());
     let api = server::api_for(Arc::clone(engine), &settings.server, callers);
     tokio::select! {
-        () = server::serve(listener, api, &settings.server, stop) => Ok(Stopped::InTime),
+        () = server::serve(listener, api, &settings.server, tls, stop) => Ok(Stopped::InTime),
         name = second => {
             warn!(signal = name, "asked to stop again; open requests are cut off");
             Ok(Stopped::AtOnce)
@@ -219,10 +221,18 @@ fn tell(address: SocketAddr, settings: &Settings, are_authenticated: bool) {
         evaluation_depth_max = evaluation.depth_max,
         evaluation_reads_max = evaluation.reads_max,
         decision_cache_bytes = settings.decision_cache_bytes,
+        tls = settings.tls.is_some(),
         authentication = if are_authenticated { "keys" } else { "none" },
         "started"
     );
-    if let Err(error) = print(&format!("listening on http://{address}\n")) {
+    if are_authenticated && settings.tls.is_none() && !address.ip().is_loopback() {
+        warn!(
+            "without TLS whoever sees the network sees the tokens of callers; give --tls-cert and --tls-key, or have a \
+               proxy on this machine end TLS"
+        );
+    }
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    if let Err(error) = print(&format!("listening on {scheme}://{address}\n")) {
         warn!(%error, "cannot write the address to stdout");
     }
 }

@@ -15,7 +15,7 @@ use super::listen_address;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::server::{BaseUrl, CorsOrigins, ServerConfig};
+use crate::server::{BaseUrl, CorsOrigins, ServerConfig, TlsFiles};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -45,6 +45,18 @@ pub struct Overrides {
     /// Ask nobody for a key, even where other machines reach the server or there are keys [default: false]
     #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     insecure_no_auth: Option<bool>,
+
+    /// Speak TLS with the certificate in this PEM file, and those behind it; read again when it changes
+    #[arg(long, value_name = "FILE", env = "TENURE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, a PEM file
+    #[arg(long, value_name = "FILE", env = "TENURE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+
+    /// Serve only clients with a certificate that is signed by one in this PEM file [default: any client]
+    #[arg(long, value_name = "FILE", env = "TENURE_TLS_CLIENT_CA")]
+    tls_client_ca: Option<PathBuf>,
 
     /// Origins whose web pages may call, separated by commas, such as https://app.example; * for any [default: none]
     #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
@@ -162,6 +174,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether callers are asked for nothing, wherever they are and whatever keys there are.
     pub insecure_no_auth: bool,
+    /// How connections are secured; `None`: they are not.
+    pub tls: Option<TlsFiles>,
     /// What is logged.
     pub log: String,
     /// In which form.
@@ -204,6 +218,7 @@ impl Settings {
             data,
             listen,
             insecure_no_auth: set.insecure_no_auth.unwrap_or(false),
+            tls: tls(set.tls_cert, set.tls_key, set.tls_client_ca)?,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
             server: ServerConfig {
@@ -246,6 +261,21 @@ impl Settings {
             },
             decision_cache_bytes: set.decision_cache_bytes.unwrap_or(DECISION_CACHE_BYTES_DEFAULT),
         })
+    }
+}
+
+/// A certificate and its key belong together, and clients show theirs only where the server does.
+fn tls(
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+) -> Result<Option<TlsFiles>, String> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key, client_ca })),
+        (None, None) if client_ca.is_none() => Ok(None),
+        (None, None) => Err("`tls_client_ca` is given; expected `tls_cert` and `tls_key` as well".to_owned()),
+        (Some(_), None) => Err("`tls_cert` is given; expected `tls_key` as well".to_owned()),
+        (None, Some(_)) => Err("`tls_key` is given; expected `tls_cert` as well".to_owned()),
     }
 }
 
@@ -325,6 +355,9 @@ impl Overrides {
             data: self.data.or(other.data),
             listen: self.listen.or(other.listen),
             insecure_no_auth: self.insecure_no_auth.or(other.insecure_no_auth),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
             cors_origins: self.cors_origins.or(other.cors_origins),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),

@@ -1,7 +1,7 @@
 //! Accepting connections, and stopping gracefully.
 //!
-//! HTTP/1.1 only: without TLS no client of OpenFGA speaks anything else, and telling the versions apart would mean to
-//! wait for bytes from a client with no bound on the time.
+//! HTTP/1.1 only, with TLS too: without it no client of OpenFGA speaks anything else, and telling the versions apart would
+//! mean to wait for bytes from a client with no bound on the time.
 
 use std::future;
 use std::io;
@@ -17,15 +17,18 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
 use super::api::Api;
 use super::config::ServerConfig;
+use super::tls::{HANDSHAKE_MAX, RELOADED_EVERY, Tls};
 
 /// Wait after an accept that failed for want of resources, such as file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -102,9 +105,16 @@ impl Drop for Streaming {
     }
 }
 
-/// Serves `api` on `listener` until `stop` completes; then accepts no more, ends streams, lets open requests finish
-/// for the grace period of `config`, and returns.
-pub async fn serve(listener: TcpListener, api: Api, config: &ServerConfig, stop: impl Future<Output = ()>) {
+/// Serves `api` on `listener`, by `tls` where that is given, until `stop` completes; then accepts no more, ends streams,
+/// lets open requests finish for the grace period of `config`, and returns.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    config: &ServerConfig,
+    tls: Option<Arc<Tls>>,
+    stop: impl Future<Output = ()>,
+) {
+    let renewing = tls.clone().map(|tls| tokio::spawn(renew(tls)));
     let connections = GracefulShutdown::new();
     let permits = Arc::new(Semaphore::new(config.connections_max));
     let (running, while_running) = watch::channel(());
@@ -118,7 +128,8 @@ pub async fn serve(listener: TcpListener, api: Api, config: &ServerConfig, stop:
             Ok((stream, permit)) => {
                 let address = stream.peer_addr().ok().map(|address| address.ip());
                 let connection = Connection::new(address, while_running.clone());
-                connect(stream, permit, connection, &api, config, &connections);
+                let opened = Opened { stream, permit, about: connection };
+                connect(opened, tls.as_deref(), &api, config, connections.watcher());
             }
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -128,8 +139,11 @@ pub async fn serve(listener: TcpListener, api: Api, config: &ServerConfig, stop:
     }
     drop(listener);
     drop(running);
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
     info!(connections = connections.count(), "stopping");
-    if tokio::time::timeout(config.grace_period, connections.shutdown()).await.is_err() {
+    if timeout(config.grace_period, connections.shutdown()).await.is_err() {
         warn!("the grace period ended with requests open; they are cut off");
     }
 }
@@ -143,14 +157,25 @@ async fn accept(
     Ok((stream, permit))
 }
 
-fn connect(
+/// Looks again and again whether the certificate has changed.
+async fn renew(tls: Arc<Tls>) {
+    loop {
+        tokio::time::sleep(RELOADED_EVERY).await;
+        let tls = Arc::clone(&tls);
+        // It ends by a panic at the worst, which the log has; the certificate stays as it is.
+        drop(spawn_blocking(move || tls.reload()).await);
+    }
+}
+
+/// A connection that was accepted.
+struct Opened {
     stream: TcpStream,
     permit: OwnedSemaphorePermit,
     about: Connection,
-    api: &Api,
-    config: &ServerConfig,
-    connections: &GracefulShutdown,
-) {
+}
+
+fn connect(opened: Opened, tls: Option<&Tls>, api: &Api, config: &ServerConfig, watcher: Watcher) {
+    let Opened { stream, permit, about } = opened;
     // Answers are small; waiting to fill a packet would only delay them.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
@@ -161,20 +186,44 @@ fn connect(
         request.extensions_mut().insert(told.clone());
         request
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_read_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let connection = connections.watch(connection);
+    let service = TowerToHyperService::new(service);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(config.header_read_timeout);
+    let Some(acceptor) = tls.map(Tls::acceptor) else {
+        let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(drive(connection, about, permit));
+        return;
+    };
+    // The handshake waits for the client: never where others are accepted.
     tokio::spawn(async move {
-        tokio::select! {
-            outcome = connection => {
-                if let Err(error) = outcome {
-                    debug!(%error, "a connection ended early");
-                }
+        let secured = tokio::select! {
+            secured = timeout(HANDSHAKE_MAX, acceptor.accept(stream)) => secured,
+            () = about.stopping() => return,
+        };
+        match secured {
+            Ok(Ok(stream)) => {
+                let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+                drive(connection, about, permit).await;
             }
-            () = about.overdue() => debug!("a stream was cut off, as its reader did not take its end"),
+            Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
+            Err(_) => debug!("a TLS handshake took too long"),
         }
-        drop(permit);
     });
+}
+
+/// Serves one connection to its end.
+async fn drive(
+    connection: impl Future<Output = hyper::Result<()>>,
+    about: Connection,
+    permit: OwnedSemaphorePermit,
+) {
+    tokio::select! {
+        outcome = connection => {
+            if let Err(error) = outcome {
+                debug!(%error, "a connection ended early");
+            }
+        }
+        () = about.overdue() => debug!("a stream was cut off, as its reader did not take its end"),
+    }
+    drop(permit);
 }

@@ -8,7 +8,7 @@
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
 //! - `authentication`, `permissions`: who calls, and what each operation takes.
-//! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
+//! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
 mod api;
@@ -32,6 +32,7 @@ mod permissions;
 mod reply;
 mod revisions;
 mod routes;
+mod tls;
 mod token;
 mod watches;
 mod wire;
@@ -41,6 +42,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
 pub use origins::{CorsOrigin, CorsOrigins};
+pub use tls::{Tls, TlsError, TlsFiles};
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! Which web pages may call the server: by the `Origin` header, which a browser adds and a page cannot change.
 //!
 //! A browser sends what a page posts to any address that it reaches, this machine's own included, and asks nobody
-//! first where the content type is `text/plain`. No request is authenticated, so that whoever could make one would be
-//! obeyed. Therefore an origin that is not allowed is refused before anything is done, not only kept from reading the
+//! first where the content type is `text/plain`. As long as there is no key, no request is authenticated, and whoever could
+//! make one would be obeyed. Therefore an origin that is not allowed is refused before anything is done, not only kept from reading the
 //! answer. Other programs send no `Origin` and are not concerned.
 
 use std::str::FromStr;

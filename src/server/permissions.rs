@@ -44,7 +44,7 @@ const TABLE: [(Needs, &[&str]); 12] = [
     (Needs::AnyKey, &["Metrics"]),
     (Anywhere(Read), &["ListStores"]),
     (Everywhere(Admin), &["CreateStore", "CreateKey", "ListKeys", "RevokeKey"]),
-    (InStore(Admin), &["DeleteStore", "UpdateStore", "PutStaff", "DeleteStaff"]),
+    (InStore(Admin), &["DeleteStore", "UpdateStore", "PutStaff", "DeleteStaff", "UpgradeStore"]),
     // What is stored. An explanation shows the tuples that decided, a tree the subjects.
     (
         InStore(Read),
@@ -182,6 +182,21 @@ impl Needs {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The table as `docs/security.md` has it.
+    fn printed() -> String {
+        let row = |(needs, operations): &(Needs, &[&str])| {
+            let names: Vec<_> = operations.iter().map(|name| format!("`{name}`")).collect();
+            format!("| {} | {} |\n", needs.says().trim_end_matches('.'), names.join(", "))
+        };
+        TABLE.iter().map(row).collect()
+    }
+
+    #[test]
+    fn the_page_on_security_has_the_table() {
+        let page = include_str!("../../docs/security.md");
+        assert!(page.contains(&printed()), "docs/security.md should have\n{}", printed());
+    }
 
     #[test]
     fn an_operation_has_one_row() {

@@ -18,8 +18,8 @@ use super::keys::{self, Key};
 use super::observe::{Observers, Publication};
 use super::scan::{Order, Scan};
 use super::{
-    Batch, CommitError, CommitObserver, CommitSequence, Committed, Completion, Database, LogPosition,
-    LoggedChange, ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
+    Batch, CommitError, CommitObserver, CommitSequence, Committed, Completion, Credential, Database,
+    LogPosition, LoggedChange, ObjectCursor, Snapshot, StoreError, StoreInfo, SubjectCursor, TupleFilter,
 };
 use crate::model::{
     Assertion, AuthorizationModel, Clock, Id, Instant, ModelId, MonotonicClock, ObjectRef, Revision, StoreId,
@@ -216,7 +216,7 @@ impl Database for MemoryDatabase {
         done(self.commit_now(store, batch));
     }
 
-    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
         let credentials = self.credentials.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(credentials.iter().map(|(id, value)| (*id, value.clone())).collect())
     }

@@ -51,6 +51,9 @@ pub struct StoreInfo {
     pub updated_at: Instant,
 }
 
+/// What is kept of somebody who may use the database, under its identifier. Only who wrote it can read it.
+pub type Credential = (Id, Box<[u8]>);
+
 /// Called once with the outcome of a commit, on the writer's thread: it must not block.
 pub type Completion = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
 
@@ -100,9 +103,8 @@ pub trait Database: Send + Sync + 'static {
         receiver.recv().unwrap_or(Err(CommitError::Store(StoreError::Closed)))
     }
 
-    /// The credentials of those who may use the database, by their identifiers, in their order. Only who wrote one can read
-    /// it. They belong to no store and are part of no log.
-    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError>;
+    /// The credentials, in the order of their identifiers. They belong to no store and are part of no log.
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError>;
 
     /// Puts a credential in the place of what has its identifier; `None` removes that. Durable when this returns.
     fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError>;

@@ -3,7 +3,9 @@
 use std::sync::Weak;
 
 use tenure::model::{Clock, Id, StoreId};
-use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
+use tenure::store::{
+    Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
+};
 
 use crate::clock::hesitate;
 
@@ -51,12 +53,12 @@ impl<D: Database> Database for Hesitant<D> {
         self.0.submit(store, batch, done);
     }
 
-    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
         self.0.credentials()
     }
 
-    fn put_credential(&self, id: Id, credential: Option<Box<[u8]>>) -> Result<(), CommitError> {
-        self.0.put_credential(id, credential)
+    fn put_credential(&self, id: Id, value: Option<Box<[u8]>>) -> Result<(), CommitError> {
+        self.0.put_credential(id, value)
     }
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {

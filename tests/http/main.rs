@@ -24,6 +24,8 @@ mod expand;
 mod explain;
 mod fixture;
 mod invitations;
+mod key_scopes;
+mod keys;
 mod lists;
 mod middleware;
 mod models;

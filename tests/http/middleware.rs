@@ -217,7 +217,9 @@ mod panics {
     use tenure::model::{Clock, Id, Instant, StoreId};
     use tenure::server;
     use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
-    use tenure::store::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
+    use tenure::store::{
+        Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
+    };
 
     struct Panicking(MemoryDatabase);
 
@@ -265,7 +267,7 @@ mod panics {
             self.0.submit(store, batch, done);
         }
 
-        fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+        fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
             self.0.credentials()
         }
 

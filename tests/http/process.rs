@@ -132,7 +132,7 @@ fn the_log_says_what_was_started_and_leaves_out_what_there_is_not() {
     let line = |part: &str| {
         text.lines().find(|line| line.contains(part)).unwrap_or_else(|| panic!("{part}: {text}"))
     };
-    let started = line("started; no request is authenticated");
+    let started = line("authentication=\"none\"");
     let address = format!("address={}", program.address);
     for part in
         [concat!("version=\"", env!("CARGO_PKG_VERSION"), "\""), "data=", "request_timeout_ms=3000", &address]

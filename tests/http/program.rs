@@ -53,7 +53,9 @@ impl Program {
     pub fn listening(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}"));
+        let address = line.trim().strip_prefix("listening on http").unwrap_or_else(|| panic!("{line:?}"));
+        let address =
+            address.trim_start_matches('s').strip_prefix("://").unwrap_or_else(|| panic!("{line:?}"));
         Self { address: address.to_owned(), child }
     }
 

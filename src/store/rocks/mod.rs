@@ -32,7 +32,7 @@ use rocksdb::FlushOptions;
 
 use super::keys::{self, Key};
 use super::observe::Observers;
-use super::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
+use super::{Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo};
 use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
 use storage::{Storage, View, failed};
@@ -178,7 +178,7 @@ impl Database for RocksDatabase {
         self.hand_over(Request::Commit { store, batch: Box::new(batch), done: Pending::new(done) });
     }
 
-    fn credentials(&self) -> Result<Vec<(Id, Box<[u8]>)>, StoreError> {
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
         let view = self.view.load_full();
         let rows = view.rows();
         let mut walk = rows.walk(rows.tables.meta);
