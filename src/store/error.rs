@@ -34,6 +34,14 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The data directory is damaged.
+    #[error("the data directory `{}` is damaged; restore a backup ({reason})", path.display())]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The storage engine failed.
     #[error("storage failed while {doing}: {reason}")]
     Io {

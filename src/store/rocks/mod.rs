@@ -4,6 +4,7 @@
 //! reads work on views and take no lock. Which bytes a key has is decided in `store/keys`, which bytes a
 //! value has in `records`; what a commit does to the tables, in `apply`. No other part of the crate may name RocksDB.
 
+mod acknowledged;
 mod apply;
 mod format;
 mod group;

@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, ColumnFamilyDescriptor, DB, Options};
+use rocksdb::{Cache, ColumnFamilyDescriptor, DB, ErrorKind, Options};
 
 use super::super::commit::Counters;
 use super::super::error::StoreError;
 use super::super::keys::{self, Key};
+use super::acknowledged::{NOTE_FILE, Note};
 use super::format::{self, Step};
 use super::options::{of_database, of_table};
-use super::storage::{States, Storage, View, failed};
+use super::storage::{States, Storage, View};
 use super::writer::{WriteRows, Writer, durably};
 use super::{RocksDatabase, RocksOptions, records};
 use crate::model::limits::COMMITS_WAITING_MAX;
@@ -60,7 +61,9 @@ pub(super) fn open(
     seams: Seams,
 ) -> Result<RocksDatabase, StoreError> {
     let lock = lock(path)?;
+    let note = note(path)?;
     let db = open_rocks(path, options, seams.steps)?;
+    require_acknowledged(path, &db, &note)?;
     let storage = Arc::new(Storage { db, _lock: lock });
 
     let (view, stored_clock) = read_view(&storage)?;
@@ -73,6 +76,7 @@ pub(super) fn open(
         clock: clock.clone(),
         stored_clock,
         write: seams.write,
+        note,
         failed: Arc::clone(&failed),
         observers: Arc::clone(&observers),
     };
@@ -124,21 +128,47 @@ fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
     Ok(foreign)
 }
 
+fn note(path: &Path) -> Result<Note, StoreError> {
+    Note::open(path).map_err(|e| StoreError::Directory { path: path.into(), reason: e.to_string() })
+}
+
+/// Refuses a database that lacks a commit which was acknowledged.
+fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<(), StoreError> {
+    let (found, noted) = (db.latest_sequence_number(), note.noted());
+    if found >= noted {
+        return Ok(());
+    }
+    let reason = format!(
+        "commits that were acknowledged are missing: its log of writes ends at {found}, and {noted} was acknowledged; to \
+         go on without them, remove `{NOTE_FILE}` from it"
+    );
+    Err(StoreError::Damaged { path: path.into(), reason })
+}
+
 fn open_rocks(path: &Path, options: &RocksOptions, steps: &[Step]) -> Result<DB, StoreError> {
     // Lock-free, so that readers do not wait for each other; zero: it finds out the size of its entries itself.
     let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
     let table_options = |name: &str| of_table(name, options, &cache);
     // A database can only be opened with all the tables that it has, whatever its format.
     let existing = if exists(path) {
-        DB::list_cf(&Options::default(), path).map_err(failed("listing the tables"))?
+        DB::list_cf(&Options::default(), path).map_err(|e| unopened(path, e))?
     } else {
         Vec::new()
     };
     let tables = existing.iter().map(|name| ColumnFamilyDescriptor::new(name, table_options(name)));
-    let mut db = DB::open_cf_descriptors(&of_database(options), path, tables)
-        .map_err(|e| StoreError::Directory { path: path.into(), reason: e.into_string() })?;
+    let mut db =
+        DB::open_cf_descriptors(&of_database(options), path, tables).map_err(|e| unopened(path, e))?;
     format::settle(&mut db, path, steps, table_options)?;
     Ok(db)
+}
+
+/// Why RocksDB does not open what is in `path`.
+fn unopened(path: &Path, error: rocksdb::Error) -> StoreError {
+    let (path, kind, reason) = (path.into(), error.kind(), error.into_string());
+    if kind == ErrorKind::Corruption {
+        return StoreError::Damaged { path, reason };
+    }
+    StoreError::Directory { path, reason }
 }
 
 /// What is committed, and the clock's mark.

@@ -15,6 +15,7 @@ use rocksdb::{WriteBatch, WriteOptions};
 use super::super::error::{CommitError, StoreError};
 use super::super::observe::Observers;
 use super::super::{Batch, Committed, StoreInfo, keys};
+use super::acknowledged::Note;
 use super::group::{Decided, Group};
 use super::records;
 use super::storage::{Storage, View};
@@ -101,6 +102,7 @@ pub(super) struct Writer {
     /// The clock's mark that is stored.
     pub(super) stored_clock: Instant,
     pub(super) write: WriteRows,
+    pub(super) note: Note,
     /// How a write failed; set once.
     pub(super) failed: Arc<OnceLock<String>>,
     pub(super) observers: Arc<Observers>,
@@ -128,7 +130,11 @@ impl Writer {
                         self.store_clock();
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.store_clock(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.store_clock();
+                    // What it says holds without, until the power fails.
+                    drop(self.note.sync_in_time());
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -219,7 +225,11 @@ impl Writer {
 
     /// Writes rows; after a failure nothing is written any more.
     fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
-        (self.write)(&self.storage, rows).map_err(|reason| {
+        let written = (self.write)(&self.storage, rows).and_then(|()| {
+            let acknowledged = self.storage.db.latest_sequence_number();
+            self.note.put(acknowledged).map_err(|e| format!("cannot note what is durable: {e}"))
+        });
+        written.map_err(|reason| {
             self.fail(&reason);
             StoreError::Io { doing, reason }
         })

@@ -2,6 +2,7 @@
 
 mod faults;
 mod groups;
+mod log_of_writes;
 mod opening;
 mod reopen;
 mod verify;
