@@ -67,7 +67,10 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
     let metrics = Arc::new(metrics::Metrics::new(&engine));
     let app = App { engine, cooperations, access, config, metrics, streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
-    let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
+    // A backup takes as long as it takes.
+    let of_the_server = Routes::new()
+        .on(metrics::operation(), metrics::show)
+        .on(routes::backups::create_operation(), routes::backups::create);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);
     let probes = Routes::new()
         .on(routes::health::healthz_operation(), routes::health::healthz)

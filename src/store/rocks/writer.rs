@@ -2,14 +2,14 @@
 //!
 //! It takes all commits that wait, up to a bound, and makes them durable in one synced write (group commit). Only then
 //! it publishes them, together, and answers. It must never answer before, nor go on after a write that failed: what
-//! such a write left on the disk is unknown until the database is opened again.
+//! such a write left on the disk is unknown until the database is opened again, which is `mend`'s part.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::super::error::{CommitError, StoreError};
@@ -17,6 +17,7 @@ use super::super::observe::Observers;
 use super::super::{Batch, Committed, StoreInfo, keys};
 use super::acknowledged::Note;
 use super::group::{Decided, Group};
+use super::mend::Mend;
 use super::records;
 use super::storage::{Storage, View};
 use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
@@ -86,11 +87,29 @@ pub(super) fn durably() -> WriteRows {
     Box::new(move |storage, rows| storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string))
 }
 
-/// Whether writes are accepted, by how one failed.
-pub(super) fn accepting(failed: &OnceLock<String>) -> Result<(), StoreError> {
-    match failed.get() {
-        None => Ok(()),
-        Some(reason) => Err(StoreError::WritesRefused { reason: reason.clone() }),
+/// How a write failed, for as long as none is accepted since.
+#[derive(Default)]
+pub(super) struct Failed(ArcSwapOption<String>);
+
+impl Failed {
+    /// Whether writes are accepted.
+    pub(super) fn accepting(&self) -> Result<(), StoreError> {
+        match &*self.0.load() {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::WritesRefused { reason: reason.to_string() }),
+        }
+    }
+
+    /// Has writes accepted again.
+    pub(super) fn mended(&self) {
+        self.0.store(None);
+    }
+
+    fn fail(&self, reason: &str) {
+        // The first failure is the one to tell.
+        if self.0.load().is_none() {
+            self.0.store(Some(Arc::new(reason.to_owned())));
+        }
     }
 }
 
@@ -103,9 +122,9 @@ pub(super) struct Writer {
     pub(super) stored_clock: Instant,
     pub(super) write: WriteRows,
     pub(super) note: Note,
-    /// How a write failed; set once.
-    pub(super) failed: Arc<OnceLock<String>>,
+    pub(super) failed: Arc<Failed>,
     pub(super) observers: Arc<Observers>,
+    pub(super) mend: Mend,
 }
 
 /// Whether the writer goes on.
@@ -137,6 +156,7 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.mend_in_time();
         }
         self.store_clock();
     }
@@ -184,7 +204,7 @@ impl Writer {
     }
 
     fn accepting(&self) -> Result<(), CommitError> {
-        Ok(accepting(&self.failed)?)
+        Ok(self.failed.accepting()?)
     }
 
     /// Makes a group durable, then visible, and tells who observes.
@@ -210,7 +230,7 @@ impl Writer {
     /// Stores the clock's mark if it moved. A failure shows at the next commit.
     fn store_clock(&mut self) {
         let clock = self.clock.high_water();
-        if clock <= self.stored_clock || self.failed.get().is_some() {
+        if clock <= self.stored_clock || self.failed.accepting().is_err() {
             return;
         }
         let rows = self.storage.tables().and_then(|tables| {
@@ -231,12 +251,12 @@ impl Writer {
         });
         written.map_err(|reason| {
             self.fail(&reason);
-            StoreError::Io { doing, reason }
+            StoreError::Unsure { doing, reason }
         })
     }
 
-    fn fail(&self, reason: &str) {
-        // The first failure is the one to tell.
-        drop(self.failed.set(reason.to_owned()));
+    fn fail(&mut self, reason: &str) {
+        self.failed.fail(reason);
+        self.mend.begin();
     }
 }

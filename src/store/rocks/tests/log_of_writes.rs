@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::super::super::Snapshot;
 use super::super::super::conformance::{tuples, writes};
 use super::super::acknowledged::NOTE_FILE;
 use super::*;
