@@ -48,6 +48,10 @@ impl Cooperator {
         Self { store, cooperation, known }
     }
 
+    pub fn store(&self) -> &str {
+        &self.store
+    }
+
     pub fn is_unanswered(&self) -> bool {
         self.known.unanswered.is_some()
     }

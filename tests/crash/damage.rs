@@ -23,7 +23,7 @@ pub enum Damage {
 }
 
 /// The newest file of the log of writes, if anything is in it.
-fn log_of_writes(data: &Path) -> Option<PathBuf> {
+pub fn log_of_writes(data: &Path) -> Option<PathBuf> {
     let files = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
     let logs = files.filter(|path| path.extension().is_some_and(|extension| extension == "log"));
     logs.max().filter(|path| fs::metadata(path).unwrap().len() > 0)

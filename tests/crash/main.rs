@@ -14,8 +14,10 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod backups;
 mod cooperator;
 mod damage;
+mod disk;
 mod server;
 mod tuples;
 mod world;

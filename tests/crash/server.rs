@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
@@ -12,51 +13,69 @@ use ureq::http::Request;
 
 /// A running server; killed hard when it is dropped.
 pub struct Server {
-    child: Child,
+    child: Mutex<Child>,
     address: String,
 }
 
 /// What a request came to; `None`: no answer, so that nobody knows.
 pub type Answer = Option<(u16, Value)>;
 
-fn tenure(arguments: &[&str], data: &Path) -> Command {
+/// The program with these arguments and no settings from the environment.
+pub fn tenure(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("TENURE_") {
             command.env_remove(name);
         }
     }
-    command.args(arguments).arg("--data").arg(data);
+    command.args(arguments);
     command
 }
 
-fn serve(data: &Path) -> Child {
-    let mut command = tenure(&["serve", "--listen", "127.0.0.1:0", "--log", "error"], data);
+/// `tenure serve` on a directory, on a free port.
+pub fn serve(data: &Path, arguments: &[&str]) -> Child {
+    let mut command = tenure(&["serve", "--listen", "127.0.0.1:0", "--log", "error"]);
+    command.arg("--data").arg(data).args(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap()
 }
 
 impl Server {
     /// Starts it and waits until it listens.
     pub fn start(data: &Path) -> Self {
-        let mut child = serve(data);
+        Self::start_with(data, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(data: &Path, arguments: &[&str]) -> Self {
+        Self::listening(serve(data, arguments))
+    }
+
+    /// A process that says on its stdout, which is piped, where it listens.
+    pub fn listening(mut child: Child) -> Self {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").unwrap_or_else(|| panic!("{line:?}"));
-        Self { address: address.to_owned(), child }
+        Self { address: address.to_owned(), child: Mutex::new(child) }
     }
 
     /// Starts it and kills it after a while, wherever it is.
     pub fn start_and_kill(data: &Path, after: Duration) {
-        let mut child = serve(data);
+        let mut child = serve(data, &[]);
         thread::sleep(after);
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
     /// Kills it hard.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    pub fn kill(&self) {
+        let mut child = self.child.lock().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> String {
+        self.child.lock().unwrap().id().to_string()
     }
 
     /// Asks it over connections of its own.
@@ -69,8 +88,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let Ok(child) = self.child.get_mut() else { return };
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -138,7 +158,8 @@ impl Client {
 
 /// `tenure store verify`: what it says where it does not find everything in order.
 pub fn verify(data: &Path) -> Result<(), String> {
-    let Output { status, stdout, stderr } = tenure(&["store", "verify"], data).output().unwrap();
+    let Output { status, stdout, stderr } =
+        tenure(&["store", "verify", "--data"]).arg(data).output().unwrap();
     if status.success() {
         return Ok(());
     }

@@ -16,7 +16,8 @@ use crate::tuples::TupleWriter;
 
 /// Threads that write tuples.
 const TUPLE_WRITERS: usize = 4;
-const MODEL: &str = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
+pub const MODEL: &str =
+    "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
 
 /// Random numbers from a seed (SplitMix64).
 pub struct Random(u64);
@@ -108,7 +109,7 @@ impl World {
         let writers = (0..TUPLE_WRITERS).map(|number| TupleWriter::new(number, &store, &told)).collect();
         let cooperator =
             Cooperator::new(&client, create_store(&client, tenure::cooperation::COOPERATION_MODEL));
-        server.kill();
+        drop(server);
         Self { directory, store, told, writers, cooperator }
     }
 
@@ -127,8 +128,25 @@ impl World {
         self.cooperator.compare(&client, figures);
     }
 
+    /// The stores, the one of tuples first.
+    pub fn stores(&self) -> [&str; 2] {
+        [&self.store, self.cooperator.store()]
+    }
+
     /// Has all write for a while, and kills the server meanwhile. Whether somebody was left without an answer.
     pub fn write_until_killed(&mut self, server: Server, time: Duration, random: &mut Random) -> bool {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(time);
+                server.kill();
+            });
+            self.write_until_gone(&server, random);
+        });
+        self.writers.iter().any(TupleWriter::is_unanswered) || self.cooperator.is_unanswered()
+    }
+
+    /// Has all write until there is no answer any more.
+    pub fn write_until_gone(&mut self, server: &Server, random: &mut Random) {
         thread::scope(|scope| {
             for writer in &mut self.writers {
                 let (client, random) = (server.client(), Random::new(random.next()));
@@ -137,14 +155,12 @@ impl World {
             let (client, random) = (server.client(), Random::new(random.next()));
             let cooperator = &mut self.cooperator;
             scope.spawn(move || cooperator.write_until_killed(&client, random));
-            thread::sleep(time);
-            server.kill();
         });
-        self.writers.iter().any(TupleWriter::is_unanswered) || self.cooperator.is_unanswered()
     }
 }
 
-fn create_store(client: &Client, model: &str) -> String {
+/// A store with a model.
+pub fn create_store(client: &Client, model: &str) -> String {
     let store = client.ask("", "POST", "/stores", &json!({"name": "crash"}));
     let store = store["id"].as_str().unwrap().to_owned();
     let model = tenure::schema::parse(model).unwrap();
