@@ -71,6 +71,9 @@ fn a_server_that_is_killed_keeps_what_it_acknowledged_and_nothing_by_halves() {
         }
         let server = Server::start(&world.data());
         world.compare(&server, &mut figures);
+        if rounds > ROUNDS {
+            println!("{figures:?}");
+        }
     }
     println!("{figures:?}, seed {seed}, {:.1} s", began.elapsed().as_secs_f64());
     assert!(figures.acknowledged > 0, "{figures:?}");

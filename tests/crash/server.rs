@@ -163,5 +163,5 @@ pub fn verify(data: &Path) -> Result<(), String> {
     if status.success() {
         return Ok(());
     }
-    Err(format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+    Err(format!("{status}: {}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
