@@ -5,9 +5,10 @@ CARGO      ?= cargo
 SDK_DIR    ?= .venv
 export SDK_DIR
 FUZZ_SECONDS ?= 600
+CRASH_ROUNDS ?= 2000
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test sdk lint bench fuzz demo deps
+.PHONY: help build test crash sdk lint bench fuzz demo deps
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -19,6 +20,9 @@ test: export PATH := $(abspath $(SDK_DIR))/bin:$(PATH)
 test: deps ## Run all tests
 	$(CARGO) test --release --locked
 	@python3 -c 'import openfga_sdk' 2>/dev/null || echo "NOT RUN: the Python of the README, as python3 has no openfga_sdk (make sdk)"
+
+crash: deps ## Kill the server CRASH_ROUNDS (2000) times and compare what is found; prints the figures
+	TENURE_CRASH_ROUNDS=$(CRASH_ROUNDS) $(CARGO) test --release --locked --test crash -- --nocapture killed
 
 sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR
 	@scripts/sdk install

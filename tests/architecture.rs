@@ -100,7 +100,7 @@ fn arrows_go_down_only() {
 #[test]
 fn a_name_across_a_group_is_seen() {
     assert_eq!(named("use crate::{eval::Plan, model::Id};"), [5, 0]);
-    assert_eq!(named("crate::server::router(); tenure::cli::run()"), [9, 10]);
+    assert_eq!(named("crate::server::api(); tenure::cli::run()"), [9, 10]);
     assert_eq!(named("crate_store::x"), []);
 }
 

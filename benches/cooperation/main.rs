@@ -197,5 +197,9 @@ fn record(criterion: &mut Criterion) {
         group.finish();
     }
     recorder.stop();
-    tell("a kept decision with the access record, in process: of one without", of_mix, AtMost(RECORD_FACTOR_MAX));
+    tell(
+        "a kept decision with the access record, in process: of one without",
+        of_mix,
+        AtMost(RECORD_FACTOR_MAX),
+    );
 }

@@ -18,8 +18,7 @@ const MEASURED: Duration = Duration::from_secs(3);
 /// Decisions a second on this thread, in batches of 50.
 pub fn decisions_per_second() -> f64 {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let database =
-        RocksDatabase::open(dir.path(), Arc::new(SystemClock), &RocksOptions::default()).unwrap();
+    let database = RocksDatabase::open(dir.path(), Arc::new(SystemClock), &RocksOptions::default()).unwrap();
     let engine = Engine::new(database, EvaluationLimits::default());
     let engine = engine.with_decision_cache(DECISION_CACHE_BYTES_DEFAULT);
     let store = engine.create_store("bench").unwrap().id;

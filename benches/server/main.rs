@@ -159,7 +159,11 @@ fn batch() {
         batches.push(drive::load(&loaded.server, &loaded.store, &many));
     }
     let single = median(singles.iter().map(|run| run.per_s).collect());
-    tell("decisions a second of batches in process, of single checks' over HTTP", in_process / single, AtLeast(10.0));
+    tell(
+        "decisions a second of batches in process, of single checks' over HTTP",
+        in_process / single,
+        AtLeast(10.0),
+    );
     let per_batch = tenure::model::limits::CHECKS_PER_BATCH_MAX as f64;
     let ratio = per_batch * quotient(&batches, &singles, |run| run.per_s);
     tell("decisions a second of batches over HTTP, of single checks' over HTTP", ratio, NoTarget);

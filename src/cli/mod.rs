@@ -3,6 +3,7 @@
 //! One file per group of commands. All but `serve` and those that work on files speak to a server over HTTP, through
 //! the one client. This part may name every other; none may name it.
 
+mod backup;
 mod check;
 mod client;
 mod coop;
@@ -85,6 +86,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::KeyCommand),
     #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    #[command(subcommand)]
     Coop(coop::CoopCommand),
 }
 
@@ -142,6 +145,7 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Export(args) => return Ok(answer(args.run(out)?)),
         Command::Load(args) => return Ok(answer(args.run(out)?)),
         Command::Key(command) => command.run(out)?,
+        Command::Backup(command) => return Ok(answer(command.run(out)?)),
         Command::Coop(command) => command.run(out)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -121,6 +121,14 @@ pub struct Overrides {
     #[arg(long, value_name = "URL", env = "TENURE_AUTHZEN_BASE_URL")]
     authzen_base_url: Option<String>,
 
+    /// Directory in which `tenure backup create` has the server make backups [default: none]
+    #[arg(long, value_name = "DIR", env = "TENURE_BACKUP_DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// How many backups are kept there, the last ones [default: all]
+    #[arg(long, value_name = "COUNT", env = "TENURE_BACKUPS_KEPT")]
+    backups_kept: Option<usize>,
+
     /// How much of the access record a crash may lose, in milliseconds [default: 1000]
     #[arg(long, value_name = "MS", env = "TENURE_ACCESS_RECORD_DELAY_MS", value_parser = milliseconds)]
     access_record_delay_ms: Option<u64>,
@@ -243,6 +251,8 @@ impl Settings {
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
                 authzen_store: set.authzen_store.map(store_id).transpose()?,
                 authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
+                backup_directory: set.backup_dir,
+                backups_kept: set.backups_kept.map(|kept| count("backups_kept", kept)).transpose()?,
                 access_record: access_record(
                     set.access_record_delay_ms,
                     set.access_record_days,
@@ -373,6 +383,8 @@ impl Overrides {
             grace_period_ms: self.grace_period_ms.or(other.grace_period_ms),
             authzen_store: self.authzen_store.or(other.authzen_store),
             authzen_base_url: self.authzen_base_url.or(other.authzen_base_url),
+            backup_dir: self.backup_dir.or(other.backup_dir),
+            backups_kept: self.backups_kept.or(other.backups_kept),
             access_record_delay_ms: self.access_record_delay_ms.or(other.access_record_delay_ms),
             access_record_days: self.access_record_days.or(other.access_record_days),
             command_record_days: self.command_record_days.or(other.command_record_days),

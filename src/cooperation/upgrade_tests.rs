@@ -239,7 +239,7 @@ fn r51_a_raw_write_that_was_checked_against_the_model_before_is_not_committed_un
     store.holds_cooperations();
     let id = store.world.store;
     let (old, _) = store.state();
-    let checked = store.cooperations.recorded(id, raw("park:deich#guest@user:olga", None)).unwrap();
+    let checked = store.cooperations.recorded(id, raw("park:deich#guest@user:olga", None), true).unwrap();
     // As if it stood in the queue of the writer meanwhile.
     let waiting = Batch {
         writes: checked.writes.clone(),
@@ -250,11 +250,12 @@ fn r51_a_raw_write_that_was_checked_against_the_model_before_is_not_committed_un
     let late = store.world.engine.commit(id, waiting);
     assert!(matches!(late, Err(EngineError::Commit(CommitError::Conflict))), "{late:?}");
     // Nor may one name the model that was.
-    let named = store.cooperations.recorded(id, raw("park:deich#guest@user:olga", old)).unwrap();
+    let named = store.cooperations.recorded(id, raw("park:deich#guest@user:olga", old), true).unwrap();
     let refused = store.world.engine.write(id, named);
     assert!(matches!(refused, Err(EngineError::InvalidTuple { .. })), "{refused:?}");
     let unknown = ModelId::from_bits(1);
-    let named = store.cooperations.recorded(id, raw("park:deich#viewer_grant@user:mina", Some(unknown)));
+    let named =
+        store.cooperations.recorded(id, raw("park:deich#viewer_grant@user:mina", Some(unknown)), true);
     assert!(matches!(named, Err(CommandError::Engine(EngineError::ModelNotFound { .. }))), "{named:?}");
 }
 
@@ -264,7 +265,7 @@ fn r51_a_store_that_holds_cooperations_takes_no_model_past_the_upgrade_whatever_
     store.holds_cooperations();
     for text in [older().as_str(), COOPERATION_MODEL] {
         let model = schema::parse(text).unwrap();
-        refusal(store.cooperations.write_model(store.world.store, model), Code::ModelPinned);
+        refusal(store.cooperations.write_model(store.world.store, model, true), Code::ModelPinned);
     }
     assert!(store.upgrade().unwrap().value.upgraded);
 }

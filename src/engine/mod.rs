@@ -32,6 +32,7 @@ pub use request::{
 };
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -44,7 +45,7 @@ use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListL
 use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey, TupleRef};
 use crate::schema;
 use crate::store::{
-    Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
+    Backup, Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
 };
 use models::{CompiledModel, ModelCache};
 
@@ -123,6 +124,11 @@ impl<D: Database> Engine<D> {
     /// Whether everything can be done: reads always can, writes until a commit fails.
     pub fn ready(&self) -> Result<(), EngineError> {
         Ok(self.database.accepts_writes()?)
+    }
+
+    /// Makes a backup in a directory of backups; see [`Database::back_up`].
+    pub fn back_up(&self, directory: &Path, keep: Option<usize>) -> Result<Backup, EngineError> {
+        Ok(self.database.back_up(directory, keep)?)
     }
 
     /// Creates an empty store.

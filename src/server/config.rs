@@ -1,6 +1,7 @@
 //! What an operator may tune about the server, each with its unit and default. Where it comes from (flags, the
 //! environment, a file) is the command line's business.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
@@ -38,6 +39,10 @@ pub struct ServerConfig {
     pub authzen_store: Option<StoreId>,
     /// Where clients reach the server, for AuthZEN's configuration document.
     pub authzen_base_url: Option<BaseUrl>,
+    /// Where backups are made; none are where it is not set.
+    pub backup_directory: Option<PathBuf>,
+    /// How many backups are kept, the last ones; all where it is not set.
+    pub backups_kept: Option<usize>,
     /// How the checks that concern a cooperation are recorded.
     pub access_record: AccessRecordOptions,
 }
@@ -58,6 +63,8 @@ impl Default for ServerConfig {
             grace_period: Duration::from_millis(10_000),
             authzen_store: None,
             authzen_base_url: None,
+            backup_directory: None,
+            backups_kept: None,
             access_record: AccessRecordOptions::default(),
         }
     }

@@ -144,7 +144,8 @@ impl Code {
             Self::InvalidAuthorizationModel => ("invalid_authorization_model", Openfga(2056)),
             Self::InternalError => ("internal_error", Openfga(4000)),
             Self::DeadlineExceeded => ("deadline_exceeded", Openfga(4004)),
-            Self::Unavailable => ("unavailable", Openfga(4010)),
+            // OpenFGA's number would say 500; who balances load has to be able to tell it from a defect.
+            Self::Unavailable => ("unavailable", Own(StatusCode::SERVICE_UNAVAILABLE)),
             Self::UndefinedEndpoint => ("undefined_endpoint", Openfga(5000)),
             Self::StoreNotFound => ("store_id_not_found", Openfga(5002)),
             Self::Unimplemented => ("unimplemented", Openfga(5004)),
@@ -256,7 +257,7 @@ impl IntoResponse for ApiError {
         let refused = self.refused.as_deref();
         let body = Body { code: self.code.name(), message: &self.message, refused };
         let mut response = (self.code.status(), Json(body)).into_response();
-        if self.code == Code::TooManyRequests {
+        if matches!(self.code, Code::TooManyRequests | Code::Unavailable) {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(self.retry_after_s));
         }
         if response.status() == StatusCode::UNAUTHORIZED {
@@ -332,14 +333,19 @@ impl From<CommitError> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        let code = match error {
-            StoreError::WritesRefused { .. } | StoreError::Closed => Code::Unavailable,
+        let message = match error {
+            StoreError::Closed => "the database takes no requests at present",
+            StoreError::WritesRefused { .. } => {
+                "the database takes no writes at present, since an earlier one failed; nothing of this one was written; \
+                 try again later"
+            }
+            StoreError::Unsure { .. } => {
+                "storing the write failed, and whether it was stored shows when the database takes writes again; then read \
+                 what is there before you try again"
+            }
             _ => return Self::internal(error.to_string()),
         };
-        Self {
-            internal: Some(error.to_string()),
-            ..Self::new(code, "the database takes no requests at present")
-        }
+        Self { internal: Some(error.to_string()), ..Self::new(Code::Unavailable, message) }
     }
 }
 

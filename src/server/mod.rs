@@ -88,7 +88,10 @@ pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, calle
     let app = App::from(state);
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     // Probes, metrics and the description of the API are answered however many requests are being served.
-    let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
+    // A backup takes as long as it takes.
+    let of_the_server = Routes::new()
+        .on(metrics::operation(), metrics::show)
+        .on(routes::backups::create_operation(), routes::backups::create);
     let guarded = |operation: Operation| {
         let needs = operation.needs();
         let operation = operation.fails([Code::Forbidden, Code::InternalError]);

@@ -43,7 +43,7 @@ const TABLE: [(Needs, &[&str]); 12] = [
     // Counts and durations by route, of all stores together.
     (Needs::AnyKey, &["Metrics"]),
     (Anywhere(Read), &["ListStores"]),
-    (Everywhere(Admin), &["CreateStore", "CreateKey", "ListKeys", "RevokeKey"]),
+    (Everywhere(Admin), &["CreateStore", "CreateKey", "ListKeys", "RevokeKey", "CreateBackup"]),
     (InStore(Admin), &["DeleteStore", "UpdateStore", "PutStaff", "DeleteStaff", "UpgradeStore"]),
     // What is stored. An explanation shows the tuples that decided, a tree the subjects.
     (

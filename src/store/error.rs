@@ -34,6 +34,22 @@ pub enum StoreError {
         /// What the system said.
         reason: String,
     },
+    /// The data directory is damaged.
+    #[error("the data directory `{}` is damaged; restore a backup ({reason})", path.display())]
+    Damaged {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A directory of backups, or a backup in it, cannot be used.
+    #[error("cannot use the backup directory `{}`: {reason}", path.display())]
+    Backups {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// The storage engine failed.
     #[error("storage failed while {doing}: {reason}")]
     Io {
@@ -50,8 +66,18 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
-    /// An earlier commit failed; writes are refused until the database was opened again.
-    #[error("writes are refused since a commit failed ({reason}); restart the server")]
+    /// A commit was written and a failure was told: whether it is durable shows when the database was opened again. Each
+    /// batch of it is found whole, or not at all.
+    #[error("storage failed while {doing}, and whether it was done is not known yet: {reason}")]
+    Unsure {
+        /// What was being done.
+        doing: &'static str,
+        /// What the engine said.
+        reason: String,
+    },
+    /// An earlier commit failed; writes are refused until the database was opened again, which goes on by itself. Nothing
+    /// was written.
+    #[error("writes are refused since a commit failed: {reason}")]
     WritesRefused {
         /// How it failed.
         reason: String,

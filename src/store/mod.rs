@@ -27,6 +27,7 @@ pub use reads::{ReadSet, Tracked};
 
 use std::fmt;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Weak, mpsc};
 
@@ -53,6 +54,18 @@ pub struct StoreInfo {
 
 /// What is kept of somebody who may use the database, under its identifier. Only who wrote it can read it.
 pub type Credential = (Id, Box<[u8]>);
+/// A backup as the list of them shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backup {
+    /// Its number in its directory; a later one is larger.
+    pub id: u32,
+    /// When it was made, to the second.
+    pub made_at: Instant,
+    /// How large it is, in bytes; what it shares with others is counted in each.
+    pub bytes: u64,
+    /// How many files it has.
+    pub files: u32,
+}
 
 /// Called once with the outcome of a commit, on the writer's thread: it must not block.
 pub type Completion = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
@@ -61,7 +74,8 @@ pub type Completion = Box<dyn FnOnce(Result<Committed, CommitError>) + Send>;
 ///
 /// **Guarantees.** Commits of a store are serial, each atomic and durable before it is acknowledged; an
 /// acknowledged commit is in every snapshot taken afterwards. A snapshot is one revision of one store and never
-/// changes. After a failed commit the database refuses writes until it was opened again; reads go on.
+/// changes. After a failed commit, whose outcome is unknown, the database refuses writes until what is durable was read
+/// back; reads go on.
 pub trait Database: Send + Sync + 'static {
     /// One store at one revision.
     type Snapshot: Snapshot + Clone + 'static;
@@ -70,8 +84,15 @@ pub trait Database: Send + Sync + 'static {
     /// commit and at least once a second while it is asked).
     fn clock(&self) -> &dyn Clock;
 
-    /// Whether writes are accepted: [`StoreError::WritesRefused`] once a commit failed.
+    /// Whether writes are accepted: [`StoreError::WritesRefused`] while a commit has failed.
     fn accepts_writes(&self) -> Result<(), StoreError>;
+
+    /// Makes a backup, in a directory of backups, of all that is durable now, and removes those before the last `keep`
+    /// where that is given. Commits go on meanwhile.
+    fn back_up(&self, directory: &Path, keep: Option<usize>) -> Result<Backup, StoreError> {
+        let _ = keep;
+        Err(StoreError::Backups { path: directory.into(), reason: "this database has no files".into() })
+    }
 
     /// Creates an empty store. Its identifier is larger than that of every store before it.
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError>;

@@ -396,7 +396,7 @@ fn failure(
         // Where the request got as far as to its store.
         headers.push((STORE_ID, false));
     }
-    if status == StatusCode::TOO_MANY_REQUESTS {
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
         headers.push((RETRY_AFTER, true));
     }
     if status == StatusCode::UNAUTHORIZED {

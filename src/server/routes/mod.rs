@@ -3,6 +3,7 @@
 
 pub(super) mod assertions;
 pub(super) mod authzen;
+pub(super) mod backups;
 pub(super) mod batch_check;
 pub(super) mod changes;
 pub(super) mod check;

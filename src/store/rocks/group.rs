@@ -233,9 +233,9 @@ impl Present for InStore<'_> {
 }
 
 /// Rows to be written together.
-struct RowBatch<'a> {
-    tables: Tables<'a>,
-    batch: WriteBatch,
+pub(super) struct RowBatch<'a> {
+    pub(super) tables: Tables<'a>,
+    pub(super) batch: WriteBatch,
 }
 
 impl Target for RowBatch<'_> {

@@ -4,13 +4,18 @@
 //! reads work on views and take no lock. Which bytes a key has is decided in `store/keys`, which bytes a
 //! value has in `records`; what a commit does to the tables, in `apply`. No other part of the crate may name RocksDB.
 
+mod acknowledged;
 mod apply;
+mod backup;
 mod format;
 mod group;
+mod mend;
 mod open;
 mod options;
 mod records;
+mod replay;
 mod report;
+mod restore;
 mod snapshot;
 mod storage;
 #[cfg(test)]
@@ -20,11 +25,12 @@ mod writer;
 
 pub use options::RocksOptions;
 pub use report::{Difference, Problem, Report};
+pub use restore::{Restore, Restored, Until};
 pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};
 
 use std::path::Path;
 use std::sync::mpsc::{self, SyncSender};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
@@ -32,11 +38,13 @@ use rocksdb::FlushOptions;
 
 use super::keys::{self, Key};
 use super::observe::Observers;
-use super::{Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo};
+use super::{
+    Backup, Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
+};
 use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
-use storage::{Storage, View, failed};
-use writer::{Message, Pending, Request};
+use storage::{View, failed};
+use writer::{Failed, Message, Pending, Request};
 
 /// A database of stores in a directory.
 ///
@@ -44,15 +52,14 @@ use writer::{Message, Pending, Request};
 /// is atomic, and synced to the disk before it is visible or acknowledged. Commits that wait together become durable and
 /// visible together, each decided on what those before it leave. Reads are serializable: a snapshot shows all commits up
 /// to its revision and none behind it, and every commit that was acknowledged before it was taken. If a write fails, its
-/// commits are refused and whether they are found when the database is opened again is unknown, each of them whole or not
-/// at all; until then all writes are refused. One process at a time has the directory.
+/// outcome is unknown: each of its commits is found later, whole, or not at all. Then all writes are refused until the
+/// directory was opened again and what is in it was read back, which is tried again and again while reads go on. One process at a time has the directory.
 pub struct RocksDatabase {
-    storage: Arc<Storage>,
     view: Arc<ArcSwap<View>>,
     clock: Arc<MonotonicClock>,
     queue: SyncSender<Message>,
-    /// How a write failed, after which none is accepted.
-    failed: Arc<OnceLock<String>>,
+    /// How a write failed, if none is accepted since.
+    failed: Arc<Failed>,
     observers: Arc<Observers>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -72,16 +79,22 @@ impl RocksDatabase {
         open::open(path, clock, options, Seams::default())
     }
 
-    /// Commits what waits, refuses what comes later, and flushes. Snapshots can be taken and read on; the directory is
+    /// Commits what waits, refuses what comes later, and flushes, unless writes are refused. Snapshots can be taken and read on; the directory is
     /// free when the database and all of them are dropped. Dropping the database closes it too, without telling errors.
     pub fn close(&self) -> Result<(), StoreError> {
         self.stop();
-        let tables = self.storage.tables()?;
+        if self.failed.accepting().is_err() {
+            // Nothing more can be written; what is durable is so already.
+            return Ok(());
+        }
+        let view = self.view.load_full();
+        let storage = view.storage();
+        let tables = storage.tables()?;
         let tables: Vec<_> =
             tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
         let mut wait = FlushOptions::default();
         wait.set_wait(true);
-        self.storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
+        storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
     }
 
     /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.
@@ -129,7 +142,12 @@ impl Database for RocksDatabase {
     }
 
     fn accepts_writes(&self) -> Result<(), StoreError> {
-        writer::accepting(&self.failed)
+        self.failed.accepting()
+    }
+
+    fn back_up(&self, directory: &Path, keep: Option<usize>) -> Result<Backup, StoreError> {
+        self.failed.accepting()?;
+        backup::create(&self.view.load_full().storage().db, directory, keep)
     }
 
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {

@@ -5,19 +5,22 @@
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rocksdb::{Cache, ColumnFamilyDescriptor, DB, Options};
+use rocksdb::{Cache, ColumnFamilyDescriptor, DB, ErrorKind, Options};
 
 use super::super::commit::Counters;
 use super::super::error::StoreError;
 use super::super::keys::{self, Key};
+use super::acknowledged::{NOTE_FILE, Note};
 use super::format::{self, Step};
+use super::mend::Mend;
 use super::options::{of_database, of_table};
-use super::storage::{States, Storage, View, failed};
+use super::storage::{States, Storage, View};
 use super::writer::{WriteRows, Writer, durably};
 use super::{RocksDatabase, RocksOptions, records};
 use crate::model::limits::COMMITS_WAITING_MAX;
@@ -31,7 +34,10 @@ const CURRENT_FILE: &str = "CURRENT";
 const LOST_AND_FOUND: &str = "lost+found";
 /// Who may do what in a data directory: its owner everything, others nothing. Who could read the tuples would know who
 /// may do what.
-const DIRECTORY_MODE: u32 = 0o700;
+pub(super) const DIRECTORY_MODE: u32 = 0o700;
+
+/// How long after a failed write the database is opened again, and how often that is tried.
+const MENDED_AFTER: Duration = Duration::from_secs(1);
 
 /// What a test puts in the place of the real thing.
 pub(super) struct Seams {
@@ -39,11 +45,13 @@ pub(super) struct Seams {
     pub(super) steps: &'static [Step],
     /// What writes commits.
     pub(super) write: WriteRows,
+    /// How long after a failed write the database is opened again.
+    pub(super) mended_after: Duration,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { steps: format::STEPS, write: durably() }
+        Self { steps: format::STEPS, write: durably(), mended_after: MENDED_AFTER }
     }
 }
 
@@ -59,32 +67,35 @@ pub(super) fn open(
     options: &RocksOptions,
     seams: Seams,
 ) -> Result<RocksDatabase, StoreError> {
-    let lock = lock(path)?;
-    let db = open_rocks(path, options, seams.steps)?;
-    let storage = Arc::new(Storage { db, _lock: lock });
+    let lock = Arc::new(lock(path)?);
+    let note = note(path)?;
+    let directory = Directory { path: path.into(), options: options.clone(), steps: seams.steps };
+    let storage = directory.open(lock, &note)?;
 
     let (view, stored_clock) = read_view(&storage)?;
     let clock = Arc::new(MonotonicClock::new(clock, stored_clock));
     let view = Arc::new(ArcSwap::from_pointee(view));
     let (failed, observers) = (Arc::default(), Arc::default());
     let writer = Writer {
-        storage: storage.clone(),
+        storage,
         view: view.clone(),
         clock: clock.clone(),
         stored_clock,
         write: seams.write,
+        note,
         failed: Arc::clone(&failed),
         observers: Arc::clone(&observers),
+        mend: Mend::new(directory, seams.mended_after),
     };
     let (queue, waiting) = mpsc::sync_channel(COMMITS_WAITING_MAX);
     let thread = thread::Builder::new()
         .name("tenure-writer".into())
         .spawn(move || writer.run(&waiting))
         .map_err(|e| StoreError::Io { doing: "starting the writer", reason: e.to_string() })?;
-    Ok(RocksDatabase { storage, view, clock, queue, failed, observers, writer: Mutex::new(Some(thread)) })
+    Ok(RocksDatabase { view, clock, queue, failed, observers, writer: Mutex::new(Some(thread)) })
 }
 
-fn lock(path: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
     let unusable = |reason: String| StoreError::Directory { path: path.into(), reason };
     if path.exists() && !path.is_dir() {
         return Err(unusable("it is not a directory".into()));
@@ -97,6 +108,12 @@ fn lock(path: &Path) -> Result<File, StoreError> {
             "it has no database and is not empty (`{name}` is in it); name one that is empty or does not exist"
         )));
     }
+    lock_file(path)
+}
+
+/// Locks a directory that exists, for as long as the file is open.
+pub(super) fn lock_file(path: &Path) -> Result<File, StoreError> {
+    let unusable = |reason: String| StoreError::Directory { path: path.into(), reason };
     let file = File::options().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
     let file = file.map_err(|e| unusable(e.to_string()))?;
     match file.try_lock() {
@@ -124,25 +141,83 @@ fn foreign_entry(path: &Path) -> io::Result<Option<String>> {
     Ok(foreign)
 }
 
-fn open_rocks(path: &Path, options: &RocksOptions, steps: &[Step]) -> Result<DB, StoreError> {
-    // Lock-free, so that readers do not wait for each other; zero: it finds out the size of its entries itself.
-    let cache = Cache::new_hyper_clock_cache(options.block_cache_bytes, 0);
-    let table_options = |name: &str| of_table(name, options, &cache);
-    // A database can only be opened with all the tables that it has, whatever its format.
-    let existing = if exists(path) {
-        DB::list_cf(&Options::default(), path).map_err(failed("listing the tables"))?
-    } else {
-        Vec::new()
-    };
-    let tables = existing.iter().map(|name| ColumnFamilyDescriptor::new(name, table_options(name)));
-    let mut db = DB::open_cf_descriptors(&of_database(options), path, tables)
-        .map_err(|e| StoreError::Directory { path: path.into(), reason: e.into_string() })?;
-    format::settle(&mut db, path, steps, table_options)?;
-    Ok(db)
+fn note(path: &Path) -> Result<Note, StoreError> {
+    Note::open(path).map_err(|e| StoreError::Directory { path: path.into(), reason: e.to_string() })
+}
+
+/// Refuses a database that lacks a commit which was acknowledged.
+pub(super) fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<(), StoreError> {
+    let (found, noted) = (db.latest_sequence_number(), note.noted());
+    if found >= noted {
+        return Ok(());
+    }
+    let reason = format!(
+        "commits that were acknowledged are missing: its log of writes ends at {found}, and {noted} was acknowledged; to \
+         go on without them, remove `{NOTE_FILE}` from it"
+    );
+    Err(StoreError::Damaged { path: path.into(), reason })
+}
+
+/// A data directory that this process has locked, and how it is opened.
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    pub(super) options: RocksOptions,
+    pub(super) steps: &'static [Step],
+}
+
+impl Directory {
+    /// Opens what is in it, or makes a database in it. Nothing that was noted as acknowledged is missing.
+    pub(super) fn open(&self, lock: Arc<File>, note: &Note) -> Result<Arc<Storage>, StoreError> {
+        let Self { path, options, steps } = self;
+        let table_options = self.table_options();
+        let mut db = DB::open_cf_descriptors(&of_database(options), path, self.tables(&table_options)?)
+            .map_err(|e| unopened(path, e))?;
+        format::settle(&mut db, path, steps, table_options)?;
+        require_acknowledged(path, &db, note)?;
+        Ok(Arc::new(Storage { db, lock }))
+    }
+
+    /// Opens what is in it for reading alone, which goes beside a database that is open for writing and does not write.
+    pub(super) fn open_for_reading(&self, lock: Arc<File>) -> Result<Arc<Storage>, StoreError> {
+        let Self { path, options, .. } = self;
+        let mut rocks = of_database(options);
+        rocks.create_if_missing(false);
+        // All files are held from the start, so that none is missed that goes away when the database is opened again.
+        rocks.set_max_open_files(-1);
+        let tables = self.tables(self.table_options())?;
+        let db =
+            DB::open_cf_descriptors_read_only(&rocks, path, tables, false).map_err(|e| unopened(path, e))?;
+        Ok(Arc::new(Storage { db, lock }))
+    }
+
+    /// The options of each table by its name; their cache is one.
+    fn table_options(&self) -> impl Fn(&str) -> Options {
+        // Lock-free, so that readers do not wait for each other; zero: it finds out the size of its entries itself.
+        let cache = Cache::new_hyper_clock_cache(self.options.block_cache_bytes, 0);
+        move |name| of_table(name, &self.options, &cache)
+    }
+
+    /// The tables that are there. A database can only be opened with all that it has, whatever its format.
+    fn tables(&self, options: impl Fn(&str) -> Options) -> Result<Vec<ColumnFamilyDescriptor>, StoreError> {
+        if !exists(&self.path) {
+            return Ok(Vec::new());
+        }
+        let existing = DB::list_cf(&Options::default(), &self.path).map_err(|e| unopened(&self.path, e))?;
+        Ok(existing.iter().map(|name| ColumnFamilyDescriptor::new(name, options(name))).collect())
+    }
+}
+
+/// Why RocksDB does not open what is in `path`.
+fn unopened(path: &Path, error: rocksdb::Error) -> StoreError {
+    let (path, kind, reason) = (path.into(), error.kind(), error.into_string());
+    if kind == ErrorKind::Corruption {
+        return StoreError::Damaged { path, reason };
+    }
+    StoreError::Directory { path, reason }
 }
 
 /// What is committed, and the clock's mark.
-fn read_view(storage: &Arc<Storage>) -> Result<(View, Instant), StoreError> {
+pub(super) fn read_view(storage: &Arc<Storage>) -> Result<(View, Instant), StoreError> {
     let bare = View::new(storage.clone(), States::new_sync(), Counters::default())?;
     let rows = bare.rows();
     let meta = rows.tables.meta;

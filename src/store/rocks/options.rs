@@ -36,9 +36,10 @@ pub(super) fn of_database(options: &RocksOptions) -> Options {
     rocks.create_if_missing(true);
     rocks.set_max_open_files(options.open_files_max);
     rocks.set_max_total_wal_size(WRITE_AHEAD_LOG_BYTES_MAX);
-    // An acknowledged commit was synced, so that only an unacknowledged one can be torn. Anything else that is broken
-    // in the log would lose acknowledged commits: then opening fails.
-    rocks.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // The log is replayed up to its first broken record. A crash leaves one in whatever shape: cut off, full of zeros, with
+    // a wrong checksum; the stricter modes fail on some of these although nothing acknowledged was lost. Whether something
+    // was, `acknowledged` knows.
+    rocks.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     rocks.set_max_log_file_size(MESSAGES_BYTES_MAX);
     rocks.set_keep_log_file_num(MESSAGES_FILES_MAX);
     rocks

@@ -26,8 +26,8 @@ pub(super) const META: &str = "meta";
 pub(super) struct Storage {
     // Dropped before the lock, which others may take from then on.
     pub(super) db: DB,
-    /// Held for as long as the database is open.
-    pub(super) _lock: File,
+    /// Held for as long as the database is open, and while it is opened again.
+    pub(super) lock: Arc<File>,
 }
 
 /// The tables of an open database.
@@ -135,6 +135,10 @@ impl View {
             storage.tables().map(|tables| Rows { db: &storage.db, snapshot, at_snapshot, tables })
         })?;
         Ok(Self { cell, states, counters, sequence: CommitSequence::default() })
+    }
+
+    pub(super) fn storage(&self) -> &Arc<Storage> {
+        self.cell.borrow_owner()
     }
 
     pub(super) fn rows(&self) -> &Rows<'_> {

@@ -2,20 +2,22 @@
 //!
 //! It takes all commits that wait, up to a bound, and makes them durable in one synced write (group commit). Only then
 //! it publishes them, together, and answers. It must never answer before, nor go on after a write that failed: what
-//! such a write left on the disk is unknown until the database is opened again.
+//! such a write left on the disk is unknown until the database is opened again, which is `mend`'s part.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use rocksdb::{WriteBatch, WriteOptions};
 
 use super::super::error::{CommitError, StoreError};
 use super::super::observe::Observers;
 use super::super::{Batch, Committed, StoreInfo, keys};
+use super::acknowledged::Note;
 use super::group::{Decided, Group};
+use super::mend::Mend;
 use super::records;
 use super::storage::{Storage, View};
 use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
@@ -86,11 +88,29 @@ pub(super) fn durably() -> WriteRows {
     Box::new(move |storage, rows| storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string))
 }
 
-/// Whether writes are accepted, by how one failed.
-pub(super) fn accepting(failed: &OnceLock<String>) -> Result<(), StoreError> {
-    match failed.get() {
-        None => Ok(()),
-        Some(reason) => Err(StoreError::WritesRefused { reason: reason.clone() }),
+/// How a write failed, for as long as none is accepted since.
+#[derive(Default)]
+pub(super) struct Failed(ArcSwapOption<String>);
+
+impl Failed {
+    /// Whether writes are accepted.
+    pub(super) fn accepting(&self) -> Result<(), StoreError> {
+        match &*self.0.load() {
+            None => Ok(()),
+            Some(reason) => Err(StoreError::WritesRefused { reason: reason.to_string() }),
+        }
+    }
+
+    /// Has writes accepted again.
+    pub(super) fn mended(&self) {
+        self.0.store(None);
+    }
+
+    fn fail(&self, reason: &str) {
+        // The first failure is the one to tell.
+        if self.0.load().is_none() {
+            self.0.store(Some(Arc::new(reason.to_owned())));
+        }
     }
 }
 
@@ -102,9 +122,10 @@ pub(super) struct Writer {
     /// The clock's mark that is stored.
     pub(super) stored_clock: Instant,
     pub(super) write: WriteRows,
-    /// How a write failed; set once.
-    pub(super) failed: Arc<OnceLock<String>>,
+    pub(super) note: Note,
+    pub(super) failed: Arc<Failed>,
     pub(super) observers: Arc<Observers>,
+    pub(super) mend: Mend,
 }
 
 /// Whether the writer goes on.
@@ -129,9 +150,14 @@ impl Writer {
                         self.store_clock();
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => self.store_clock(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.store_clock();
+                    // What it says holds without, until the power fails.
+                    drop(self.note.sync_in_time());
+                }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.mend_in_time();
         }
         self.store_clock();
     }
@@ -183,7 +209,7 @@ impl Writer {
     }
 
     fn accepting(&self) -> Result<(), CommitError> {
-        Ok(accepting(&self.failed)?)
+        Ok(self.failed.accepting()?)
     }
 
     /// Makes a group durable, then visible, and tells who observes.
@@ -209,7 +235,7 @@ impl Writer {
     /// Stores the clock's mark if it moved. A failure shows at the next commit.
     fn store_clock(&mut self) {
         let clock = self.clock.high_water();
-        if clock <= self.stored_clock || self.failed.get().is_some() {
+        if clock <= self.stored_clock || self.failed.accepting().is_err() {
             return;
         }
         let rows = self.storage.tables().and_then(|tables| {
@@ -224,14 +250,18 @@ impl Writer {
 
     /// Writes rows; after a failure nothing is written any more.
     fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
-        (self.write)(&self.storage, rows).map_err(|reason| {
+        let written = (self.write)(&self.storage, rows).and_then(|()| {
+            let acknowledged = self.storage.db.latest_sequence_number();
+            self.note.put(acknowledged).map_err(|e| format!("cannot note what is durable: {e}"))
+        });
+        written.map_err(|reason| {
             self.fail(&reason);
-            StoreError::Io { doing, reason }
+            StoreError::Unsure { doing, reason }
         })
     }
 
-    fn fail(&self, reason: &str) {
-        // The first failure is the one to tell.
-        drop(self.failed.set(reason.to_owned()));
+    fn fail(&mut self, reason: &str) {
+        self.failed.fail(reason);
+        self.mend.begin();
     }
 }

@@ -1,10 +1,12 @@
 //! Writes that fail.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant as Stopwatch};
 
 use super::super::super::conformance::observers::recorder;
 use super::super::super::conformance::{tuples, writes};
-use super::super::super::{Committed, Snapshot};
+use super::super::super::{CommitSequence, Committed, LogPosition, Snapshot};
 use super::super::writer::durably;
 use super::*;
 use crate::model::Revision;
@@ -19,8 +21,17 @@ enum Fate {
     FailsBehind = 2,
 }
 
-/// Opens a database whose writes have the fate that is set.
-fn open_faulty(path: &Path, clock: &Arc<ManualClock>) -> (RocksDatabase, Arc<AtomicU8>) {
+/// Longer than a test takes.
+const NEVER: Duration = Duration::from_secs(3600);
+/// After so long a database is mended.
+const SOON: Duration = Duration::from_millis(50);
+
+/// Opens a database whose writes have the fate that is set, and that is mended after a while.
+fn open_faulty(
+    path: &Path,
+    clock: &Arc<ManualClock>,
+    mended_after: Duration,
+) -> (RocksDatabase, Arc<AtomicU8>) {
     let fate = Arc::new(AtomicU8::new(Fate::Succeeds as u8));
     let (set, mut write) = (fate.clone(), durably());
     let faulty = move |storage: &Storage, rows| match set.load(Ordering::SeqCst) {
@@ -28,7 +39,7 @@ fn open_faulty(path: &Path, clock: &Arc<ManualClock>) -> (RocksDatabase, Arc<Ato
         fate if fate == Fate::FailsBehind as u8 => write(storage, rows).and(Err("the disk went away".into())),
         _ => write(storage, rows),
     };
-    let seams = Seams { write: Box::new(faulty), ..Seams::default() };
+    let seams = Seams { write: Box::new(faulty), mended_after, ..Seams::default() };
     (open_with(path, clock, seams).unwrap(), fate)
 }
 
@@ -40,7 +51,7 @@ fn commit(db: &RocksDatabase, store: StoreId, tuple: &str) -> Result<Committed, 
 fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let (db, fate) = open_faulty(directory.path(), &clock);
+    let (db, fate) = open_faulty(directory.path(), &clock, NEVER);
     let store = db.create_store("first").unwrap().id;
     commit(&db, store, "document:1#viewer@user:a").unwrap();
 
@@ -48,7 +59,10 @@ fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
     let (_observer, told) = recorder(&db);
     fate.store(Fate::Fails as u8, Ordering::SeqCst);
     let error = commit(&db, store, "document:2#viewer@user:a").unwrap_err();
-    assert_eq!(error.to_string(), "storage failed while committing: the disk is full");
+    assert_eq!(
+        error.to_string(),
+        "storage failed while committing, and whether it was done is not known yet: the disk is full"
+    );
     assert!(matches!(db.accepts_writes(), Err(StoreError::WritesRefused { .. })));
     fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
     // The disk would take it, but what the failed write left is unknown.
@@ -77,7 +91,7 @@ fn after_a_failed_write_all_writes_are_refused_and_reads_go_on() {
 fn a_failed_write_that_reached_the_disk_is_found_whole() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let (db, fate) = open_faulty(directory.path(), &clock);
+    let (db, fate) = open_faulty(directory.path(), &clock, NEVER);
     let store = db.create_store("first").unwrap().id;
     commit(&db, store, "document:1#viewer@user:a").unwrap();
     fate.store(Fate::FailsBehind as u8, Ordering::SeqCst);
@@ -96,7 +110,7 @@ fn a_failed_write_that_reached_the_disk_is_found_whole() {
 fn a_clock_that_cannot_be_stored_refuses_writes_too() {
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let (db, fate) = open_faulty(directory.path(), &clock);
+    let (db, fate) = open_faulty(directory.path(), &clock, NEVER);
     let store = db.create_store("first").unwrap().id;
     fate.store(Fate::Fails as u8, Ordering::SeqCst);
     clock.advance(5_000_000);
@@ -104,4 +118,107 @@ fn a_clock_that_cannot_be_stored_refuses_writes_too() {
     assert!(matches!(db.commit(StoreId::from_bits(1), Batch::default()), Err(CommitError::StoreNotFound)));
     let error = commit(&db, store, "document:1#viewer@user:a").unwrap_err();
     assert!(matches!(error, CommitError::Store(StoreError::WritesRefused { .. })), "{error}");
+}
+
+/// Waits until writes are accepted again, or for a while.
+fn mended(db: &RocksDatabase, longest: Duration) -> bool {
+    let began = Stopwatch::now();
+    while db.accepts_writes().is_err() {
+        if began.elapsed() > longest {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    true
+}
+
+/// Told of tuples before they become visible.
+#[derive(Default)]
+struct Marks(Mutex<Vec<String>>);
+
+impl CommitObserver for Marks {
+    fn committing(&self, _: CommitSequence, tuples: &[(StoreId, crate::model::TupleKey)]) {
+        self.0.lock().unwrap().extend(tuples.iter().map(|(_, key)| key.to_string()));
+    }
+
+    fn committed(&self, _: &[StoreId]) {}
+}
+
+#[test]
+fn when_the_disk_takes_writes_again_they_are_accepted_and_nothing_is_lost() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    for round in 1..=3 {
+        commit(&db, store, &format!("document:{round}#viewer@user:a")).unwrap();
+        fate.store(Fate::Fails as u8, Ordering::SeqCst);
+        assert!(commit(&db, store, "document:lost#viewer@user:a").is_err());
+        fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+        assert!(mended(&db, Duration::from_secs(60)), "round {round}");
+        assert_eq!(db.snapshot(store).unwrap().unwrap().revision(), Revision(round));
+    }
+    commit(&db, store, "document:4#viewer@user:a").unwrap();
+    let found = tuples(&db.snapshot(store).unwrap().unwrap());
+    assert_eq!(found, [1, 2, 3, 4].map(|n| format!("document:{n}#viewer@user:a")));
+    assert!(db.verify().unwrap().is_consistent());
+    db.close().unwrap();
+    drop(db);
+    assert_eq!(tuples(&reopen(directory.path(), &clock).snapshot(store).unwrap().unwrap()), found);
+}
+
+#[test]
+fn a_failed_write_that_reached_the_disk_becomes_visible_as_every_commit_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+    let marks = Arc::new(Marks::default());
+    let observer: Arc<dyn CommitObserver> = marks.clone();
+    db.observe(Arc::downgrade(&observer));
+    let before = db.snapshot(store).unwrap().unwrap().sequence();
+    fate.store(Fate::FailsBehind as u8, Ordering::SeqCst);
+    assert!(commit(&db, store, "document:2#viewer@user:a").is_err());
+    fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+    assert!(mended(&db, Duration::from_secs(60)));
+    let snapshot = db.snapshot(store).unwrap().unwrap();
+    assert_eq!(snapshot.revision(), Revision(2));
+    assert!(snapshot.sequence() > before, "a decision that was kept before is held against it");
+    assert_eq!(*marks.0.lock().unwrap(), ["document:2#viewer@user:a"], "once, although it was read twice");
+    assert_eq!(commit(&db, store, "document:3#viewer@user:a").unwrap().revision, Revision(3));
+    assert!(db.verify().unwrap().is_consistent());
+}
+
+#[test]
+fn while_somebody_reads_what_failed_writes_wait_and_reads_go_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+    let old = db.snapshot(store).unwrap().unwrap();
+    fate.store(Fate::FailsBehind as u8, Ordering::SeqCst);
+    assert!(commit(&db, store, "document:2#viewer@user:a").is_err());
+    fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+    assert!(!mended(&db, Duration::from_millis(500)));
+    let began = Stopwatch::now();
+    while db.snapshot(store).unwrap().unwrap().revision() == Revision(1) {
+        assert!(began.elapsed() < Duration::from_secs(60), "new readers see what is durable");
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(commit(&db, store, "document:3#viewer@user:a").is_err());
+    assert_eq!(tuples(&old), ["document:1#viewer@user:a"], "an old reader reads on");
+    let bridged = db.snapshot(store).unwrap().unwrap();
+    drop(old);
+    assert!(mended(&db, Duration::from_secs(60)));
+    commit(&db, store, "document:3#viewer@user:a").unwrap();
+    let mut logged = 0;
+    let mut count = |_| {
+        logged += 1;
+        ControlFlow::Continue(())
+    };
+    bridged.changes(LogPosition::default(), &mut count).unwrap();
+    assert_eq!((logged, tuples(&bridged).len()), (2, 2), "and who read meanwhile");
+    assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()).len(), 3);
 }

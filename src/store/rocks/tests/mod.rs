@@ -2,6 +2,7 @@
 
 mod faults;
 mod groups;
+mod log_of_writes;
 mod opening;
 mod reopen;
 mod verify;
@@ -10,11 +11,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::super::conformance::{ManualClock, small};
+use super::storage::Storage;
 use super::*;
 
 /// Opens what is in `path`.
 fn reopen(path: &Path, clock: &Arc<ManualClock>) -> RocksDatabase {
     RocksDatabase::open(path, clock.clone(), &small()).unwrap()
+}
+
+/// What a database has open.
+fn storage(db: &RocksDatabase) -> Arc<Storage> {
+    Arc::clone(db.view.load().storage())
 }
 
 /// Opens what is in `path` with something else in the place of the real thing.

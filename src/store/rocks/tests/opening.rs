@@ -12,7 +12,6 @@ use super::super::super::Snapshot;
 use super::super::super::conformance::{asserting, with_model, writes};
 use super::super::format::Step;
 use super::super::storage::{META, TABLES};
-use super::super::writer::durably;
 use super::*;
 use crate::model::Revision;
 
@@ -118,8 +117,9 @@ fn mark(db: &DB, step: u8) -> Result<(), StoreError> {
 }
 
 fn marks(db: &RocksDatabase) -> Vec<(u8, u8)> {
-    let tables = db.storage.tables().unwrap();
-    let rows = db.storage.db.iterator_cf(&tables.meta, IteratorMode::Start).map(Result::unwrap);
+    let storage = storage(db);
+    let tables = storage.tables().unwrap();
+    let rows = storage.db.iterator_cf(&tables.meta, IteratorMode::Start).map(Result::unwrap);
     rows.filter(|(key, _)| key[0] == 0xee).map(|(key, value)| (key[1], value[0])).collect()
 }
 
@@ -135,7 +135,7 @@ fn an_older_format_is_migrated_step_by_step_and_once() {
     ];
     let directory = tempfile::tempdir().unwrap();
     let clock = ManualClock::new();
-    let seams = |steps| Seams { steps, write: durably() };
+    let seams = |steps| Seams { steps, ..Seams::default() };
     let db = open_with(directory.path(), &clock, seams(&[])).unwrap();
     let store = db.create_store("first").unwrap().id;
     db.commit(store, writes(&["document:1#viewer@user:a"])).unwrap();
@@ -203,7 +203,7 @@ fn a_new_directory_has_the_newest_format_at_once() {
     let db = open_with(
         &directory.path().join("below").join("it"),
         &ManualClock::new(),
-        Seams { steps: &[|db| mark(db, 1)], write: durably() },
+        Seams { steps: &[|db| mark(db, 1)], ..Seams::default() },
     )
     .unwrap();
     assert!(marks(&db).is_empty());

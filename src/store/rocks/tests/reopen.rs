@@ -166,8 +166,9 @@ fn the_clock_is_stored_while_nothing_is_committed() {
     let asked = db.clock().now();
     let started = Elapsed::now();
     loop {
-        let meta = db.storage.tables().unwrap().meta;
-        let row = db.storage.db.get_cf(&meta, keys::CLOCK).unwrap();
+        let storage = storage(&db);
+        let meta = storage.tables().unwrap().meta;
+        let row = storage.db.get_cf(&meta, keys::CLOCK).unwrap();
         if row.is_some_and(|value| records::decode_clock(&value).unwrap() == asked) {
             break;
         }

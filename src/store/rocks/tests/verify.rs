@@ -49,11 +49,12 @@ fn sample() -> Sample {
 fn found(break_it: impl FnOnce(&Sample, Tables<'_>, &mut WriteBatch)) -> Vec<String> {
     let sample = sample();
     let db = reopen(sample.path.path(), &sample.clock);
-    let tables = db.storage.tables().unwrap();
+    let storage = storage(&db);
+    let tables = storage.tables().unwrap();
     let mut rows = WriteBatch::default();
     break_it(&sample, tables, &mut rows);
-    db.storage.db.write(rows).unwrap();
-    drop(db);
+    storage.db.write(rows).unwrap();
+    drop((storage, db));
     // The states are read when it is opened.
     let db = reopen(sample.path.path(), &sample.clock);
     let lines = |report: &Report| {
@@ -95,9 +96,10 @@ fn a_document_that_is_not_as_the_log_has_it_is_found() {
         let removal = DocumentChange { key: of("b"), value: None };
         db.commit(store, Batch { documents: vec![removal], ..Batch::default() }).unwrap();
         let mut rows = WriteBatch::default();
-        break_it(store, db.storage.tables().unwrap(), &mut rows);
-        db.storage.db.write(rows).unwrap();
-        drop(db);
+        let storage = storage(&db);
+        break_it(store, storage.tables().unwrap(), &mut rows);
+        storage.db.write(rows).unwrap();
+        drop((storage, db));
         let report = reopen(path.path(), &ManualClock::new()).verify().unwrap();
         report
             .differences
@@ -256,13 +258,14 @@ fn rows_of_no_store_are_found() {
 fn differences_are_all_counted_and_some_listed() {
     let sample = sample();
     let db = reopen(sample.path.path(), &sample.clock);
-    let tables = db.storage.tables().unwrap();
+    let storage = storage(&db);
+    let tables = storage.tables().unwrap();
     let more = DIFFERENCES_LISTED_MAX + 7;
     for n in 0..more {
         let key = keys::tuple(sample.store, key(&format!("document:x{n}#viewer@user:a")).as_ref());
-        db.storage.db.put_cf(&tables.tuples, key, b"x").unwrap();
+        storage.db.put_cf(&tables.tuples, key, b"x").unwrap();
     }
-    drop(db);
+    drop((storage, db));
     let report = reopen(sample.path.path(), &sample.clock).verify().unwrap();
     assert_eq!((report.difference_count, report.differences.len()), (more as u64, DIFFERENCES_LISTED_MAX));
     assert!(report.to_string().ends_with("  and 7 more\n"));

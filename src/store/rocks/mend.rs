@@ -1,0 +1,148 @@
+//! After a failed write: opening the database again, beside the readers, so that writes are accepted again.
+//!
+//! What a failed write left is unknown: RocksDB takes no further write, and the log of writes may hold the batch or not.
+//! It shows when the directory is opened anew. RocksDB has a directory open for writing once only, and readers have
+//! snapshots of what is open; so it goes by two steps, each of which is tried again until it works. First the directory is
+//! opened for reading alone, and new readers are given that. When the last reader has let go of the old one, which frees
+//! the directory, it is opened for writing. Nothing may be accepted before that is done, and nothing that was acknowledged
+//! may be missing in what is shown.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant as Stopwatch};
+
+use super::super::error::StoreError;
+use super::super::keys;
+use super::super::observe::Publication;
+use super::open::{Directory, read_view, require_acknowledged};
+use super::records;
+use super::storage::{Storage, View};
+use super::writer::Writer;
+use crate::model::Revision;
+
+/// A file by which is found out whether there is room on the disk, and its size in bytes: opening takes some.
+const PROBE_FILE: &str = "tenure.probe";
+const PROBE_BYTES: usize = 1024 * 1024;
+
+/// How far the mending is.
+enum Stage {
+    /// Nothing failed.
+    Sound,
+    /// The database that failed is open.
+    Failed,
+    /// It is read from a second one, and this is the first.
+    Bridged(Weak<Storage>),
+}
+
+/// What the writer knows of the mending.
+pub(super) struct Mend {
+    directory: Directory,
+    every: Duration,
+    stage: Stage,
+    /// When it failed, or was tried last.
+    tried_at: Stopwatch,
+}
+
+impl Mend {
+    pub(super) fn new(directory: Directory, every: Duration) -> Self {
+        Self { directory, every, stage: Stage::Sound, tried_at: Stopwatch::now() }
+    }
+
+    /// A write has failed.
+    pub(super) fn begin(&mut self) {
+        if matches!(self.stage, Stage::Sound) {
+            self.stage = Stage::Failed;
+            self.tried_at = Stopwatch::now();
+        }
+    }
+}
+
+impl Writer {
+    /// Goes on with the mending where there is something to mend and it is time.
+    pub(super) fn mend_in_time(&mut self) {
+        if matches!(self.mend.stage, Stage::Sound) || self.mend.tried_at.elapsed() < self.mend.every {
+            return;
+        }
+        // What keeps it from working now may be gone the next time; until then `failed` says why nothing is accepted.
+        if matches!(self.mend.stage, Stage::Failed) {
+            drop(self.bridge());
+        }
+        drop(self.open_again());
+        self.mend.tried_at = Stopwatch::now();
+    }
+
+    /// Opens the directory for reading alone and gives it to readers.
+    fn bridge(&mut self) -> Result<(), StoreError> {
+        let path = &self.mend.directory.path;
+        probe(path).map_err(|e| StoreError::Directory { path: path.clone(), reason: e.to_string() })?;
+        // The files do not change any more under those who read them.
+        self.storage.db.cancel_all_background_work(true);
+        let bridge = self.mend.directory.open_for_reading(Arc::clone(&self.storage.lock))?;
+        require_acknowledged(path, &bridge.db, &self.note)?;
+        let failed = Arc::downgrade(&self.storage);
+        self.show(bridge)?;
+        self.mend.stage = Stage::Bridged(failed);
+        Ok(())
+    }
+
+    /// Opens the directory for writing, once nobody reads from what failed.
+    fn open_again(&mut self) -> Result<(), StoreError> {
+        let Stage::Bridged(failed) = &self.mend.stage else { return Ok(()) };
+        if failed.strong_count() > 0 {
+            return Ok(());
+        }
+        let storage = self.mend.directory.open(Arc::clone(&self.storage.lock), &self.note)?;
+        self.show(storage)?;
+        self.mend.stage = Stage::Sound;
+        self.failed.mended();
+        Ok(())
+    }
+
+    /// Has readers read from `storage`. What it has beyond what they have seen becomes visible as every commit does.
+    fn show(&mut self, storage: Arc<Storage>) -> Result<(), StoreError> {
+        let (mut view, stored_clock) = read_view(&storage)?;
+        let publication = between(&self.view.load(), &view)?;
+        self.observers.publish(&publication, |sequence| {
+            view.sequence = sequence;
+            self.view.store(Arc::new(view));
+        })?;
+        self.storage = storage;
+        self.stored_clock = stored_clock;
+        Ok(())
+    }
+}
+
+/// What `new` has that `old` has not: the commits of a group that failed.
+fn between(old: &View, new: &View) -> Result<Publication, StoreError> {
+    // Any may have new entries in a journal, which no state tells.
+    let stores: BTreeSet<_> = old.states.keys().chain(new.states.keys()).copied().collect();
+    let rows = new.rows();
+    let mut tuples = Vec::new();
+    for (store, state) in new.states.iter() {
+        let seen = old.states.get(store).map_or(Revision::ZERO, |state| state.revision);
+        for revision in (seen.0 + 1..=state.revision.0).map(Revision) {
+            let row = rows.get(rows.tables.changelog, keys::commit(*store, revision))?;
+            let entry = row.ok_or_else(|| StoreError::Corrupt {
+                what: "changelog",
+                reason: format!("revision {revision} is missing"),
+            })?;
+            let changes = records::decode_commit(&entry)?.changes;
+            tuples.extend(changes.into_iter().map(|change| (*store, change.key)));
+        }
+    }
+    Ok(Publication { stores: stores.into_iter().collect(), tuples })
+}
+
+/// Finds out whether there is room in a directory.
+fn probe(directory: &Path) -> io::Result<()> {
+    let path = directory.join(PROBE_FILE);
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&vec![0; PROBE_BYTES])?;
+        file.sync_all()
+    });
+    drop(fs::remove_file(&path));
+    written
+}

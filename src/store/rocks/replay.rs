@@ -1,0 +1,279 @@
+//! A database brought to another place in its history: forward by the log of another copy of it, back by replaying its own
+//! log anew up to there.
+//!
+//! Both go through the one function that says what a commit does to the tables, so that what comes of it is what the log
+//! says, and the consistency check proves it. Nothing here is atomic: it works on a directory that nobody has yet.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rocksdb::WriteBatch;
+
+use super::super::commit::{LogEntry, StoreState, last_before};
+use super::super::error::StoreError;
+use super::super::keys::{self, Key};
+use super::super::{StoreInfo, commit::Counters};
+use super::apply::apply;
+use super::group::RowBatch;
+use super::open::read_view;
+use super::records;
+use super::restore::Until;
+use super::storage::{Storage, View, failed};
+use crate::model::limits::GROUP_BYTES_MAX;
+use crate::model::{Instant, Revision, StoreId};
+
+/// Brings `storage` up to what `log` has beyond it, and then back to where it is to end.
+pub(super) fn settle(
+    storage: &Arc<Storage>,
+    log: Option<&Arc<Storage>>,
+    until: &Until,
+) -> Result<(), StoreError> {
+    if let Some(log) = log {
+        forward(storage, log)?;
+    }
+    back(storage, until)
+}
+
+/// Adds all commits of `log` behind those that `storage` has.
+fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<(), StoreError> {
+    let ((own, own_clock), (log, log_clock)) = (read_view(storage)?, read_view(log)?);
+    let mut rows = Rows::new(storage)?;
+    let mut counters = Counters {
+        last_store: own.counters.last_store.max(log.counters.last_store),
+        last_epoch: own.counters.last_epoch.max(log.counters.last_epoch),
+    };
+    for logged in log.states.values() {
+        let known = own.states.get(&logged.info.id).map(|state| (**state).clone());
+        let mut state = known.unwrap_or_else(|| beginning(&logged.info, &mut counters));
+        if state.revision > logged.revision {
+            continue;
+        }
+        require_same_history(&state, &own, &log)?;
+        extend(&mut rows, &mut state, &log)?;
+        if state.revision != logged.revision {
+            return Err(broken(state.info.id, state.revision.next()));
+        }
+        rows.put_state(&state)?;
+    }
+    let meta = rows.batch.tables.meta;
+    rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
+    rows.batch.batch.put_cf(&meta, keys::CLOCK, records::encode_clock(own_clock.max(log_clock))?);
+    rows.write()
+}
+
+/// Two copies have the same history if they have the same commit where the older one ends.
+fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<(), StoreError> {
+    if state.revision == Revision::ZERO {
+        return Ok(());
+    }
+    let key = keys::commit(state.info.id, state.revision);
+    let [own, log] = [own, log].map(|view| view.rows().get(view.rows().tables.changelog, &key));
+    if own?.as_deref() == log?.as_deref() {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt {
+        what: "changelog",
+        reason: format!(
+            "store {} has another history in the log than in the backup: they differ in revision {}",
+            state.info.id, state.revision
+        ),
+    })
+}
+
+/// Adds the commits and the journals' entries of one store that `log` has.
+fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(), StoreError> {
+    let (store, source) = (state.info.id, log.rows());
+    let mut walk = source.walk(source.tables.changelog);
+    walk.seek(keys::store(store), &keys::commit(store, state.revision.next()));
+    while let Some((key, value)) = walk.step()? {
+        let (_, revision) = keys::decode_commit(key)?;
+        if revision != state.revision.next() {
+            return Err(broken(store, state.revision.next()));
+        }
+        let entry = records::decode_commit(value)?;
+        rows.batch.batch.put_cf(&rows.batch.tables.changelog, key, value);
+        rows.apply(&entry, state)?;
+    }
+    let mut walk = source.walk(source.tables.journals);
+    walk.seek_prefix(keys::store(store));
+    while let Some((key, value)) = walk.step()? {
+        rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+        rows.write_if_large()?;
+    }
+    Ok(())
+}
+
+/// Takes back what lies behind the end.
+fn back(storage: &Arc<Storage>, until: &Until) -> Result<(), StoreError> {
+    let (view, _) = read_view(storage)?;
+    let mut rows = Rows::new(storage)?;
+    let mut counters = view.counters;
+    match until {
+        Until::Newest => {}
+        Until::Before(instant) => {
+            for state in view.states.values() {
+                if state.info.created_at >= *instant {
+                    rows.delete_store(state.info.id)?;
+                    continue;
+                }
+                let end = revision_before(&view, state, *instant)?;
+                cut(&mut rows, &view, state, end, &mut counters)?;
+                forget(&mut rows, &view, state.info.id, |_, at| at >= *instant)?;
+            }
+        }
+        Until::Revisions(ends) => {
+            let named: BTreeSet<_> = ends.iter().map(|(store, _)| store).collect();
+            if named.len() != ends.len() {
+                return Err(unreachable_end("a store is named more than once".into()));
+            }
+            for (store, end) in ends {
+                let state = view.states.get(store);
+                let state = state.ok_or_else(|| unreachable_end(format!("there is no store {store}")))?;
+                if *end > state.revision {
+                    let newest = state.revision;
+                    return Err(unreachable_end(format!("store {store} ends at revision {newest}")));
+                }
+                cut(&mut rows, &view, state, *end, &mut counters)?;
+                forget(&mut rows, &view, *store, |revision, _| revision > *end)?;
+            }
+        }
+    }
+    let meta = rows.batch.tables.meta;
+    rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
+    rows.write()
+}
+
+/// Brings a store back to a revision, by replaying its log anew up to there.
+fn cut(
+    rows: &mut Rows<'_>,
+    view: &View,
+    state: &StoreState,
+    end: Revision,
+    counters: &mut Counters,
+) -> Result<(), StoreError> {
+    if end == state.revision {
+        return Ok(());
+    }
+    let store = state.info.id;
+    let tables = rows.batch.tables;
+    let behind = behind(store)?;
+    let derived = [tables.tuples, tables.subjects, tables.models, tables.assertions, tables.documents];
+    for table in derived {
+        rows.batch.batch.delete_range_cf(&table, &keys::store(store), &behind);
+    }
+    rows.batch.batch.delete_range_cf(&tables.changelog, &keys::commit(store, end.next()), &behind);
+    // It is another existence of the store.
+    let mut replayed = beginning(&state.info, counters);
+    let source = view.rows();
+    let mut walk = source.walk(source.tables.changelog);
+    walk.seek_prefix(keys::store(store));
+    while replayed.revision < end {
+        let next = replayed.revision.next();
+        let row = walk.step()?.ok_or_else(|| broken(store, next))?;
+        if keys::decode_commit(row.0)?.1 != next {
+            return Err(broken(store, next));
+        }
+        rows.apply(&records::decode_commit(row.1)?, &mut replayed)?;
+    }
+    rows.put_state(&replayed)
+}
+
+/// Removes those entries of a store's journals that are meant, by the revision and the instant that they were added at.
+fn forget(
+    rows: &mut Rows<'_>,
+    view: &View,
+    store: StoreId,
+    meant: impl Fn(Revision, Instant) -> bool,
+) -> Result<(), StoreError> {
+    let source = view.rows();
+    let mut walk = source.walk(source.tables.journals);
+    walk.seek_prefix(keys::store(store));
+    while let Some((key, value)) = walk.step()? {
+        let row = records::decode_entry(value)?;
+        if meant(row.revision, row.at) {
+            rows.batch.batch.delete_cf(&rows.batch.tables.journals, key);
+            rows.write_if_large()?;
+        }
+    }
+    Ok(())
+}
+
+fn revision_before(view: &View, state: &StoreState, instant: Instant) -> Result<Revision, StoreError> {
+    let rows = view.rows();
+    last_before(state.revision, instant, |revision| {
+        let row = rows.get(rows.tables.changelog, keys::commit(state.info.id, revision))?;
+        row.map(|value| records::decode_commit_instant(&value)).transpose()
+    })
+}
+
+/// A store before its first commit, in an existence that there was not yet.
+fn beginning(info: &StoreInfo, counters: &mut Counters) -> StoreState {
+    counters.last_epoch = counters.last_epoch.saturating_add(1);
+    StoreState {
+        info: StoreInfo { updated_at: info.created_at, ..info.clone() },
+        revision: Revision::ZERO,
+        newest_model: None,
+        epoch: counters.last_epoch,
+    }
+}
+
+/// Rows that are written when they are many.
+struct Rows<'a> {
+    storage: &'a Storage,
+    batch: RowBatch<'a>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(storage: &'a Storage) -> Result<Self, StoreError> {
+        Ok(Self { storage, batch: RowBatch { tables: storage.tables()?, batch: WriteBatch::default() } })
+    }
+
+    /// Does to the tables, and to the store's state, what a commit does.
+    fn apply(&mut self, entry: &LogEntry, state: &mut StoreState) -> Result<(), StoreError> {
+        apply(entry, state.info.id, &mut self.batch)?;
+        *state = state.after(entry);
+        self.write_if_large()
+    }
+
+    fn put_state(&mut self, state: &StoreState) -> Result<(), StoreError> {
+        let row = records::encode_state(state)?;
+        self.batch.batch.put_cf(&self.batch.tables.meta, keys::state(state.info.id), row);
+        Ok(())
+    }
+
+    fn delete_store(&mut self, store: StoreId) -> Result<(), StoreError> {
+        let behind = behind(store)?;
+        for (_, table) in self.batch.tables.of_stores() {
+            self.batch.batch.delete_range_cf(&table, &keys::store(store), &behind);
+        }
+        self.batch.batch.delete_cf(&self.batch.tables.meta, keys::state(store));
+        Ok(())
+    }
+
+    fn write_if_large(&mut self) -> Result<(), StoreError> {
+        if self.batch.batch.size_in_bytes() < GROUP_BYTES_MAX { Ok(()) } else { self.write() }
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        let batch = std::mem::take(&mut self.batch.batch);
+        self.storage.db.write(batch).map_err(failed("restoring"))
+    }
+}
+
+fn behind(store: StoreId) -> Result<Key, StoreError> {
+    keys::behind_store(store).ok_or_else(|| StoreError::Corrupt {
+        what: "store",
+        reason: "its identifier is the last that there is".into(),
+    })
+}
+
+fn broken(store: StoreId, revision: Revision) -> StoreError {
+    StoreError::Corrupt {
+        what: "changelog",
+        reason: format!("revision {revision} of store {store} is missing; end before it"),
+    }
+}
+
+fn unreachable_end(reason: String) -> StoreError {
+    StoreError::Io { doing: "looking for the end of the restore", reason }
+}

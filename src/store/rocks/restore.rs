@@ -1,0 +1,163 @@
+//! From a backup to a data directory: the whole of it is made beside the place where it is to be, checked, synced, and
+//! only then given its name. A directory that has something in it is never touched.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rocksdb::FlushOptions;
+
+use super::super::error::StoreError;
+use super::super::{Backup, StoreInfo};
+use super::acknowledged::Note;
+use super::backup::{copy_out, list, unusable};
+use super::open::{Directory, lock, read_view};
+use super::replay::settle;
+use super::report::Report;
+use super::storage::{Storage, failed};
+use super::verify::verify_bounded;
+use super::{RocksOptions, format};
+use crate::model::{Instant, Revision, StoreId};
+
+/// What is added to the name of a directory while it is made.
+const UNFINISHED: &str = ".restoring";
+
+/// Up to where a restored database goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Until {
+    /// All that there is.
+    Newest,
+    /// What was committed before an instant. Stores that were created later are not there.
+    Before(Instant),
+    /// These stores up to these revisions, the others whole.
+    Revisions(Vec<(StoreId, Revision)>),
+}
+
+/// What to restore.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    /// Directory of the backups.
+    pub from: PathBuf,
+    /// Which backup; the last one if none is named.
+    pub backup: Option<u32>,
+    /// A data directory whose log goes on where the backup ends, though other parts of it may be damaged.
+    pub log_of: Option<PathBuf>,
+    /// Up to where.
+    pub until: Until,
+}
+
+/// What was restored.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The backup.
+    pub backup: Backup,
+    /// What its consistency check found.
+    pub report: Report,
+    /// The stores that are there, with their revisions.
+    pub stores: Vec<(StoreInfo, Revision)>,
+}
+
+impl Restore {
+    /// The backups that there are, oldest first.
+    pub fn backups(directory: &Path) -> Result<Vec<Backup>, StoreError> {
+        list(directory)
+    }
+
+    /// Makes the data directory `to`, which does not exist or is empty. It is there whole and consistent, or not at all.
+    ///
+    /// Errors: [`StoreError::Backups`] where the backup cannot be used or is not consistent, and those of opening a
+    /// database.
+    pub fn run(&self, to: &Path) -> Result<Restored, StoreError> {
+        let unusable_target = |reason: String| StoreError::Directory { path: to.into(), reason };
+        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(unusable_target("it is not empty; name one that is empty or does not exist".into()));
+        }
+        let name = to.file_name().ok_or_else(|| unusable_target("it has no name".into()))?;
+        let mut unfinished = OsString::from(name);
+        unfinished.push(UNFINISHED);
+        let unfinished = to.with_file_name(unfinished);
+        let restored = self.make(&unfinished)?;
+        if !restored.report.is_consistent() {
+            drop(fs::remove_dir_all(&unfinished));
+            return Err(unusable(
+                &self.from,
+                format!("what it gives is not consistent\n{}", restored.report),
+            ));
+        }
+        let named = sync_files(&unfinished).and_then(|()| {
+            fs::rename(&unfinished, to)?;
+            let above = to.parent().filter(|above| !above.as_os_str().is_empty());
+            File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+        });
+        named.map_err(|e| unusable_target(e.to_string()))?;
+        Ok(restored)
+    }
+
+    /// Does all of it in the directory `scratch`, of which nothing is left, and tells what was found.
+    pub fn rehearse(&self, scratch: &Path) -> Result<Restored, StoreError> {
+        let place = scratch.join(format!("tenure{UNFINISHED}"));
+        let restored = self.make(&place);
+        drop(fs::remove_dir_all(&place));
+        restored
+    }
+
+    /// Makes the database in `place`, where what an earlier try left is removed.
+    fn make(&self, place: &Path) -> Result<Restored, StoreError> {
+        if place.exists() {
+            fs::remove_dir_all(place)
+                .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
+        }
+        let made = self.make_in_empty(place);
+        if made.is_err() {
+            drop(fs::remove_dir_all(place));
+        }
+        made
+    }
+
+    fn make_in_empty(&self, place: &Path) -> Result<Restored, StoreError> {
+        let backup = copy_out(&self.from, self.backup, place)?;
+        let log = self.log_of.as_deref().map(open_log).transpose()?;
+        let (directory, lock) = (directory(place), Arc::new(lock(place)?));
+        let note = Note::open(place)
+            .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
+        let storage = directory.open(lock, &note)?;
+        settle(&storage, log.as_ref(), &self.until)?;
+        flush(&storage)?;
+        let (view, _) = read_view(&storage)?;
+        let report = verify_bounded(&view)?;
+        let mut stores: Vec<_> =
+            view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
+        stores.sort_unstable_by_key(|(info, _)| info.id);
+        Ok(Restored { backup, report, stores })
+    }
+}
+
+/// Opens a data directory to read its log, whatever else is wrong with it.
+fn open_log(path: &Path) -> Result<Arc<Storage>, StoreError> {
+    if !super::open::exists(path) {
+        return Err(StoreError::Directory { path: path.into(), reason: "there is no database in it".into() });
+    }
+    directory(path).open_for_reading(Arc::new(lock(path)?))
+}
+
+fn directory(path: &Path) -> Directory {
+    Directory { path: path.into(), options: RocksOptions::default(), steps: format::STEPS }
+}
+
+fn flush(storage: &Storage) -> Result<(), StoreError> {
+    let tables = storage.tables()?;
+    let tables: Vec<_> =
+        tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
+    let mut wait = FlushOptions::default();
+    wait.set_wait(true);
+    storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
+}
+
+fn sync_files(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    File::open(directory)?.sync_all()
+}

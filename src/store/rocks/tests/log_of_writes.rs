@@ -1,0 +1,76 @@
+//! The log of writes after a crash: what is torn is left out, and what was acknowledged is not.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::super::super::conformance::{tuples, writes};
+use super::super::acknowledged::NOTE_FILE;
+use super::*;
+
+const FIRST: &str = "document:1#viewer@user:a";
+const LAST: &str = "document:2#viewer@user:a";
+
+/// What a process leaves that is killed behind two commits: the directory, and the store.
+fn killed(clock: &Arc<ManualClock>) -> (TempDir, StoreId) {
+    let (directory, left) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let db = reopen(directory.path(), clock);
+    let store = db.create_store("first").unwrap().id;
+    db.commit(store, writes(&[FIRST])).unwrap();
+    db.commit(store, writes(&[LAST])).unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, left.path().join(path.file_name().unwrap())).unwrap();
+    }
+    (left, store)
+}
+
+fn log_of_writes(directory: &Path) -> PathBuf {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+}
+
+fn found(db: &RocksDatabase, store: StoreId) -> Vec<String> {
+    assert!(db.verify().unwrap().is_consistent());
+    tuples(&db.snapshot(store).unwrap().unwrap())
+}
+
+#[test]
+fn what_stands_torn_behind_the_last_commit_is_left_out() {
+    let clock = ManualClock::new();
+    for torn in [&[0; 100][..], &[0xff; 100], &[7; 3], b"\x12\x34\x56\x78\x05\x00\x01short"] {
+        let (directory, store) = killed(&clock);
+        let path = log_of_writes(directory.path());
+        fs::write(&path, [&fs::read(&path).unwrap(), torn].concat()).unwrap();
+        assert_eq!(found(&reopen(directory.path(), &clock), store), [FIRST, LAST], "{torn:?}");
+    }
+}
+
+#[test]
+fn a_log_that_lost_an_acknowledged_commit_is_refused_until_the_loss_is_accepted() {
+    let clock = ManualClock::new();
+    let cut = |path: &Path| {
+        let log = File::options().write(true).open(path).unwrap();
+        log.set_len(log.metadata().unwrap().len() - 1).unwrap();
+    };
+    let change = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(path, bytes).unwrap();
+    };
+    for damage in [&cut as &dyn Fn(&Path), &change] {
+        let (directory, store) = killed(&clock);
+        damage(&log_of_writes(directory.path()));
+        for _ in 0..2 {
+            let error = RocksDatabase::open(directory.path(), clock.clone(), &small()).err().unwrap();
+            assert!(
+                matches!(&error, StoreError::Damaged { path, .. } if path == directory.path()),
+                "{error}"
+            );
+            assert!(error.to_string().contains("commits that were acknowledged are missing"), "{error}");
+        }
+        fs::remove_file(directory.path().join(NOTE_FILE)).unwrap();
+        assert_eq!(found(&reopen(directory.path(), &clock), store), [FIRST], "the commit is gone whole");
+    }
+}
