@@ -13,6 +13,7 @@ mod explain;
 mod explain_tree;
 mod export;
 mod failure;
+mod health;
 mod import;
 mod interrupt;
 mod list;
@@ -21,12 +22,14 @@ mod load;
 mod model;
 mod model_file;
 mod output;
+mod packaging;
 mod parallel;
 mod progress;
 mod query;
 mod read;
 mod serve;
 mod serve_config;
+mod serve_observation;
 mod store;
 pub mod store_file;
 mod store_file_lists;
@@ -41,7 +44,7 @@ mod write;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -83,6 +86,9 @@ enum Command {
     Load(Box<load::LoadArgs>),
     #[command(subcommand)]
     Coop(coop::CoopCommand),
+    Health(health::HealthArgs),
+    Completions(packaging::CompletionsArgs),
+    Man(packaging::ManArgs),
 }
 
 /// Check, convert and test models in files; write, list and show those of a store
@@ -139,6 +145,9 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Export(args) => return Ok(answer(args.run(out)?)),
         Command::Load(args) => return Ok(answer(args.run(out)?)),
         Command::Coop(command) => command.run(out)?,
+        Command::Health(args) => args.run(out)?,
+        Command::Completions(args) => args.run(Cli::command(), out)?,
+        Command::Man(args) => args.run(Cli::command(), out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -150,8 +159,6 @@ fn answer(yes: bool) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -20,10 +20,12 @@ use tokio::sync::oneshot;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 
+use super::explain_tree;
 use super::serve_config::{LogFormat, Overrides, Settings};
+use super::serve_observation::DecisionLogSettings;
 use crate::engine::Engine;
 use crate::model::SystemClock;
-use crate::server;
+use crate::server::{self, DecisionLog, ServerConfig, TreeDrawing};
 use crate::store::rocks::{RocksDatabase, RocksOptions};
 
 /// How long an evaluation that runs is waited for when the server has to end at once.
@@ -90,6 +92,11 @@ fn serve(settings: &Settings) -> Result<(), String> {
         .block_on(TcpListener::bind(settings.listen))
         .map_err(|error| format!("cannot listen on {}: {error}", settings.listen))?;
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
+    let decisions = settings.decision_log.as_ref().map(open_decision_log).transpose()?;
+    let drawing = TreeDrawing(explain_tree::drawn);
+    let server =
+        ServerConfig { decision_log: decisions.clone(), tree_drawing: drawing, ..settings.server.clone() };
+    let settings = &Settings { server, ..settings.clone() };
     let database = RocksDatabase::open(&settings.data, Arc::new(SystemClock), &RocksOptions::default())
         .map_err(|error| error.to_string())?;
     let engine = Engine::new(database, settings.evaluation)
@@ -104,10 +111,19 @@ fn serve(settings: &Settings) -> Result<(), String> {
     });
     // What was checked last is recorded, whatever still runs.
     engine.settle_checks();
+    if let Some(decisions) = decisions {
+        decisions.close();
+    }
     // Whatever was acknowledged is durable already; this makes the next start short.
     engine.database().close().map_err(|error| format!("cannot close the database: {error}"))?;
     info!("stopped");
     outcome.map(drop)
+}
+
+fn open_decision_log(settings: &DecisionLogSettings) -> Result<DecisionLog, String> {
+    let DecisionLogSettings { path, sample } = settings;
+    DecisionLog::open(path, *sample)
+        .map_err(|error| format!("cannot open the decision log `{}`: {error}", path.display()))
 }
 
 /// How the server was stopped.
@@ -158,6 +174,15 @@ async fn until_stopped(
             Err(_) => future::pending().await,
         }
     };
+    if let Some(decisions) = settings.server.decision_log.clone() {
+        let mut hang_up =
+            signal(SignalKind::hangup()).map_err(|error| format!("cannot wait for signals: {error}"))?;
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                decisions.reopen();
+            }
+        });
+    }
     let router = server::router(Arc::clone(engine), &settings.server);
     tell(address, settings);
     tokio::select! {

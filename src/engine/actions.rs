@@ -40,7 +40,7 @@ impl<D: Database> Engine<D> {
             context: context.context.clone(),
         };
         let checks: Vec<_> = names.iter().map(check).collect();
-        let (answer, counts) = self.batch(&self.basis(store, &snapshot, &model), &checks, None);
+        let (answer, counts) = self.batch(&self.basis(store, &snapshot, &model), &checks, None, None);
         let mut value = HeldRelations::default();
         for (name, outcome) in names.into_iter().zip(answer.value) {
             match outcome {

@@ -2,6 +2,8 @@
 //!
 //! What is given with a query, a context or tuples, is in no kept decision: such queries neither take one nor leave one.
 
+use std::sync::Arc;
+
 use super::models::CompiledModel;
 use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
 use super::{Engine, EngineError, validate};
@@ -14,8 +16,9 @@ use crate::store::{Database, Snapshot};
 
 /// What checks at one revision and one instant share.
 pub(super) struct Basis<'q, S> {
-    snapshot: &'q S,
-    model: &'q CompiledModel,
+    pub(super) store: StoreId,
+    pub(super) snapshot: &'q S,
+    pub(super) model: &'q Arc<CompiledModel>,
     pub(super) at: Instant,
     kept: Option<View<'q>>,
 }
@@ -64,12 +67,12 @@ impl<D: Database> Engine<D> {
         &'q self,
         store: StoreId,
         snapshot: &'q D::Snapshot,
-        model: &'q CompiledModel,
+        model: &'q Arc<CompiledModel>,
     ) -> Basis<'q, D::Snapshot> {
         let at = self.now();
         let scope = Scope { store, epoch: snapshot.epoch(), model: model.id };
         let kept = self.decisions.as_ref().map(|decisions| decisions.view(scope, snapshot.sequence(), at));
-        Basis { snapshot, model, at, kept }
+        Basis { store, snapshot, model, at, kept }
     }
 
     /// Decides a check.

@@ -15,6 +15,7 @@ mod moment;
 mod reading;
 mod request;
 mod validate;
+mod witness;
 
 pub use actions::HeldRelations;
 pub use checks::{CheckObserver, DecidedCheck};
@@ -28,6 +29,7 @@ pub use request::{
     ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
     WatchRequest, Watched, WriteRequest,
 };
+pub use witness::{Witness, Witnessed};
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
@@ -39,7 +41,7 @@ use crate::cel::Context;
 use crate::eval::explain::Explanation;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey, TupleRef};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
 use crate::schema;
 use crate::store::{
     Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
@@ -263,11 +265,27 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &CheckRequest,
     ) -> Result<Counted<CheckAnswer>, EngineError> {
+        self.check_witnessed(store, context, request, None)
+    }
+
+    /// [`check_counted`](Self::check_counted) with somebody who looks on.
+    pub fn check_witnessed(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &CheckRequest,
+        witness: Option<&dyn Witness<D::Snapshot>>,
+    ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let basis = self.basis(store, &snapshot, &model);
-        let (outcome, counts) = self.decide(&basis, context.asked(request));
+        let (basis, asked) = (self.basis(store, &snapshot, &model), context.asked(request));
+        if let Some(witness) = witness {
+            witness.begins();
+        }
+        let decided = self.decide(&basis, asked);
+        self.tell(witness, &basis, asked, &decided);
+        let (outcome, counts) = decided;
         let value = outcome?;
-        self.decided(store, (&snapshot, &model, basis.at), context.asked(request), value.allowed);
+        self.decided(store, (&snapshot, &model, basis.at), asked, value.allowed);
         Ok((basis.answer(value), counts))
     }
 
@@ -279,6 +297,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &CheckRequest,
         reads_max: u64,
+        witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Option<Counted<CheckAnswer>>, EngineError> {
         let asked = context.asked(request);
         if !self.takes_check_at_once(asked) {
@@ -286,7 +305,12 @@ impl<D: Database> Engine<D> {
         }
         let (snapshot, model) = self.query(store, context)?;
         let basis = self.basis(store, &snapshot, &model);
-        let Some((outcome, counts)) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
+        if let Some(witness) = witness {
+            witness.begins();
+        }
+        let Some(decided) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
+        self.tell(witness, &basis, asked, &decided);
+        let (outcome, counts) = decided;
         let value = outcome?;
         self.decided(store, (&snapshot, &model, basis.at), asked, value.allowed);
         Ok(Some((basis.answer(value), counts)))
@@ -300,21 +324,22 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         checks: &[BatchCheckItem],
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
-        self.batch_check_until(store, context, checks, None)
+        self.batch_check_until(store, context, checks, None, None)
     }
 
     /// [`batch_check`](Self::batch_check), in their order up to the first check with this decision, which is the last one of
-    /// the outcomes. A check that fails is no allowance.
+    /// the outcomes. A check that fails is no allowance. A witness looks on.
     pub fn batch_check_until(
         &self,
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
         until: Option<bool>,
+        witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let basis = self.basis(store, &snapshot, &model);
-        let (answer, counts) = self.batch(&basis, checks, until);
+        let (answer, counts) = self.batch(&basis, checks, until, witness);
         for (item, outcome) in checks.iter().zip(&answer.value) {
             if let Ok(answer) = outcome {
                 self.decided(store, (&snapshot, &model, basis.at), item.asked(), answer.allowed);
@@ -323,12 +348,13 @@ impl<D: Database> Engine<D> {
         Ok((answer, counts))
     }
 
-    /// Several checks at one revision and one instant, of which nobody is told.
+    /// Several checks at one revision and one instant, of which the observer of all checks is not told.
     fn batch(
         &self,
         basis: &Basis<'_, D::Snapshot>,
         checks: &[BatchCheckItem],
         until: Option<bool>,
+        witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
@@ -337,7 +363,12 @@ impl<D: Database> Engine<D> {
             if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            let (outcome, own) = self.decide(basis, item.asked());
+            if let Some(witness) = witness {
+                witness.begins();
+            }
+            let decided = self.decide(basis, item.asked());
+            self.tell(witness, basis, item.asked(), &decided);
+            let (outcome, own) = decided;
             counts.add(own);
             outcome
         };
@@ -376,20 +407,9 @@ impl<D: Database> Engine<D> {
         request: &ExplainRequest,
     ) -> Result<Counted<Explanation>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let CheckRequest { object, relation, subject } = &request.check;
-        validate::query(&model.plan, object, relation, Some(subject))?;
-        let contextual = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
         let at = request.at.unwrap_or_else(|| self.now());
-        let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
-        let (value, counts) = eval::explain::explain(
-            &model.plan,
-            &snapshot,
-            &contextual,
-            &context.context,
-            at,
-            self.limits,
-            asked,
-        )?;
+        let moment = self.moment_of(store, &snapshot, &model, at);
+        let (value, counts) = moment.explain(&request.check, &context.contextual_tuples, &context.context)?;
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 

@@ -12,11 +12,14 @@ use tokio::task::{self, JoinHandle};
 use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
+use super::observation::{Observation, Watch};
 use super::watches::Watches;
 use crate::cooperation::{AccessRecorder, Cooperations};
-use crate::engine::{CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, WriteRequest};
+use crate::engine::{
+    CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, Witness, WriteRequest,
+};
 use crate::model::{ModelId, StoreId};
-use crate::store::{Committed, Database};
+use crate::store::{Committed, Database, Snapshot};
 
 /// How much of a request's time a list may take; the rest is for its answer.
 const LIST_TIME_SHARE: f64 = 0.9;
@@ -33,6 +36,8 @@ pub(super) struct App<D: Database> {
     pub(super) access: Option<Arc<AccessRecorder<D>>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
+    /// What is watched for in single checks, if anything is.
+    pub(super) observation: Option<Arc<Observation>>,
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
@@ -47,6 +52,7 @@ impl<D: Database> Clone for App<D> {
             access: self.access.clone(),
             config: Arc::clone(&self.config),
             metrics: Arc::clone(&self.metrics),
+            observation: self.observation.clone(),
             streams: Arc::clone(&self.streams),
             watches: Arc::clone(&self.watches),
         }
@@ -116,11 +122,19 @@ impl<D: Database> App<D> {
         store: StoreId,
         context: QueryContext,
         request: CheckRequest,
+        watch: Option<Watch>,
     ) -> Result<Counted<CheckAnswer>, ApiError> {
         self.reach(store, &context).await;
-        match self.engine.check_at_once(store, &context, &request, READS_AT_ONCE_MAX)? {
+        let at_once =
+            self.engine.check_at_once(store, &context, &request, READS_AT_ONCE_MAX, witness(watch.as_ref()));
+        match at_once? {
             Some(answer) => Ok(answer),
-            None => self.run_query(move |engine| engine.check_counted(store, &context, &request)).await,
+            None => {
+                let check = move |engine: &Engine<D>| {
+                    engine.check_witnessed(store, &context, &request, witness(watch.as_ref()))
+                };
+                self.run_query(check).await
+            }
         }
     }
 
@@ -153,6 +167,11 @@ impl<D: Database> App<D> {
             Err(_) => Err(ApiError::internal("the writer went away without an answer")),
         }
     }
+}
+
+/// Who looks on, as the engine knows them.
+pub(super) fn witness<S: Snapshot + Clone + 'static>(watch: Option<&Watch>) -> Option<&dyn Witness<S>> {
+    watch.map(|watch| watch as &dyn Witness<S>)
 }
 
 /// Work that was begun. If this goes away before the work has begun, the work never does; once begun, it goes on.

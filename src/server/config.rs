@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
+use super::observation::{DecisionLog, TreeDrawing};
 use super::origins::CorsOrigins;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
@@ -40,6 +41,12 @@ pub struct ServerConfig {
     pub authzen_base_url: Option<BaseUrl>,
     /// How the checks that concern a cooperation are recorded.
     pub access_record: AccessRecordOptions,
+    /// A check that takes longer is logged as slow; `None`: none is.
+    pub slow_check: Option<Duration>,
+    /// How the tree of a slow check is written into the log.
+    pub tree_drawing: TreeDrawing,
+    /// Where decisions are logged.
+    pub decision_log: Option<DecisionLog>,
 }
 
 impl Default for ServerConfig {
@@ -59,6 +66,9 @@ impl Default for ServerConfig {
             authzen_store: None,
             authzen_base_url: None,
             access_record: AccessRecordOptions::default(),
+            slow_check: Some(Duration::from_millis(1_000)),
+            tree_drawing: TreeDrawing::default(),
+            decision_log: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::app::App;
 use super::error::ApiError;
 use super::fields::{self, Fields};
+use super::observation::Watch;
 use super::wire;
 use crate::model::{ModelId, StoreId};
 use crate::store::Database;
@@ -49,6 +50,8 @@ async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
 pub(super) struct Input {
     bytes: Bytes,
     pub(super) strict: bool,
+    /// Looks on while what it asks is decided, where somebody is to.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Input {
@@ -71,7 +74,8 @@ impl<D: Database> FromRequest<App<D>> for Input {
 
     async fn from_request(request: Request, app: &App<D>) -> Result<Self, ApiError> {
         let strict = is_strict(request.headers());
-        Ok(Self { bytes: body(request.into_body(), app).await?, strict })
+        let watch = app.observation.as_ref().map(|observation| observation.watch(request.headers()));
+        Ok(Self { bytes: body(request.into_body(), app).await?, strict, watch })
     }
 }
 

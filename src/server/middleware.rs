@@ -124,6 +124,9 @@ pub(super) async fn limit<D: Database>(
             ApiError::new(Code::TooManyRequests, message).into_response()
         }
     };
+    if let Some(store) = store {
+        app.metrics.answered_for(store, response.status());
+    }
     if let Some(value) = store.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(STORE_ID, value);
     }

@@ -6,7 +6,8 @@
 //!
 //! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
-//! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `middleware`, `metrics` with `histograms` and the other `…_metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `observation/`: what an operator sees of single checks.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
@@ -14,20 +15,24 @@ mod app;
 mod base_url;
 mod cache_metrics;
 mod config;
-mod durations;
 mod error;
 mod extract;
 mod fields;
+mod histograms;
 mod lines;
 mod listen;
 mod metrics;
 mod middleware;
+mod observation;
 mod openapi;
 mod origins;
 mod paging;
+mod process_metrics;
 mod reply;
 mod revisions;
 mod routes;
+mod storage_metrics;
+mod store_metrics;
 mod token;
 mod watches;
 mod wire;
@@ -35,6 +40,7 @@ mod wire;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
+pub use observation::{DecisionLog, TreeDrawing};
 pub use origins::{CorsOrigin, CorsOrigins};
 
 use std::sync::Arc;
@@ -64,8 +70,9 @@ pub fn router<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Rou
         .ok()
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
-    let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let app = App { engine, cooperations, access, config, metrics, streams, watches };
+    let observation = observation::Observation::new(&config);
+    let metrics = Arc::new(metrics::Metrics::new(&engine, observation.as_ref()));
+    let app = App { engine, cooperations, access, config, metrics, observation, streams, watches };
     // Probes, metrics and the description of the API are answered however many requests are being served.
     let of_the_server = Routes::new().on(metrics::operation(), metrics::show);
     let guarded = |operation: Operation| operation.fails([Code::Forbidden, Code::InternalError]);

@@ -12,6 +12,7 @@ mod options;
 mod records;
 mod report;
 mod snapshot;
+mod statistics;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -32,9 +33,12 @@ use rocksdb::FlushOptions;
 
 use super::keys::{self, Key};
 use super::observe::Observers;
-use super::{Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
+use super::{
+    Batch, CommitError, CommitObserver, Completion, Database, DatabaseStatistics, StoreError, StoreInfo,
+};
 use crate::model::{Clock, MonotonicClock, StoreId};
 use open::Seams;
+use statistics::WriterCounts;
 use storage::{Storage, View, failed};
 use writer::{Message, Pending, Request};
 
@@ -54,6 +58,7 @@ pub struct RocksDatabase {
     /// How a write failed, after which none is accepted.
     failed: Arc<OnceLock<String>>,
     observers: Arc<Observers>,
+    counts: Arc<WriterCounts>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -180,5 +185,9 @@ impl Database for RocksDatabase {
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {
         self.observers.add(&observer);
+    }
+
+    fn statistics(&self) -> DatabaseStatistics {
+        statistics::statistics(&self.storage, &self.counts)
     }
 }

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use arc_swap::ArcSwap;
 use rocksdb::{WriteBatch, WriteOptions};
@@ -17,6 +17,7 @@ use super::super::observe::Observers;
 use super::super::{Batch, Committed, StoreInfo, keys};
 use super::group::{Decided, Group};
 use super::records;
+use super::statistics::WriterCounts;
 use super::storage::{Storage, View};
 use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
 use crate::model::{Clock, Instant, MonotonicClock, StoreId};
@@ -104,6 +105,7 @@ pub(super) struct Writer {
     /// How a write failed; set once.
     pub(super) failed: Arc<OnceLock<String>>,
     pub(super) observers: Arc<Observers>,
+    pub(super) counts: Arc<WriterCounts>,
 }
 
 /// Whether the writer goes on.
@@ -151,6 +153,7 @@ impl Writer {
             let full = answers.len() >= COMMITS_PER_GROUP_MAX || group.bytes() >= GROUP_BYTES_MAX;
             message = if full { None } else { queue.try_recv().ok() };
         }
+        self.counts.group_commits.observe(answers.len() as u64);
         let failure = self.finish(group).err();
         for answer in answers {
             // A caller's panic must not end the writer.
@@ -219,7 +222,10 @@ impl Writer {
 
     /// Writes rows; after a failure nothing is written any more.
     fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
-        (self.write)(&self.storage, rows).map_err(|reason| {
+        let began = Stopwatch::now();
+        let outcome = (self.write)(&self.storage, rows);
+        self.counts.group_write_ns.observe(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        outcome.map_err(|reason| {
             self.fail(&reason);
             StoreError::Io { doing, reason }
         })
