@@ -27,9 +27,12 @@ mod tests;
 
 pub use key::Scope;
 
+use tracing::field::Empty;
+use tracing::trace_span;
+
 use crate::eval::{KeptDecision, Memo, ReadSet, Room, Stripe};
 use crate::model::limits::DEPENDENCIES_PER_DECISION_MAX;
-use crate::model::{Instant, StoreId, TupleKey, TupleRef};
+use crate::model::{Instant, StoreId, TRACE_TARGET, TupleKey, TupleRef};
 use crate::store::{CommitObserver, CommitSequence};
 use counters::{Counter, Counters};
 use entries::{Entries, Entry};
@@ -140,7 +143,7 @@ impl View<'_> {
         compute: impl FnOnce() -> T,
     ) -> T {
         let key = self.scope.key(question);
-        let look = || self.look(&key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ());
+        let look = || self.look_whole(&key, room);
         if let Some(found) = look() {
             return kept(found);
         }
@@ -163,11 +166,19 @@ impl View<'_> {
         compute: impl FnOnce() -> T,
     ) -> Option<T> {
         let key = self.scope.key(question);
-        if let Some(found) = self.look(&key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ()) {
+        if let Some(found) = self.look_whole(&key, room) {
             return Some(kept(found));
         }
         let _leading = self.cache.flights.try_lead(&key)?;
         Some(compute())
+    }
+
+    /// The entry of a whole decision, if it serves.
+    fn look_whole(&self, key: &[u8], room: Room) -> Option<KeptDecision> {
+        let traced = trace_span!(target: TRACE_TARGET, "cache", tenure.hit = Empty).entered();
+        let found = self.look(key, room, [Counter::WholeHits, Counter::WholeMisses], |_| ());
+        traced.record("tenure.hit", found.is_some());
+        found
     }
 
     /// The entry of a key, if it serves; `used` is told its stripes.

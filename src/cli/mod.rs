@@ -30,6 +30,7 @@ mod read;
 mod serve;
 mod serve_config;
 mod serve_observation;
+mod serve_traces;
 mod store;
 pub mod store_file;
 mod store_file_lists;

@@ -13,16 +13,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing::{Subscriber, info, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::explain_tree;
 use super::serve_config::{LogFormat, Overrides, Settings};
 use super::serve_observation::DecisionLogSettings;
+use super::serve_traces::{self, TraceSettings};
 use crate::engine::Engine;
 use crate::model::SystemClock;
 use crate::server::{self, DecisionLog, ServerConfig, TreeDrawing};
@@ -52,10 +57,15 @@ pub fn run(args: ServeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return fail(2, &error),
     };
-    if let Err(error) = start_logging(&settings) {
-        return fail(2, &error);
+    let traces = match start_logging(&settings) {
+        Ok(traces) => traces,
+        Err(error) => return fail(2, &error),
+    };
+    let outcome = serve(&settings);
+    if let Some(traces) = traces {
+        serve_traces::end(&traces);
     }
-    match serve(&settings) {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }
@@ -67,21 +77,36 @@ fn fail(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn start_logging(settings: &Settings) -> Result<(), String> {
+/// Starts the log, and what collects the spans for traces, where they are to be sent.
+fn start_logging(settings: &Settings) -> Result<Option<SdkTracerProvider>, String> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| format!("`log` is no filter such as `info` or `tenure=debug,warn`: {error}"))?;
+    let provider = settings.traces.as_ref().map(TraceSettings::provider);
+    match &provider {
+        // Without traces there is one layer, which filters for all.
+        None => tracing_subscriber::registry().with(filter).with(log(settings)).init(),
+        Some(provider) => {
+            let traces = serve_traces::layer(provider);
+            tracing_subscriber::registry().with(log(settings).with_filter(filter)).with(traces).init();
+        }
+    }
+    Ok(provider)
+}
+
+fn log<S>(settings: &Settings) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
     // Logs go to stderr, so that stdout has the address only. A line that cannot be written is lost: to complain of it on
     // stderr, as is the default, would end the process.
-    let logs = tracing_subscriber::fmt()
+    let logs = tracing_subscriber::fmt::layer()
         .log_internal_errors(false)
-        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false);
     match settings.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
-        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).boxed(),
     }
-    Ok(())
 }
 
 fn serve(settings: &Settings) -> Result<(), String> {

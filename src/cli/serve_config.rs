@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::listen_address;
 use super::serve_observation::{self, DecisionLogSettings};
+use super::serve_traces::TraceSettings;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
@@ -131,6 +132,15 @@ pub struct Overrides {
     #[arg(long, value_name = "PART", env = "TENURE_DECISION_LOG_SAMPLE")]
     decision_log_sample: Option<f64>,
 
+    /// Collector that traces are sent to, by OTLP over HTTP, such as http://127.0.0.1:4318 [default: none]
+    #[arg(long, value_name = "URL", env = "TENURE_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+
+    /// Part of the requests that is traced where the client's own trace does not say: 1 all, 0.01 one in a hundred
+    /// [default: 1]
+    #[arg(long, value_name = "PART", env = "TENURE_OTLP_SAMPLE")]
+    otlp_sample: Option<f64>,
+
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
     #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
     evaluation_depth_max: Option<u32>,
@@ -174,6 +184,8 @@ pub struct Settings {
     pub log: String,
     /// In which form.
     pub log_format: LogFormat,
+    /// Where traces go.
+    pub traces: Option<TraceSettings>,
     /// The server's limits.
     pub server: ServerConfig,
     /// Where decisions are logged.
@@ -221,6 +233,7 @@ impl Settings {
             listen,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
+            traces: TraceSettings::resolve(set.otlp_endpoint, set.otlp_sample)?,
             server: ServerConfig {
                 cors_origins,
                 body_bytes_max: positive("body_bytes_max", body_bytes, "byte")?,
@@ -351,6 +364,8 @@ impl Overrides {
             slow_check_ms: self.slow_check_ms.or(other.slow_check_ms),
             decision_log: self.decision_log.or(other.decision_log),
             decision_log_sample: self.decision_log_sample.or(other.decision_log_sample),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
+            otlp_sample: self.otlp_sample.or(other.otlp_sample),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use tracing::field::Empty;
+use tracing::trace_span;
+
 use super::models::CompiledModel;
 use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
 use super::{Engine, EngineError, validate};
@@ -11,7 +14,7 @@ use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
 use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room};
 use crate::model::limits::EvaluationLimits;
-use crate::model::{Instant, StoreId, TupleRef};
+use crate::model::{Instant, StoreId, TRACE_TARGET, TupleRef};
 use crate::store::{Database, Snapshot};
 
 /// What checks at one revision and one instant share.
@@ -131,7 +134,14 @@ impl<D: Database> Engine<D> {
             Some(kept) => evaluation.with_memo(kept),
             None => evaluation,
         };
-        let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
+        let traced = trace_span!(
+            target: TRACE_TARGET, "evaluate", tenure.relation = &**relation, tenure.reads = Empty, tenure.allowed = Empty
+        );
+        let decision = traced.in_scope(|| evaluation.check(object.as_ref(), relation, subject.as_ref()));
+        traced.record("tenure.reads", i64::try_from(evaluation.read_counts().made()).unwrap_or(i64::MAX));
+        if let Ok(decision) = &decision {
+            traced.record("tenure.allowed", decision.allowed);
+        }
         (decision.map(CheckAnswer::from).map_err(EngineError::from), evaluation.read_counts())
     }
 

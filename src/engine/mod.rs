@@ -35,13 +35,14 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
+use tracing::trace_span;
 
 use crate::cache::DecisionCache;
 use crate::cel::Context;
 use crate::eval::explain::Explanation;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TRACE_TARGET, TupleKey};
 use crate::schema;
 use crate::store::{
     Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
@@ -433,6 +434,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         model: Option<ModelId>,
     ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+        let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
         let missing = || match model {
             Some(model) => EngineError::ModelNotFound { model },
             None => EngineError::NoModel { store },

@@ -8,6 +8,7 @@ use std::time::Instant as Stopwatch;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, JoinHandle};
+use tracing::{Instrument as _, trace_span};
 
 use super::config::ServerConfig;
 use super::error::ApiError;
@@ -18,7 +19,7 @@ use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::{
     CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, Witness, WriteRequest,
 };
-use crate::model::{ModelId, StoreId};
+use crate::model::{ModelId, StoreId, TRACE_TARGET};
 use crate::store::{Committed, Database, Snapshot};
 
 /// How much of a request's time a list may take; the rest is for its answer.
@@ -154,6 +155,8 @@ impl<D: Database> App<D> {
         store: StoreId,
         request: WriteRequest,
     ) -> Result<(ModelId, Committed), ApiError> {
+        // From the hand-over, with the checks that come before it, until it is durable and visible.
+        let traced = trace_span!(target: TRACE_TARGET, "commit");
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome| drop(sender.send(outcome)));
         let cooperations = Arc::clone(&self.cooperations);
@@ -161,11 +164,14 @@ impl<D: Database> App<D> {
             let request = cooperations.recorded(store, request)?;
             Ok(engine.submit_write(store, request, done)?)
         };
-        let model = self.spawn(submit).outcome().await??;
-        match receiver.await {
-            Ok(outcome) => Ok((model, outcome?)),
-            Err(_) => Err(ApiError::internal("the writer went away without an answer")),
-        }
+        let commit = async {
+            let model = self.spawn(submit).outcome().await??;
+            match receiver.await {
+                Ok(outcome) => Ok((model, outcome?)),
+                Err(_) => Err(ApiError::internal("the writer went away without an answer")),
+            }
+        };
+        commit.instrument(traced).await
     }
 }
 

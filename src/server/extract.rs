@@ -5,13 +5,14 @@ use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde_json::Value;
+use tracing::trace_span;
 
 use super::app::App;
 use super::error::ApiError;
 use super::fields::{self, Fields};
 use super::observation::Watch;
 use super::wire;
-use crate::model::{ModelId, StoreId};
+use crate::model::{ModelId, StoreId, TRACE_TARGET};
 use crate::store::Database;
 
 /// Asks that unknown fields be refused.
@@ -60,6 +61,7 @@ impl Input {
         &self,
         read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        let _traced = trace_span!(target: TRACE_TARGET, "decode").entered();
         Fields::read_body(&self.bytes, self.strict, read)
     }
 

@@ -22,6 +22,7 @@ use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::origins;
 use super::reply::STORE_ID;
+use super::traces;
 use crate::model::StoreId;
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
@@ -44,14 +45,15 @@ pub(super) async fn observe<D: Database>(
     request.headers_mut().insert(REQUEST_ID, id.clone());
     let id_text = String::from_utf8_lossy(id.as_bytes()).into_owned();
 
+    let traced = traces::request(&method, &route, request.headers());
     // What is logged meanwhile names the request too.
     let span = info_span!("request", request_id = %id_text);
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
             // Nothing that a panic may have left half done is looked at again: a request changes only what it commits.
-            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span).await;
-            answered.unwrap_or_else(|panic| panicked(&*panic))
+            let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
+            answered.instrument(traced.clone()).await.unwrap_or_else(|panic| panicked(&*panic))
         }
     };
     drop(in_flight);
@@ -59,6 +61,7 @@ pub(super) async fn observe<D: Database>(
     let (took, status) = (began.elapsed(), response.status());
     app.metrics.answered(&method, &route, status, took);
     let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
+    traces::answered(&traced, &id_text, store, status);
     let failure = response.extensions().get::<Failure>();
     let code = failure.map(|failure| failure.code);
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

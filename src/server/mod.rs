@@ -7,7 +7,7 @@
 //! - `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics` with `histograms` and the other `…_metrics`: what surrounds a request; `origins`: which web pages may make one.
-//! - `observation/`: what an operator sees of single checks.
+//! - `observation/`: what an operator sees of single checks; `traces`: what OpenTelemetry is told of a request.
 //! - `listen`: connections, and stopping gracefully; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
@@ -34,6 +34,7 @@ mod routes;
 mod storage_metrics;
 mod store_metrics;
 mod token;
+mod traces;
 mod watches;
 mod wire;
 

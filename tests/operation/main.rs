@@ -8,6 +8,7 @@
     reason = "a test ends where an answer is not what it should be"
 )]
 
+mod guide;
 mod logs;
 mod metrics;
 mod packages;
@@ -15,6 +16,7 @@ mod packages;
 #[allow(dead_code)]
 #[path = "../http/program.rs"]
 mod program;
+mod traces;
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -11,14 +11,14 @@ use crate::program::Program;
 use crate::{get, repository};
 
 /// A server on which everything is on, that has done a bit of everything.
-struct Busy {
+pub struct Busy {
     program: Program,
     store: String,
     _directory: TempDir,
 }
 
 impl Busy {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let directory = TempDir::new().unwrap();
         let decisions = directory.path().join("decisions.ndjson");
         let program =
@@ -47,14 +47,14 @@ impl Busy {
         self.program.send("POST", &format!("/stores/{}/{path}", self.store), &body.to_string()).0
     }
 
-    fn samples(&self) -> Samples {
+    pub fn samples(&self) -> Samples {
         Samples::read(&get(&self.program.address, "/metrics").1)
     }
 }
 
 /// What is served: by name, each sample's labels and value.
 #[derive(Debug)]
-struct Samples(BTreeMap<String, Vec<(BTreeMap<String, String>, f64)>>);
+pub struct Samples(BTreeMap<String, Vec<(BTreeMap<String, String>, f64)>>);
 
 impl Samples {
     fn read(text: &str) -> Self {
@@ -71,6 +71,11 @@ impl Samples {
         }
         assert!(text.ends_with("# EOF\n"));
         Self(samples)
+    }
+
+    /// Whether something of this name is served.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     /// The one sample with these labels.
@@ -297,6 +302,11 @@ fn rules() -> Vec<Rule> {
     let text = fs::read_to_string(repository("deploy/prometheus/alerts.yaml")).unwrap();
     let rules: Rules = serde_saphyr::from_str(&text).unwrap();
     rules.groups.into_iter().flat_map(|group| group.rules).collect()
+}
+
+/// The names of the alerts, in their order.
+pub fn alerts() -> Vec<String> {
+    rules().into_iter().map(|rule| rule.alert).collect()
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn cut(mut tree: String) -> String {
     if tree.len() > SLOW_CHECK_TREE_BYTES_MAX {
         let end = tree.floor_char_boundary(SLOW_CHECK_TREE_BYTES_MAX);
         let end = tree.get(..end).and_then(|kept| kept.rfind('\n')).unwrap_or(end);
-        let lines = tree.get(end..).map_or(0, |rest| rest.trim_end().lines().count());
+        let lines = tree.get(end..).map_or(0, |rest| rest.trim().lines().count());
         tree.truncate(end);
         tree.push_str(&format!("\n… cut here: {lines} more lines"));
     }
