@@ -68,7 +68,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     #[command(subcommand)]
     Store(store::StoreCommand),
     #[command(subcommand)]
@@ -119,7 +119,7 @@ pub fn main() -> ExitCode {
 
 fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> {
     match command {
-        Command::Serve(args) => return Ok(serve::run(args)),
+        Command::Serve(args) => return Ok(serve::run(*args)),
         Command::Store(command) => return Ok(answer(command.run(out)?)),
         Command::Model(ModelCommand::File(command)) => match command.run(out) {
             // Whether the model is right was the question, and this is the answer.

@@ -54,7 +54,9 @@ impl Busy {
 
 /// What is served: by name, each sample's labels and value.
 #[derive(Debug)]
-pub struct Samples(BTreeMap<String, Vec<(BTreeMap<String, String>, f64)>>);
+pub struct Samples(BTreeMap<String, Vec<(Labels, f64)>>);
+
+type Labels = BTreeMap<String, String>;
 
 impl Samples {
     fn read(text: &str) -> Self {
@@ -81,9 +83,8 @@ impl Samples {
     /// The one sample with these labels.
     fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let all = self.0.get(name).unwrap_or_else(|| panic!("{name} is not served"));
-        let fits = |own: &BTreeMap<String, String>| {
-            labels.iter().all(|(key, value)| own.get(*key).is_some_and(|own| own == value))
-        };
+        let fits =
+            |own: &Labels| labels.iter().all(|(key, value)| own.get(*key).is_some_and(|own| own == value));
         let found: Vec<f64> = all.iter().filter(|(own, _)| fits(own)).map(|(_, value)| *value).collect();
         assert_eq!(found.len(), 1, "{name} {labels:?}: {all:?}");
         found[0]
