@@ -18,12 +18,13 @@ const PARTS: [&str; 11] =
 const ASYNC_CLI: [&str; 3] = ["cli/load/connection.rs", "cli/load/drive.rs", "cli/interrupt.rs"];
 
 /// What may be named only below these paths.
-const BEHIND_ONE_DOOR: [(&str, &[&str]); 7] = [
+const BEHIND_ONE_DOOR: [(&str, &[&str]); 8] = [
     ("rocksdb::", &["store/rocks/"]),
     ("bincode::", &["store/rocks/records.rs", "store/rocks/records_tests.rs"]),
     ("axum::", &["server/", "cli/serve.rs"]),
     ("tokio::", &["server/", "cli/serve.rs", ASYNC_CLI[0], ASYNC_CLI[1], ASYNC_CLI[2]]),
     ("hyper::client::", &["cli/load/connection.rs"]),
+    ("opentelemetry", &["server/traces.rs", "cli/serve_traces.rs", "cli/serve.rs"]),
     ("SystemClock", &["model/time.rs", "model/mod.rs", "cli/", "main.rs"]),
     ("SystemTime::now", &["model/time.rs"]),
 ];

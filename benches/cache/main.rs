@@ -13,7 +13,7 @@ mod alternate;
 #[path = "../evaluation/bare.rs"]
 mod bare;
 #[allow(dead_code)]
-#[path = "../figures.rs"]
+#[path = "../shared/figures.rs"]
 mod figures;
 #[allow(dead_code)]
 #[path = "../evaluation/loaded.rs"]

@@ -9,7 +9,7 @@
 #[path = "../evaluation/alternate.rs"]
 mod alternate;
 #[allow(dead_code)]
-#[path = "../figures.rs"]
+#[path = "../shared/figures.rs"]
 mod figures;
 
 use std::cell::Cell;

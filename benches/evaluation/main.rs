@@ -15,7 +15,7 @@
 
 mod alternate;
 mod bare;
-#[path = "../figures.rs"]
+#[path = "../shared/figures.rs"]
 mod figures;
 mod lists;
 mod loaded;

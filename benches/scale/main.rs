@@ -9,7 +9,7 @@
 #[allow(dead_code)]
 #[path = "../server/drive.rs"]
 mod drive;
-#[path = "../figures.rs"]
+#[path = "../shared/figures.rs"]
 mod figures;
 #[allow(dead_code)]
 #[path = "../server/process.rs"]

@@ -10,7 +10,7 @@
 mod batch;
 mod drive;
 mod echo;
-#[path = "../figures.rs"]
+#[path = "../shared/figures.rs"]
 mod figures;
 mod process;
 

@@ -32,9 +32,12 @@ pub use remark::{Grounding, Grounds, Remark, StoreStripes};
 
 use std::sync::Arc;
 
+use tracing::field::Empty;
+use tracing::trace_span;
+
 use crate::eval::{KeptDecision, Memo, ReadSet, Room, Stripe};
 use crate::model::limits::DEPENDENCIES_PER_DECISION_MAX;
-use crate::model::{Instant, StoreId, TupleKey, TupleRef};
+use crate::model::{Instant, StoreId, TRACE_TARGET, TupleKey, TupleRef};
 use crate::store::{CommitObserver, CommitSequence};
 use counters::{Counter, Counters};
 use entries::{Entries, Entry};
@@ -186,16 +189,20 @@ impl View<'_> {
         Some(compute())
     }
 
+    /// What `kept` makes of the entry of a whole decision, if it serves.
     fn look_whole<T>(
         &self,
         key: &[u8],
         room: Room,
         kept: impl Fn(KeptDecision, Option<u64>) -> T,
     ) -> Option<T> {
-        self.look(key, room, [Counter::WholeHits, Counter::WholeMisses], |entry| {
+        let traced = trace_span!(target: TRACE_TARGET, "cache", tenure.hit = Empty).entered();
+        let found = self.look(key, room, [Counter::WholeHits, Counter::WholeMisses], |entry| {
             let remark = entry.remark.as_ref();
             kept(entry.kept, remark.and_then(|remark| remark.at(self.sequence, self.at, self.unchanged())))
-        })
+        });
+        traced.record("tenure.hit", found.is_some());
+        found
     }
 
     /// What `used` makes of the entry of a key, if it serves.

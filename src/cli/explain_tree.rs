@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::output::{Branch, Paint, ShownTuple, Style};
 
@@ -172,6 +173,17 @@ impl Drawing {
             return format!("{glyph} {} ◂", self.paint.style(text, Style::Bold));
         }
         format!("{glyph} {text}")
+    }
+}
+
+/// A tree of the server, as text without colours; as it is where it is none.
+pub fn drawn(tree: &Value) -> String {
+    let Ok(node) = Node::deserialize(tree) else { return tree.to_string() };
+    let (allowed, paint) = (node.outcome == Outcome::True, Paint { colored: false });
+    let mut text = Vec::new();
+    match (Drawing { allowed, full: false, paint }).draw(&node, &mut text) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => tree.to_string(),
     }
 }
 

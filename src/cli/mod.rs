@@ -14,6 +14,7 @@ mod explain;
 mod explain_tree;
 mod export;
 mod failure;
+mod health;
 mod import;
 mod interrupt;
 mod key;
@@ -23,12 +24,15 @@ mod load;
 mod model;
 mod model_file;
 mod output;
+mod packaging;
 mod parallel;
 mod progress;
 mod query;
 mod read;
 mod serve;
 mod serve_config;
+mod serve_observation;
+mod serve_traces;
 mod store;
 pub mod store_file;
 mod store_file_lists;
@@ -43,7 +47,7 @@ mod write;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use failure::Failure;
 
@@ -89,6 +93,9 @@ enum Command {
     Backup(backup::BackupCommand),
     #[command(subcommand)]
     Coop(coop::CoopCommand),
+    Health(health::HealthArgs),
+    Completions(packaging::CompletionsArgs),
+    Man(packaging::ManArgs),
 }
 
 /// Check, convert and test models in files; write, list and show those of a store
@@ -147,6 +154,9 @@ fn run(command: Command, out: &mut impl io::Write) -> Result<ExitCode, Failure> 
         Command::Key(command) => command.run(out)?,
         Command::Backup(command) => return Ok(answer(command.run(out)?)),
         Command::Coop(command) => command.run(out)?,
+        Command::Health(args) => args.run(out)?,
+        Command::Completions(args) => args.run(Cli::command(), out)?,
+        Command::Man(args) => args.run(Cli::command(), out)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -158,8 +168,6 @@ fn answer(yes: bool) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -13,18 +13,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use opentelemetry_sdk::trace::SdkTracerProvider;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing::{Subscriber, info, warn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
+use super::explain_tree;
 use super::serve_config::{LogFormat, Overrides, Settings};
+use super::serve_observation::DecisionLogSettings;
+use super::serve_traces::{self, TraceSettings};
 use crate::callers::Callers;
 use crate::engine::Engine;
 use crate::model::SystemClock;
-use crate::server::{self, Tls};
+use crate::server::{self, DecisionLog, ServerConfig, Tls, TreeDrawing};
 use crate::store::rocks::{RocksDatabase, RocksOptions};
 
 /// How long an evaluation that runs is waited for when the server has to end at once.
@@ -51,16 +58,21 @@ pub fn run(args: ServeArgs) -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return fail(2, &error),
     };
-    if let Err(error) = start_logging(&settings) {
-        return fail(2, &error);
-    }
+    let traces = match start_logging(&settings) {
+        Ok(traces) => traces,
+        Err(error) => return fail(2, &error),
+    };
     // Where there is no database, there is no key in it; nothing is made in vain.
     if !RocksDatabase::exists(&settings.data)
         && let Err(error) = refuse_strangers(&settings, false)
     {
         return fail(2, &error);
     }
-    match serve(&settings) {
+    let outcome = serve(&settings);
+    if let Some(traces) = traces {
+        serve_traces::end(&traces);
+    }
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &error),
     }
@@ -86,21 +98,36 @@ fn fail(code: u8, error: &str) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn start_logging(settings: &Settings) -> Result<(), String> {
+/// Starts the log, and what collects the spans for traces, where they are to be sent.
+fn start_logging(settings: &Settings) -> Result<Option<SdkTracerProvider>, String> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| format!("`log` is no filter such as `info` or `tenure=debug,warn`: {error}"))?;
+    let provider = settings.traces.as_ref().map(TraceSettings::provider);
+    match &provider {
+        // Without traces there is one layer, which filters for all.
+        None => tracing_subscriber::registry().with(filter).with(log(settings)).init(),
+        Some(provider) => {
+            let traces = serve_traces::layer(provider);
+            tracing_subscriber::registry().with(log(settings).with_filter(filter)).with(traces).init();
+        }
+    }
+    Ok(provider)
+}
+
+fn log<S>(settings: &Settings) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
     // Logs go to stderr, so that stdout has the address only. A line that cannot be written is lost: to complain of it on
     // stderr, as is the default, would end the process.
-    let logs = tracing_subscriber::fmt()
+    let logs = tracing_subscriber::fmt::layer()
         .log_internal_errors(false)
-        .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false);
     match settings.log_format {
-        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).init(),
-        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => logs.json().flatten_event(true).with_span_list(false).boxed(),
+        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).boxed(),
     }
-    Ok(())
 }
 
 fn serve(settings: &Settings) -> Result<(), String> {
@@ -113,6 +140,11 @@ fn serve(settings: &Settings) -> Result<(), String> {
     let address = listener.local_addr().map_err(|error| format!("cannot listen: {error}"))?;
     let tls = settings.tls.clone().map(Tls::load).transpose().map_err(|error| error.to_string())?;
     let tls = tls.map(Arc::new);
+    let decisions = settings.decision_log.as_ref().map(open_decision_log).transpose()?;
+    let drawing = TreeDrawing(explain_tree::drawn);
+    let server =
+        ServerConfig { decision_log: decisions.clone(), tree_drawing: drawing, ..settings.server.clone() };
+    let settings = &Settings { server, ..settings.clone() };
     let database = RocksDatabase::open(&settings.data, Arc::new(SystemClock), &RocksOptions::default())
         .map_err(|error| error.to_string())?;
     let engine = Engine::new(database, settings.evaluation)
@@ -128,6 +160,9 @@ fn serve(settings: &Settings) -> Result<(), String> {
     });
     // What was checked last is recorded, whatever still runs.
     engine.settle_checks();
+    if let Some(decisions) = decisions {
+        decisions.close();
+    }
     // Whatever was acknowledged is durable already; this makes the next start short.
     engine.database().close().map_err(|error| format!("cannot close the database: {error}"))?;
     info!("stopped");
@@ -145,6 +180,12 @@ fn callers(database: &RocksDatabase, settings: &Settings) -> Result<Arc<Callers>
         (false, _) => {}
     }
     Ok(Arc::new(callers))
+}
+
+fn open_decision_log(settings: &DecisionLogSettings) -> Result<DecisionLog, String> {
+    let DecisionLogSettings { path, sample } = settings;
+    DecisionLog::open(path, *sample)
+        .map_err(|error| format!("cannot open the decision log `{}`: {error}", path.display()))
 }
 
 /// How the server was stopped.
@@ -196,6 +237,15 @@ async fn until_stopped(
             Err(_) => future::pending().await,
         }
     };
+    if let Some(decisions) = settings.server.decision_log.clone() {
+        let mut hang_up =
+            signal(SignalKind::hangup()).map_err(|error| format!("cannot wait for signals: {error}"))?;
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                decisions.reopen();
+            }
+        });
+    }
     tell(address, settings, callers.are_authenticated());
     let api = server::api_for(Arc::clone(engine), &settings.server, callers);
     tokio::select! {

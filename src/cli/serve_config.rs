@@ -12,6 +12,8 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use super::listen_address;
+use super::serve_observation::{self, DecisionLogSettings};
+use super::serve_traces::TraceSettings;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
@@ -141,6 +143,28 @@ pub struct Overrides {
     #[arg(long, value_name = "DAYS", env = "TENURE_COMMAND_RECORD_DAYS")]
     command_record_days: Option<u64>,
 
+    /// How long a check may take before it is logged as slow, with the tree of what it looked at, in milliseconds; 0 logs
+    /// none [default: 1000]
+    #[arg(long, value_name = "MS", env = "TENURE_SLOW_CHECK_MS", value_parser = milliseconds)]
+    slow_check_ms: Option<u64>,
+
+    /// File that decisions are logged into, a line of JSON for each check; opened anew at SIGHUP [default: none]
+    #[arg(long, value_name = "FILE", env = "TENURE_DECISION_LOG")]
+    decision_log: Option<PathBuf>,
+
+    /// Part of the decisions that is logged: 1 all, 0.01 one in a hundred [default: 1]
+    #[arg(long, value_name = "PART", env = "TENURE_DECISION_LOG_SAMPLE")]
+    decision_log_sample: Option<f64>,
+
+    /// Collector that traces are sent to, by OTLP over HTTP, such as http://127.0.0.1:4318 [default: none]
+    #[arg(long, value_name = "URL", env = "TENURE_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
+
+    /// Part of the requests that is traced where the client's own trace does not say: 1 all, 0.01 one in a hundred
+    /// [default: 1]
+    #[arg(long, value_name = "PART", env = "TENURE_OTLP_SAMPLE")]
+    otlp_sample: Option<f64>,
+
     /// Longest chain of tuples that an evaluation follows, in hops [default: 25]
     #[arg(long, value_name = "HOPS", env = "TENURE_EVALUATION_DEPTH_MAX")]
     evaluation_depth_max: Option<u32>,
@@ -188,8 +212,12 @@ pub struct Settings {
     pub log: String,
     /// In which form.
     pub log_format: LogFormat,
+    /// Where traces go.
+    pub traces: Option<TraceSettings>,
     /// The server's limits.
     pub server: ServerConfig,
+    /// Where decisions are logged.
+    pub decision_log: Option<DecisionLogSettings>,
     /// What one evaluation may cost.
     pub evaluation: EvaluationLimits,
     /// What one list may cost.
@@ -229,6 +257,7 @@ impl Settings {
             tls: tls(set.tls_cert, set.tls_key, set.tls_client_ca)?,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
+            traces: TraceSettings::resolve(set.otlp_endpoint, set.otlp_sample)?,
             server: ServerConfig {
                 cors_origins,
                 body_bytes_max: positive("body_bytes_max", body_bytes, "byte")?,
@@ -258,7 +287,11 @@ impl Settings {
                     set.access_record_days,
                     set.command_record_days,
                 )?,
+                slow_check: serve_observation::slow_check(set.slow_check_ms, server.slow_check)?,
+                // What is opened is opened at the start.
+                ..ServerConfig::default()
             },
+            decision_log: serve_observation::decision_log(set.decision_log, set.decision_log_sample)?,
             evaluation: EvaluationLimits {
                 depth_max: positive("evaluation_depth_max", depth, "hop")?,
                 reads_max: positive("evaluation_reads_max", reads, "read")?,
@@ -388,6 +421,11 @@ impl Overrides {
             access_record_delay_ms: self.access_record_delay_ms.or(other.access_record_delay_ms),
             access_record_days: self.access_record_days.or(other.access_record_days),
             command_record_days: self.command_record_days.or(other.command_record_days),
+            slow_check_ms: self.slow_check_ms.or(other.slow_check_ms),
+            decision_log: self.decision_log.or(other.decision_log),
+            decision_log_sample: self.decision_log_sample.or(other.decision_log_sample),
+            otlp_endpoint: self.otlp_endpoint.or(other.otlp_endpoint),
+            otlp_sample: self.otlp_sample.or(other.otlp_sample),
             evaluation_depth_max: self.evaluation_depth_max.or(other.evaluation_depth_max),
             evaluation_reads_max: self.evaluation_reads_max.or(other.evaluation_reads_max),
             list_reads_max: self.list_reads_max.or(other.list_reads_max),

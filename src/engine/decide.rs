@@ -2,6 +2,11 @@
 //!
 //! What is given with a query, a context or tuples, is in no kept decision: such queries neither take one nor leave one.
 
+use std::sync::Arc;
+
+use tracing::field::Empty;
+use tracing::trace_span;
+
 use super::checks::{CheckObserver, Told};
 use super::models::CompiledModel;
 use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
@@ -10,13 +15,14 @@ use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
 use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room};
 use crate::model::limits::EvaluationLimits;
-use crate::model::{Instant, StoreId, TupleRef};
+use crate::model::{Instant, StoreId, TRACE_TARGET, TupleRef};
 use crate::store::{Database, Snapshot};
 
 /// What checks at one revision and one instant share.
 pub(super) struct Basis<'q, S> {
-    snapshot: &'q S,
-    model: &'q CompiledModel,
+    pub(super) store: StoreId,
+    pub(super) snapshot: &'q S,
+    pub(super) model: &'q Arc<CompiledModel>,
     pub(super) at: Instant,
     kept: Option<View<'q>>,
     /// Who is told of what is decided.
@@ -77,12 +83,12 @@ impl<D: Database> Engine<D> {
         &'q self,
         store: StoreId,
         snapshot: &'q D::Snapshot,
-        model: &'q CompiledModel,
+        model: &'q Arc<CompiledModel>,
     ) -> Basis<'q, D::Snapshot> {
         let at = self.now();
         let scope = Scope { store, epoch: snapshot.epoch(), model: model.id };
         let kept = self.decisions.as_ref().map(|decisions| decisions.view(scope, snapshot.sequence(), at));
-        Basis { snapshot, model, at, kept, observer: None }
+        Basis { store, snapshot, model, at, kept, observer: None }
     }
 
     /// What a kept decision is to who asks. An observer who has remarked on it is told of it in short.
@@ -162,7 +168,14 @@ impl<D: Database> Engine<D> {
             Some(kept) => evaluation.with_memo(kept),
             None => evaluation,
         };
-        let decision = evaluation.check(object.as_ref(), relation, subject.as_ref());
+        let traced = trace_span!(
+            target: TRACE_TARGET, "evaluate", tenure.relation = &**relation, tenure.reads = Empty, tenure.allowed = Empty
+        );
+        let decision = traced.in_scope(|| evaluation.check(object.as_ref(), relation, subject.as_ref()));
+        traced.record("tenure.reads", i64::try_from(evaluation.read_counts().made()).unwrap_or(i64::MAX));
+        if let Ok(decision) = &decision {
+            traced.record("tenure.allowed", decision.allowed);
+        }
         (decision.map(CheckAnswer::from).map_err(EngineError::from), evaluation.read_counts())
     }
 

@@ -15,6 +15,7 @@ mod moment;
 mod reading;
 mod request;
 mod validate;
+mod witness;
 
 pub use crate::cache::{Grounding, Remark};
 pub use actions::HeldRelations;
@@ -30,19 +31,21 @@ pub use request::{
     ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
     WatchRequest, Watched, WriteRequest,
 };
+pub use witness::{Witness, Witnessed};
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
+use tracing::trace_span;
 
 use crate::cache::DecisionCache;
 use crate::cel::Context;
 use crate::eval::explain::Explanation;
 use crate::eval::{self, Evaluation, Node, ReadCounts};
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TupleKey, TupleRef};
+use crate::model::{AuthorizationModel, Instant, ModelId, Revision, StoreId, TRACE_TARGET, TupleKey};
 use crate::schema;
 use crate::store::{
     Backup, Batch, CommitError, CommitObserver, Committed, Database, Snapshot, StoreInfo, TupleFilter,
@@ -291,15 +294,31 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &CheckRequest,
     ) -> Result<Counted<CheckAnswer>, EngineError> {
+        self.check_witnessed(store, context, request, None)
+    }
+
+    /// [`check_counted`](Self::check_counted) with somebody who looks on.
+    pub fn check_witnessed(
+        &self,
+        store: StoreId,
+        context: &QueryContext,
+        request: &CheckRequest,
+        witness: Option<&dyn Witness<D::Snapshot>>,
+    ) -> Result<Counted<CheckAnswer>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
         let basis = self.basis(store, &snapshot, &model).told_to(observer);
-        let Decided { outcome, counts, told } = self.decide(&basis, context.asked(request));
+        let asked = context.asked(request);
+        if let Some(witness) = witness {
+            witness.begins();
+        }
+        let decided = self.decide(&basis, asked);
+        self.show(witness, &basis, asked, &decided);
+        let Decided { outcome, counts, told } = decided;
         let value = outcome?;
         if told == Told::Nothing {
-            let decided_at = (&snapshot, &model, basis.at);
-            self.tell(observer, store, decided_at, context.asked(request), value.allowed);
+            self.tell(observer, store, (&snapshot, &model, basis.at), asked, value.allowed);
         }
         Ok((basis.answer(value), counts))
     }
@@ -312,6 +331,7 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         request: &CheckRequest,
         reads_max: u64,
+        witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Option<Counted<CheckAnswer>>, EngineError> {
         let asked = context.asked(request);
         let observer = self.check_observer();
@@ -321,7 +341,11 @@ impl<D: Database> Engine<D> {
         }
         let (snapshot, model) = self.query(store, context)?;
         let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        if let Some(witness) = witness {
+            witness.begins();
+        }
         let Some(decided) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
+        self.show(witness, &basis, asked, &decided);
         let value = decided.outcome?;
         if decided.told == Told::Nothing {
             self.tell(observer, store, (&snapshot, &model, basis.at), asked, value.allowed);
@@ -337,23 +361,24 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
         checks: &[BatchCheckItem],
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
-        self.batch_check_until(store, context, checks, None)
+        self.batch_check_until(store, context, checks, None, None)
     }
 
     /// [`batch_check`](Self::batch_check), in their order up to the first check with this decision, which is the last one of
-    /// the outcomes. A check that fails is no allowance.
+    /// the outcomes. A check that fails is no allowance. A witness looks on.
     pub fn batch_check_until(
         &self,
         store: StoreId,
         context: &QueryContext,
         checks: &[BatchCheckItem],
         until: Option<bool>,
+        witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
         let basis = self.basis(store, &snapshot, &model).told_to(observer);
-        Ok(self.batch(&basis, checks, until, |item, allowed| {
+        Ok(self.batch(&basis, checks, until, witness, |item, allowed| {
             self.tell(observer, store, (&snapshot, &model, basis.at), item.asked(), allowed);
         }))
     }
@@ -365,6 +390,7 @@ impl<D: Database> Engine<D> {
         basis: &Basis<'_, D::Snapshot>,
         checks: &[BatchCheckItem],
         until: Option<bool>,
+        witness: Option<&dyn Witness<D::Snapshot>>,
         tell: impl Fn(&BatchCheckItem, bool),
     ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
@@ -374,7 +400,12 @@ impl<D: Database> Engine<D> {
             if counts.made() > reads {
                 return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
             }
-            let Decided { outcome, counts: own, told } = self.decide(basis, item.asked());
+            if let Some(witness) = witness {
+                witness.begins();
+            }
+            let decided = self.decide(basis, item.asked());
+            self.show(witness, basis, item.asked(), &decided);
+            let Decided { outcome, counts: own, told } = decided;
             counts.add(own);
             if let (Ok(answer), Told::Nothing) = (&outcome, told) {
                 tell(item, answer.allowed);
@@ -416,20 +447,9 @@ impl<D: Database> Engine<D> {
         request: &ExplainRequest,
     ) -> Result<Counted<Explanation>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
-        let CheckRequest { object, relation, subject } = &request.check;
-        validate::query(&model.plan, object, relation, Some(subject))?;
-        let contextual = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
         let at = request.at.unwrap_or_else(|| self.now());
-        let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
-        let (value, counts) = eval::explain::explain(
-            &model.plan,
-            &snapshot,
-            &contextual,
-            &context.context,
-            at,
-            self.limits,
-            asked,
-        )?;
+        let moment = self.moment_of(store, &snapshot, &model, at);
+        let (value, counts) = moment.explain(&request.check, &context.contextual_tuples, &context.context)?;
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 
@@ -453,6 +473,7 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         model: Option<ModelId>,
     ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+        let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
         let missing = || match model {
             Some(model) => EngineError::ModelNotFound { model },
             None => EngineError::NoModel { store },

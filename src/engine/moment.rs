@@ -7,7 +7,7 @@ use super::models::CompiledModel;
 use super::{ContextualTuple, Engine, EngineError, Grounding};
 use crate::cel::Context;
 use crate::eval::explain::{self, End};
-use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Recipient, SubjectFilter};
+use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Plan, Recipient, SubjectFilter};
 use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{
     AuthorizationModel, Instant, Lifetime, ModelId, ObjectRef, Revision, StoreId, Subject, SubjectRef,
@@ -157,6 +157,14 @@ impl<S: Snapshot> Moment<S> {
         let filter = SubjectFilter::Type(user_type);
         let end = evaluation.list_users(self.lists, object, relation, filter, &mut all)?;
         whole(end, all.found)
+    }
+
+    pub(super) fn plan(&self) -> &Plan {
+        &self.model.plan
+    }
+
+    pub(super) fn limits(&self) -> EvaluationLimits {
+        self.limits
     }
 
     fn evaluation<'a>(&'a self, contextual: ContextualTuples, context: &'a Context) -> Evaluation<'a, S> {

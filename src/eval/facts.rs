@@ -73,6 +73,11 @@ impl ReadCounts {
         reads.saturating_add(self.conditions)
     }
 
+    /// Whether a kept decision was all that it took.
+    pub fn is_kept(&self) -> bool {
+        self.made() == 0 && self.kept > 0
+    }
+
     /// Takes in those of another evaluation.
     pub fn add(&mut self, other: Self) {
         self.points = self.points.saturating_add(other.points);

@@ -107,6 +107,15 @@ pub const ACCESS_ENTRIES_PER_COMMIT_MAX: usize = 262_144;
 /// Most entries of the access record that one page of it looks at; it then ends early with the place to go on from.
 pub const ACCESS_ENTRIES_LOOKED_AT_MAX: usize = 20_000;
 
+/// Most decisions that wait to be written into the decision log; one more is left out of it.
+pub const DECISIONS_WAITING_MAX: usize = 16_384;
+/// Most stores that metrics name, each several times; all others are one.
+pub const STORES_IN_METRICS_MAX: usize = 100;
+/// Most lines about slow checks in one second; of more checks the next line says how many there were.
+pub const SLOW_CHECKS_LOGGED_PER_S_MAX: u32 = 10;
+/// Longest drawing of a slow check's tree, in bytes.
+pub const SLOW_CHECK_TREE_BYTES_MAX: usize = 16 * 1024;
+
 /// Most commits that wait for the writer; who hands it one more waits until there is room.
 pub const COMMITS_WAITING_MAX: usize = 1024;
 /// Longest identifier of a user, an organization, a resource, a cooperation or an invitation, in bytes.

@@ -10,6 +10,7 @@ mod id;
 pub mod limits;
 mod name;
 mod time;
+mod trace;
 mod tuple;
 
 pub use assertion::{AssertedTuple, Assertion};
@@ -20,6 +21,7 @@ pub use authorization::{
 pub use id::{Id, ModelId, Revision, StoreId};
 pub use name::{NameError, check_condition_name, check_relation, check_type};
 pub use time::{Clock, Instant, InstantError, MonotonicClock, SystemClock};
+pub use trace::TRACE_TARGET;
 pub use tuple::{
     Lifetime, Object, ObjectRef, Subject, SubjectClass, SubjectRef, TupleCondition, TupleKey,
     TupleParseError, TupleRecord, TupleRef,

@@ -103,7 +103,8 @@ impl<D: Database> AnswersChecks for Checks<D> {
         Box::pin(async move {
             let Self { app, needs, permits } = &*self;
             let check = async |head: Parts, body: Bytes| {
-                let input = Input::new(&head.headers, body);
+                let watch = app.observation.as_ref().map(|observation| observation.watch(&head.headers));
+                let input = Input::new(&head.headers, body, watch);
                 check::check(State(app.clone()), StorePath(store), input).await.into_response()
             };
             let limited = |request| middleware::limited(app, permits, Some(store), request, check);

@@ -9,16 +9,20 @@ use std::time::Instant as Stopwatch;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, JoinHandle};
+use tracing::{Instrument as _, trace_span};
 
 use super::config::ServerConfig;
 use super::error::ApiError;
 use super::metrics::Metrics;
+use super::observation::{Observation, Watch};
 use super::watches::Watches;
 use crate::callers::{Caller, Callers, Permission};
 use crate::cooperation::{AccessRecorder, Cooperations};
-use crate::engine::{CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, WriteRequest};
-use crate::model::{ModelId, StoreId};
-use crate::store::{Committed, Database};
+use crate::engine::{
+    CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, Witness, WriteRequest,
+};
+use crate::model::{ModelId, StoreId, TRACE_TARGET};
+use crate::store::{Committed, Database, Snapshot};
 
 /// How much of a request's time a list may take; the rest is for its answer.
 const LIST_TIME_SHARE: f64 = 0.9;
@@ -39,6 +43,8 @@ pub(super) struct State<D: Database> {
     pub(super) access: Option<Arc<AccessRecorder<D>>>,
     pub(super) config: Arc<ServerConfig>,
     pub(super) metrics: Arc<Metrics>,
+    /// What is watched for in single checks, if anything is.
+    pub(super) observation: Option<Arc<Observation>>,
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
@@ -129,11 +135,19 @@ impl<D: Database> App<D> {
         store: StoreId,
         context: QueryContext,
         request: CheckRequest,
+        watch: Option<Watch>,
     ) -> Result<Counted<CheckAnswer>, ApiError> {
         self.reach(store, &context).await;
-        match self.engine.check_at_once(store, &context, &request, READS_AT_ONCE_MAX)? {
+        let at_once =
+            self.engine.check_at_once(store, &context, &request, READS_AT_ONCE_MAX, witness(watch.as_ref()));
+        match at_once? {
             Some(answer) => Ok(answer),
-            None => self.run_query(move |engine| engine.check_counted(store, &context, &request)).await,
+            None => {
+                let check = move |engine: &Engine<D>| {
+                    engine.check_witnessed(store, &context, &request, witness(watch.as_ref()))
+                };
+                self.run_query(check).await
+            }
         }
     }
 
@@ -154,6 +168,8 @@ impl<D: Database> App<D> {
         caller: &Caller,
         request: WriteRequest,
     ) -> Result<(ModelId, Committed), ApiError> {
+        // From the hand-over, with the checks that come before it, until it is durable and visible.
+        let traced = trace_span!(target: TRACE_TARGET, "commit");
         let (sender, receiver) = oneshot::channel();
         let done = Box::new(move |outcome| drop(sender.send(outcome)));
         let cooperations = Arc::clone(&self.cooperations);
@@ -162,12 +178,20 @@ impl<D: Database> App<D> {
             let request = cooperations.recorded(store, request, by_admin)?;
             Ok(engine.submit_write(store, request, done)?)
         };
-        let model = self.spawn(submit).outcome().await??;
-        match receiver.await {
-            Ok(outcome) => Ok((model, outcome?)),
-            Err(_) => Err(ApiError::internal("the writer went away without an answer")),
-        }
+        let commit = async {
+            let model = self.spawn(submit).outcome().await??;
+            match receiver.await {
+                Ok(outcome) => Ok((model, outcome?)),
+                Err(_) => Err(ApiError::internal("the writer went away without an answer")),
+            }
+        };
+        commit.instrument(traced).await
     }
+}
+
+/// Who looks on, as the engine knows them.
+pub(super) fn witness<S: Snapshot + Clone + 'static>(watch: Option<&Watch>) -> Option<&dyn Witness<S>> {
+    watch.map(|watch| watch as &dyn Witness<S>)
 }
 
 /// Work that was begun. If this goes away before the work has begun, the work never does; once begun, it goes on.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
+use super::observation::{DecisionLog, TreeDrawing};
 use super::origins::CorsOrigins;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
@@ -45,6 +46,12 @@ pub struct ServerConfig {
     pub backups_kept: Option<usize>,
     /// How the checks that concern a cooperation are recorded.
     pub access_record: AccessRecordOptions,
+    /// A check that takes longer is logged as slow; `None`: none is.
+    pub slow_check: Option<Duration>,
+    /// How the tree of a slow check is written into the log.
+    pub tree_drawing: TreeDrawing,
+    /// Where decisions are logged.
+    pub decision_log: Option<DecisionLog>,
 }
 
 impl Default for ServerConfig {
@@ -66,6 +73,9 @@ impl Default for ServerConfig {
             backup_directory: None,
             backups_kept: None,
             access_record: AccessRecordOptions::default(),
+            slow_check: Some(Duration::from_millis(1_000)),
+            tree_drawing: TreeDrawing::default(),
+            decision_log: None,
         }
     }
 }

@@ -6,12 +6,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
+use tracing::trace_span;
 
 use super::app::App;
 use super::error::ApiError;
 use super::fields::{self, Fields};
+use super::observation::Watch;
 use super::wire;
-use crate::model::{ModelId, StoreId};
+use crate::model::{ModelId, StoreId, TRACE_TARGET};
 use crate::store::Database;
 
 /// Asks that unknown fields be refused.
@@ -50,12 +52,14 @@ async fn path_id<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Re
 pub(super) struct Input {
     bytes: Bytes,
     pub(super) strict: bool,
+    /// Looks on while what it asks is decided, where somebody is to.
+    pub(super) watch: Option<Watch>,
 }
 
 impl Input {
     /// A body that was taken in already.
-    pub(super) fn new(headers: &HeaderMap, bytes: Bytes) -> Self {
-        Self { bytes, strict: is_strict(headers) }
+    pub(super) fn new(headers: &HeaderMap, bytes: Bytes, watch: Option<Watch>) -> Self {
+        Self { bytes, strict: is_strict(headers), watch }
     }
 
     /// The body as it was sent.
@@ -68,6 +72,7 @@ impl Input {
         &self,
         read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
+        let _traced = trace_span!(target: TRACE_TARGET, "decode").entered();
         Fields::read_body(&self.bytes, self.strict, read)
     }
 
@@ -82,7 +87,8 @@ impl<D: Database> FromRequest<App<D>> for Input {
 
     async fn from_request(request: Request, app: &App<D>) -> Result<Self, ApiError> {
         let strict = is_strict(request.headers());
-        Ok(Self { bytes: body(request.into_body(), app).await?, strict })
+        let watch = app.observation.as_ref().map(|observation| observation.watch(request.headers()));
+        Ok(Self { bytes: body(request.into_body(), app).await?, strict, watch })
     }
 }
 

@@ -19,15 +19,22 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
 use super::cache_metrics::CacheMetrics;
-use super::durations::Durations;
 use super::error::ApiError;
+use super::histograms::{Costs, Durations};
+use super::observation::{Observation, ObservationMetrics};
 use super::openapi::{Operation, Tag, Verb};
+use super::process_metrics::ProcessMetrics;
+use super::storage_metrics::StorageMetrics;
+use super::store_metrics::{OfStore, StoreMetrics};
 use crate::engine::{CheckAnswer, Engine};
+use crate::model::StoreId;
 use crate::store::Database;
 
 /// The metrics of one server.
 pub(super) struct Metrics {
     registry: Registry,
+    /// Those whose names do not begin with ours.
+    of_process: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Durations>,
     /// Those of the routes that there are, by verb and path, so that a request looks nothing up under a lock.
@@ -39,6 +46,25 @@ pub(super) struct Metrics {
     undecided: Counter,
     lists: Family<OutcomeLabels, Counter>,
     reads: Counter<u64, AtomicU64>,
+    costs: CostsOf,
+    of_stores: StoreMetrics,
+}
+
+/// What evaluations cost, by what they are for.
+struct CostsOf {
+    check: Costs,
+    batch: Costs,
+    list: Costs,
+    explanation: Costs,
+}
+
+/// What an evaluation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Check,
+    Batch,
+    List,
+    Explanation,
 }
 
 /// What is counted of one route.
@@ -64,15 +90,28 @@ struct RouteLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PurposeLabels {
+    purpose: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
 }
 
 impl Metrics {
     /// Nothing counted yet but what the engine does.
-    pub(super) fn new<D: Database>(engine: &Arc<Engine<D>>) -> Self {
+    pub(super) fn new<D: Database>(engine: &Arc<Engine<D>>, observation: Option<&Arc<Observation>>) -> Self {
         let mut registry = Registry::with_prefix("tenure");
         registry.register_collector(Box::new(CacheMetrics(Arc::clone(engine))));
+        registry.register_collector(Box::new(StorageMetrics(Arc::clone(engine))));
+        let of_stores = StoreMetrics::default();
+        registry.register_collector(Box::new(of_stores.clone()));
+        let mut of_process = Registry::default();
+        of_process.register_collector(Box::new(ProcessMetrics));
+        if let Some(observation) = observation {
+            registry.register_collector(Box::new(ObservationMetrics(Arc::clone(observation))));
+        }
         let requests = Family::default();
         registry.register("http_requests", "Requests answered", requests.clone());
         let durations = Family::default();
@@ -98,9 +137,19 @@ impl Metrics {
             "Point reads and scanned entries of evaluations; what is kept is not read again",
             reads.clone(),
         );
+        let costs = Family::<PurposeLabels, Costs>::default();
+        let of = |purpose| costs.get_or_create(&PurposeLabels { purpose }).clone();
+        let of_purposes = CostsOf {
+            check: of("check"),
+            batch: of("batch"),
+            list: of("list"),
+            explanation: of("explanation"),
+        };
+        registry.register("evaluation_cost_reads", "Evaluations, by what they read", costs);
         let of_routes = OnceLock::new();
         Self {
             registry,
+            of_process,
             requests,
             durations,
             of_routes,
@@ -111,6 +160,8 @@ impl Metrics {
             undecided,
             lists,
             reads,
+            costs: of_purposes,
+            of_stores,
         }
     }
 
@@ -164,13 +215,29 @@ impl Metrics {
         }
     }
 
+    /// A request that names a store was answered.
+    pub(super) fn answered_for(&self, store: StoreId, status: StatusCode) {
+        let failed = status.is_client_error() || status.is_server_error();
+        if failed {
+            self.of_stores.count(store, OfStore::Failures, 1);
+        } else {
+            self.of_stores.know(store);
+        }
+        self.of_stores.count(store, OfStore::Requests, 1);
+    }
+
     /// A check was decided, or failed.
-    pub(super) fn checked<E>(&self, outcome: Result<&CheckAnswer, E>) {
-        match outcome {
-            Ok(CheckAnswer { allowed: true, .. }) => self.allowed.inc(),
-            Ok(CheckAnswer { allowed: false, .. }) => self.denied.inc(),
-            Err(_) => self.undecided.inc(),
+    pub(super) fn checked<E>(&self, store: StoreId, outcome: Result<&CheckAnswer, E>) {
+        let (counter, of_store) = match outcome {
+            Ok(CheckAnswer { allowed: true, .. }) => (&self.allowed, OfStore::Allowed),
+            Ok(CheckAnswer { allowed: false, .. }) => (&self.denied, OfStore::Denied),
+            Err(_) => (&self.undecided, OfStore::Undecided),
         };
+        counter.inc();
+        if outcome.is_ok() {
+            self.of_stores.know(store);
+        }
+        self.of_stores.count(store, of_store, 1);
     }
 
     /// A list was answered, as a whole or not, or failed.
@@ -183,9 +250,18 @@ impl Metrics {
         self.lists.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
-    /// An evaluation read so much.
-    pub(super) fn evaluated(&self, reads: u64) {
+    /// An evaluation on a store read so much.
+    pub(super) fn evaluated(&self, store: StoreId, purpose: Purpose, reads: u64) {
         self.reads.inc_by(reads);
+        self.of_stores.count(store, OfStore::Reads, reads);
+        let CostsOf { check, batch, list, explanation } = &self.costs;
+        let costs = match purpose {
+            Purpose::Check => check,
+            Purpose::Batch => batch,
+            Purpose::List => list,
+            Purpose::Explanation => explanation,
+        };
+        costs.observe(reads);
     }
 }
 
@@ -230,6 +306,9 @@ pub(super) fn operation() -> Operation {
 /// `GET /metrics`
 pub(super) async fn show<D: Database>(State(app): State<App<D>>) -> Result<impl IntoResponse, ApiError> {
     let mut body = String::new();
-    text::encode(&mut body, &app.metrics.registry).map_err(|error| ApiError::internal(error.to_string()))?;
+    let Metrics { registry, of_process, .. } = &*app.metrics;
+    let encoded =
+        text::encode_registry(&mut body, of_process).and_then(|()| text::encode(&mut body, registry));
+    encoded.map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], body))
 }

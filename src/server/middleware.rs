@@ -25,6 +25,7 @@ use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::origins;
 use super::reply::STORE_ID;
+use super::traces;
 use crate::model::StoreId;
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
@@ -70,6 +71,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     // It was made, or looked at, so that it is one.
     let request_id = id.to_str().unwrap_or_default();
 
+    let traced = traces::request(&method, route, request.headers());
     // What is logged meanwhile names the request too.
     let span = span(request_id);
     let mut key = None;
@@ -88,7 +90,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
                     // commits.
-                    let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span).await;
+                    let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span);
+                    let answered = answered.instrument(traced.clone()).await;
                     answered.unwrap_or_else(|panic| panicked(&*panic))
                 }
             }
@@ -98,10 +101,11 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
 
     let (took, status) = (began.elapsed(), response.status());
     let is_query = app.metrics.answered(&method, route, status, took);
+    let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
+    traces::answered(&traced, request_id, store, status);
     let failure = response.extensions().get::<Failure>();
     macro_rules! answered {
         ($level:ident $(, $cause:ident)?) => {{
-            let store = response.headers().get(STORE_ID).and_then(|value| value.to_str().ok());
             let code = failure.map(|failure| failure.code);
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let status = status.as_u16();
@@ -176,6 +180,9 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
             ApiError::new(Code::TooManyRequests, message).into_response()
         }
     };
+    if let Some(store) = store {
+        app.metrics.answered_for(store, response.status());
+    }
     if let Some(value) = store.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
         response.headers_mut().insert(STORE_ID, value);
     }

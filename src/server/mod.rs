@@ -6,8 +6,10 @@
 //!
 //! - `api`: all of it as one service. `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
-//! - `middleware`, `metrics`, `cache_metrics`: what surrounds a request; `origins`: which web pages may make one.
+//! - `middleware`, `metrics` with `histograms` and the other `…_metrics`: what surrounds a request; `origins`: which web pages may
+//!   make one.
 //! - `authentication`, `permissions`: who calls, and what each operation takes.
+//! - `observation/`: what an operator sees of single checks; `traces`: what OpenTelemetry is told of a request.
 //! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits.
 //! - `base_url`: where clients reach the server.
 
@@ -17,23 +19,28 @@ mod authentication;
 mod base_url;
 mod cache_metrics;
 mod config;
-mod durations;
 mod error;
 mod extract;
 mod fields;
+mod histograms;
 mod lines;
 mod listen;
 mod metrics;
 mod middleware;
+mod observation;
 mod openapi;
 mod origins;
 mod paging;
 mod permissions;
+mod process_metrics;
 mod reply;
 mod revisions;
 mod routes;
+mod storage_metrics;
+mod store_metrics;
 mod tls;
 mod token;
+mod traces;
 mod watches;
 mod wire;
 
@@ -41,6 +48,7 @@ pub use api::Api;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
 pub use listen::serve;
+pub use observation::{DecisionLog, TreeDrawing};
 pub use origins::{CorsOrigin, CorsOrigins};
 pub use tls::{Tls, TlsError, TlsFiles};
 
@@ -83,9 +91,19 @@ pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, calle
         .ok()
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
-    let metrics = Arc::new(metrics::Metrics::new(&engine));
-    let state = app::State { engine, cooperations, access, config, metrics, streams, watches, callers };
-    let app = App::from(state);
+    let observation = observation::Observation::new(&config);
+    let metrics = Arc::new(metrics::Metrics::new(&engine, observation.as_ref()));
+    let app = App::from(app::State {
+        engine,
+        cooperations,
+        access,
+        config,
+        metrics,
+        observation,
+        streams,
+        watches,
+        callers,
+    });
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));
     // Probes, metrics and the description of the API are answered however many requests are being served.
     // A backup takes as long as it takes.

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tracing::trace_span;
 
 use crate::engine::Answer;
-use crate::model::{ModelId, Revision};
+use crate::model::{ModelId, Revision, TRACE_TARGET};
 
 /// The model that was used.
 pub(super) const MODEL_ID: HeaderName = HeaderName::from_static("openfga-authorization-model-id");
@@ -83,6 +84,7 @@ pub(super) fn name(headers: &mut HeaderMap, model: Option<ModelId>, revision: Op
 
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
+        let _traced = trace_span!(target: TRACE_TARGET, "encode").entered();
         let mut response = match self.status {
             StatusCode::NO_CONTENT => self.status.into_response(),
             status => (status, Json(self.body)).into_response(),

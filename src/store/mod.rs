@@ -9,6 +9,7 @@ mod batch;
 mod commit;
 #[cfg(test)]
 mod conformance;
+mod distribution;
 mod documents;
 mod error;
 mod ids;
@@ -18,12 +19,15 @@ mod observe;
 mod reads;
 pub mod rocks;
 mod scan;
+mod statistics;
 
 pub use batch::{Batch, Committed, Delete, Field, OnDuplicate, OnMissing, Precondition, Requirement, Write};
+pub use distribution::{Distributed, Distribution};
 pub use documents::{DocumentChange, DocumentKey, JournalAddition, JournalEntry};
 pub use error::{CommitError, StoreError};
 pub use observe::{CommitObserver, CommitSequence};
 pub use reads::{ReadSet, Tracked};
+pub use statistics::{DatabaseStatistics, TableStatistics};
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -132,6 +136,11 @@ pub trait Database: Send + Sync + 'static {
 
     /// Has `observer` told of every commit that is not visible yet when this returns, for as long as somebody holds it.
     fn observe(&self, observer: Weak<dyn CommitObserver>);
+
+    /// What it has done since it was opened, and what it takes; nothing where it does not tell.
+    fn statistics(&self) -> DatabaseStatistics {
+        DatabaseStatistics::default()
+    }
 }
 
 /// One store at one revision. Reads of it are synchronous and never see a later commit.

@@ -422,7 +422,7 @@ fn what_takes_more_reads_than_it_may_at_once_is_left_undecided() {
     let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
     let context = QueryContext::default();
     let at_once = |reads_max| {
-        let decided = world.engine.check_at_once(world.store, &context, &check, reads_max).unwrap();
+        let decided = world.engine.check_at_once(world.store, &context, &check, reads_max, None).unwrap();
         decided.map(|(answer, _)| answer.value.allowed)
     };
     assert_eq!(at_once(5), None);

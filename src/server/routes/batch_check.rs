@@ -8,10 +8,11 @@ use serde::Serialize;
 use crate::engine::{BatchCheckItem, CheckAnswer, EngineError};
 use crate::model::Revision;
 use crate::model::limits::CHECKS_PER_BATCH_MAX;
-use crate::server::app::App;
+use crate::server::app::{App, witness};
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{boolean, choice, list_of, map_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -106,11 +107,13 @@ pub(in crate::server) async fn batch_check<D: Database>(
         }
     }
     let (answer, counts) = app
-        .run_evaluation(store, context, move |engine, context| engine.batch_check(store, context, &checks))
+        .run_evaluation(store, context, move |engine, context| {
+            engine.batch_check_until(store, context, &checks, None, witness(input.watch.as_ref()))
+        })
         .await?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::Batch, counts.made());
     for (id, outcome) in ids.into_iter().zip(&answer.value) {
-        app.metrics.checked(outcome.as_ref());
+        app.metrics.checked(store, outcome.as_ref());
         result.insert(id, shown(outcome));
     }
     let revision = answer.revision;

@@ -9,6 +9,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{Shape, boolean, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -83,10 +84,10 @@ pub(in crate::server) async fn check<D: Database>(
             Ok((context, request))
         })?,
     };
-    let outcome = app.check(store, context, request).await;
-    app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
+    let outcome = app.check(store, context, request, input.watch).await;
+    app.metrics.checked(store, outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::Check, counts.made());
     let body = Checked {
         allowed: answer.value.allowed,
         resolution: "",

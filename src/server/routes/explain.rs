@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 use crate::engine::{Engine, ExplainRequest, QueryContext};
 use crate::eval::explain::{
@@ -16,6 +17,7 @@ use crate::model::limits::{CHANGES_PER_REASON_MAX, REASONS_MAX};
 use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::{Input, StorePath};
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{Schema, Shape, boolean, choice, list_of, one_of, shape, text};
 use crate::server::openapi::{Operation, Tag, Verb, shapes};
 use crate::server::reply::Reply;
@@ -151,7 +153,7 @@ pub(in crate::server) async fn explain<D: Database>(
     })?;
     let explain = move |engine: &Engine<D>, context: &QueryContext| engine.explain(store, context, &request);
     let (answer, counts) = app.run_evaluation(store, context, explain).await?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::Explanation, counts.made());
     let Explanation { allowed, stable_until, ends_at, begins_at, ref tree, ref reasons, incomplete } =
         answer.value;
     let body = Explained {
@@ -172,6 +174,12 @@ fn parts(incomplete: Incomplete) -> Vec<&'static str> {
     let Incomplete { ends_at, begins_at, tree, reasons } = incomplete;
     let parts = [("ends_at", ends_at), ("begins_at", begins_at), ("tree", tree), ("reasons", reasons)];
     parts.into_iter().filter(|(_, met)| *met).map(|(name, _)| name).collect()
+}
+
+/// A tree as it is answered.
+pub(in crate::server) fn tree(node: &ExplainedNode) -> Value {
+    // It has no key that is no text, and nothing else fails.
+    serde_json::to_value(Node(node)).unwrap_or_default()
 }
 
 /// A node of the tree:

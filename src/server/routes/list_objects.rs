@@ -11,6 +11,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{Schema, list_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -79,7 +80,7 @@ pub(in crate::server) async fn list_objects<D: Database>(
         .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::List, counts.made());
     let Listed { items, partial } = &answer.value;
     let body = ListedObjects {
         objects: items.iter().map(|id| object(&object_type, id)).collect(),

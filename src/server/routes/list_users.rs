@@ -10,6 +10,7 @@ use crate::server::app::App;
 use crate::server::error::ApiError;
 use crate::server::extract::{Input, StorePath};
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -86,7 +87,7 @@ pub(in crate::server) async fn list_users<D: Database>(
         .await?;
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome.map_err(refused)?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::List, counts.made());
     let revision = answer.revision;
     let (Listed { items, partial }, model) = (answer.value, answer.model);
     let body = ListedUsers { users: items.into_iter().map(User::from).collect(), revision };

@@ -21,6 +21,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::lines::{self, ErrorLine, Writer};
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{Schema, anything, integer, list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -88,7 +89,7 @@ pub(in crate::server) async fn streamed_list_objects<D: Database>(
         };
         let outcome = engine.stream_objects(store, &context, &request, &mut begin, &mut stream);
         if let Ok((_, counts)) = &outcome {
-            metrics.evaluated(counts.made());
+            metrics.evaluated(store, Purpose::List, counts.made());
         }
         let outcome = outcome.map(|(answer, _)| answer.value);
         metrics.listed(outcome.as_ref().map(|end| *end == ListEnd::Whole));

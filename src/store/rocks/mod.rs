@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod restore;
 mod snapshot;
+mod statistics;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -39,10 +40,12 @@ use rocksdb::FlushOptions;
 use super::keys::{self, Key};
 use super::observe::Observers;
 use super::{
-    Backup, Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
+    Backup, Batch, CommitError, CommitObserver, Completion, Credential, Database, DatabaseStatistics,
+    StoreError, StoreInfo,
 };
 use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
+use statistics::WriterCounts;
 use storage::{View, failed};
 use writer::{Failed, Message, Pending, Request};
 
@@ -61,6 +64,7 @@ pub struct RocksDatabase {
     /// How a write failed, if none is accepted since.
     failed: Arc<Failed>,
     observers: Arc<Observers>,
+    counts: Arc<WriterCounts>,
     /// Taken by the one who waits for its end.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -214,5 +218,9 @@ impl Database for RocksDatabase {
 
     fn observe(&self, observer: Weak<dyn CommitObserver>) {
         self.observers.add(&observer);
+    }
+
+    fn statistics(&self) -> DatabaseStatistics {
+        statistics::statistics(self.view.load_full().storage(), &self.counts)
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn open(
     let (view, stored_clock) = read_view(&storage)?;
     let clock = Arc::new(MonotonicClock::new(clock, stored_clock));
     let view = Arc::new(ArcSwap::from_pointee(view));
-    let (failed, observers) = (Arc::default(), Arc::default());
+    let (failed, observers, counts) = (Arc::default(), Arc::default(), Arc::default());
     let writer = Writer {
         storage,
         view: view.clone(),
@@ -86,13 +86,15 @@ pub(super) fn open(
         failed: Arc::clone(&failed),
         observers: Arc::clone(&observers),
         mend: Mend::new(directory, seams.mended_after),
+        counts: Arc::clone(&counts),
     };
     let (queue, waiting) = mpsc::sync_channel(COMMITS_WAITING_MAX);
     let thread = thread::Builder::new()
         .name("tenure-writer".into())
         .spawn(move || writer.run(&waiting))
         .map_err(|e| StoreError::Io { doing: "starting the writer", reason: e.to_string() })?;
-    Ok(RocksDatabase { view, clock, queue, failed, observers, writer: Mutex::new(Some(thread)) })
+    let writer = Mutex::new(Some(thread));
+    Ok(RocksDatabase { view, clock, queue, failed, observers, counts, writer })
 }
 
 pub(super) fn lock(path: &Path) -> Result<File, StoreError> {

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rocksdb::{WriteBatch, WriteOptions};
@@ -19,6 +19,7 @@ use super::acknowledged::Note;
 use super::group::{Decided, Group};
 use super::mend::Mend;
 use super::records;
+use super::statistics::WriterCounts;
 use super::storage::{Storage, View};
 use crate::model::limits::{COMMITS_PER_GROUP_MAX, GROUP_BYTES_MAX};
 use crate::model::{Clock, Id, Instant, MonotonicClock, StoreId};
@@ -126,6 +127,7 @@ pub(super) struct Writer {
     pub(super) failed: Arc<Failed>,
     pub(super) observers: Arc<Observers>,
     pub(super) mend: Mend,
+    pub(super) counts: Arc<WriterCounts>,
 }
 
 /// Whether the writer goes on.
@@ -178,6 +180,7 @@ impl Writer {
             let full = answers.len() >= COMMITS_PER_GROUP_MAX || group.bytes() >= GROUP_BYTES_MAX;
             message = if full { None } else { queue.try_recv().ok() };
         }
+        self.counts.group_commits.observe(answers.len() as u64);
         let failure = self.finish(group).err();
         for answer in answers {
             // A caller's panic must not end the writer.
@@ -250,10 +253,12 @@ impl Writer {
 
     /// Writes rows; after a failure nothing is written any more.
     fn write(&mut self, doing: &'static str, rows: WriteBatch) -> Result<(), StoreError> {
+        let began = Stopwatch::now();
         let written = (self.write)(&self.storage, rows).and_then(|()| {
             let acknowledged = self.storage.db.latest_sequence_number();
             self.note.put(acknowledged).map_err(|e| format!("cannot note what is durable: {e}"))
         });
+        self.counts.group_write_ns.observe(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
         written.map_err(|reason| {
             self.fail(&reason);
             StoreError::Unsure { doing, reason }

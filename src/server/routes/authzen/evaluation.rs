@@ -8,10 +8,12 @@ use super::{AskedModel, AskedStore, Asking, EVALUATION, EVALUATIONS, query};
 use crate::engine::{Answer, BatchCheckItem, CheckAnswer, Engine, EngineError, QueryContext};
 use crate::model::limits::CHECKS_PER_BATCH_MAX;
 use crate::model::{ModelId, StoreId};
-use crate::server::app::App;
+use crate::server::app::{App, witness};
 use crate::server::error::ApiError;
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
+use crate::server::observation::Watch;
 use crate::server::openapi::Operation;
 use crate::server::openapi::schema::{Schema, Shape, boolean, choice, integer, list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
@@ -83,7 +85,7 @@ pub(super) async fn evaluation<D: Database>(
         let entities = Entities::read(fields)?;
         entities.question(|name| fields.path(name))
     })?;
-    let answer = ask(&app, store.id, model, question).await?;
+    let answer = ask(&app, store.id, model, question, input.watch).await?;
     Ok(Reply::computed(&answer, Decision::new(&answer.value)))
 }
 
@@ -145,7 +147,7 @@ pub(super) async fn evaluations<D: Database>(
     let (questions, Semantic(until)) = match input.read(asked)? {
         Asked::Many(questions, semantic) => (questions, semantic),
         Asked::One(question) => {
-            let answer = ask(&app, store.id, model, question).await?;
+            let answer = ask(&app, store.id, model, question, input.watch).await?;
             let decision = || Decision::new(&answer.value);
             let body = Decisions { single: Some(decision()), evaluations: vec![decision()] };
             return Ok(Reply::computed(&answer, body));
@@ -153,11 +155,13 @@ pub(super) async fn evaluations<D: Database>(
     };
     let context = QueryContext { model, ..QueryContext::default() };
     let checks: Vec<_> = questions.into_iter().map(item).collect();
-    let ask = move |engine: &Engine<D>| engine.batch_check_until(store.id, &context, &checks, until);
+    let ask = move |engine: &Engine<D>| {
+        engine.batch_check_until(store.id, &context, &checks, until, witness(input.watch.as_ref()))
+    };
     let (answer, counts) = app.run_query(ask).await?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store.id, Purpose::Batch, counts.made());
     let decision = |outcome: &Result<CheckAnswer, EngineError>| {
-        app.metrics.checked(outcome.as_ref());
+        app.metrics.checked(store.id, outcome.as_ref());
         outcome.as_ref().map_or_else(|error| Decision::failed(error.clone().into()), Decision::new)
     };
     let evaluations = answer.value.iter().map(decision).collect();
@@ -201,13 +205,14 @@ async fn ask<D: Database>(
     store: StoreId,
     model: Option<ModelId>,
     question: Question,
+    watch: Option<Watch>,
 ) -> Result<Answer<CheckAnswer>, ApiError> {
     let Question { check, context } = question;
     let context = query(model, context);
-    let outcome = app.check(store, context, check).await;
-    app.metrics.checked(outcome.as_ref().map(|(answer, _)| &answer.value));
+    let outcome = app.check(store, context, check, watch).await;
+    app.metrics.checked(store, outcome.as_ref().map(|(answer, _)| &answer.value));
     let (answer, counts) = outcome?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::Check, counts.made());
     Ok(answer)
 }
 

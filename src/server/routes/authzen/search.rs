@@ -20,6 +20,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::Input;
 use crate::server::fields::Fields;
+use crate::server::metrics::Purpose;
 use crate::server::openapi::schema::{Schema, Shape, list_of, shape, text};
 use crate::server::openapi::{Operation, shapes};
 use crate::server::reply::Reply;
@@ -234,7 +235,7 @@ pub(super) async fn action<D: Database>(
     let context = query(model, context);
     let ask = move |engine: &Engine<D>| engine.relations_held(store.id, &context, &resource, &subject);
     let (answer, counts) = app.run_query(ask).await?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store.id, Purpose::List, counts.made());
     let (model, revision) = (answer.model, answer.revision);
     let HeldRelations { held, undecided } = answer.value;
     let actions = held.into_iter().map(|name| Action { name }).collect();
@@ -261,7 +262,7 @@ fn entities_found<D: Database, T>(
 ) -> Result<Reply<Found<Entity>>, ApiError> {
     app.metrics.listed(outcome.as_ref().map(|(answer, _)| answer.value.partial.is_none()));
     let (answer, counts) = outcome?;
-    app.metrics.evaluated(counts.made());
+    app.metrics.evaluated(store, Purpose::List, counts.made());
     let Listed { items, partial } = answer.value;
     let entities = items.into_iter().filter_map(entity).collect();
     let (results, page) = page.cut(store, fingerprint, entities, |entity| &entity.id)?;
