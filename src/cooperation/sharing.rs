@@ -45,6 +45,8 @@ pub(super) struct Share {
 
 /// Shares that are looked at again and again.
 type Shares = Arc<[Arc<Share>]>;
+/// Identifiers that are looked at again and again.
+type Ids = Arc<[Box<str>]>;
 
 /// Where something that a user has on a resource comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +78,7 @@ pub(super) struct Sharing {
     /// For what is found out here.
     grounding: Grounding,
     memberships: HashMap<Box<str>, Known<Arc<[Membership]>>>,
-    linked: HashMap<Box<str>, Known<Arc<[Box<str>]>>>,
+    linked: HashMap<Box<str>, Known<Ids>>,
     portfolios: HashMap<Box<str>, Known<Arc<[Object]>>>,
     /// By organization and resource.
     shares: HashMap<Box<str>, HashMap<Object, Known<Shares>>>,
@@ -162,7 +164,7 @@ impl Sharing {
         snapshot: &S,
         id: &str,
         grounding: &mut Grounding,
-    ) -> Result<Arc<[Box<str>]>, StoreError> {
+    ) -> Result<Ids, StoreError> {
         if let Some(known) = self.linked.get(id) {
             return Ok(known.told_to(grounding));
         }
