@@ -48,7 +48,7 @@ pub(super) async fn observe<D: Database>(
 
     // What is logged meanwhile names the request too.
     let span = info_span!("request", request_id = %id_text);
-    let mut key = None;
+    let mut caller_name = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
@@ -59,7 +59,7 @@ pub(super) async fn observe<D: Database>(
                     refusal.into_response()
                 }
                 Ok(caller) => {
-                    key = caller.key().map(|id| id.to_string());
+                    caller_name = caller.name();
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
@@ -81,7 +81,7 @@ pub(super) async fn observe<D: Database>(
     let status = status.as_u16();
     macro_rules! answered {
         ($level:ident $(, $cause:ident)?) => {
-            $level!(request_id = %id_text, %method, route, store, key, status, code, duration_us $(, $cause)?, "answered")
+            $level!(request_id = %id_text, %method, route, store, caller = caller_name, status, code, duration_us $(, $cause)?, "answered")
         };
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {
