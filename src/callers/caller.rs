@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::attempts::Attempts;
 use super::key::ApiKey;
 use super::keys::Keys;
+use super::oidc::{Identity, Oidc, Verified};
 use super::scope::{Permission, Scope};
+use crate::model::Instant;
 use crate::model::limits::BEARER_TOKEN_BYTES_MAX;
-use crate::model::{Id, Instant, StoreId};
 use crate::store::{Database, StoreError};
 
 /// Who calls.
@@ -18,6 +19,8 @@ pub enum Caller {
     Anyone,
     /// Whoever has the token of this key.
     Key(Arc<ApiKey>),
+    /// Whoever has a token that was issued to this identity.
+    Issued(Arc<Identity>),
 }
 
 impl Caller {
@@ -26,6 +29,7 @@ impl Caller {
         match self {
             Self::Anyone => None,
             Self::Key(key) => Some(&key.scope),
+            Self::Issued(identity) => Some(&identity.scope),
         }
     }
 
@@ -34,16 +38,12 @@ impl Caller {
         self.scope().is_none_or(|scope| scope.permissions.has(permission))
     }
 
-    /// Whether the caller may do anything in a store.
-    pub fn reaches(&self, store: StoreId) -> bool {
-        self.scope().is_none_or(|scope| scope.stores.has(store))
-    }
-
-    /// The public id of the caller's key.
-    pub fn key(&self) -> Option<Id> {
+    /// What the caller is called in the log: the public id of its key, or its issuer's name for it.
+    pub fn name(&self) -> Option<String> {
         match self {
             Self::Anyone => None,
-            Self::Key(key) => Some(key.id),
+            Self::Key(key) => Some(key.id.to_string()),
+            Self::Issued(identity) => Some(identity.subject.to_string()),
         }
     }
 }
@@ -55,6 +55,8 @@ pub enum Unknown {
     Missing,
     /// The token is not valid. Whether it is malformed, unknown, expired or revoked is not told.
     Invalid,
+    /// The token may be signed by a new key of the issuer: [`Callers::renew`], and ask again.
+    Unfetched,
     /// Too many of this address were not valid.
     TooMany {
         /// Seconds after which to try again.
@@ -66,6 +68,7 @@ pub enum Unknown {
 pub struct Callers {
     keys: Keys,
     attempts: Attempts,
+    oidc: Option<Arc<Oidc>>,
     asked: Asked,
 }
 
@@ -83,12 +86,30 @@ enum Asked {
 impl Callers {
     /// Those that `database` has keys of. Errors are those of [`Keys::load`].
     pub fn load(database: &impl Database) -> Result<Self, StoreError> {
-        Ok(Self { keys: Keys::load(database)?, attempts: Attempts::default(), asked: Asked::WithKeys })
+        Ok(Self {
+            keys: Keys::load(database)?,
+            attempts: Attempts::default(),
+            oidc: None,
+            asked: Asked::WithKeys,
+        })
     }
 
     /// Nobody, where the keys cannot be read.
     pub fn nobody() -> Self {
-        Self { keys: Keys::default(), attempts: Attempts::default(), asked: Asked::Always }
+        Self { keys: Keys::default(), attempts: Attempts::default(), oidc: None, asked: Asked::Always }
+    }
+
+    /// Those as well who have a token of an issuer.
+    #[must_use]
+    pub fn with_oidc(self, oidc: Arc<Oidc>) -> Self {
+        Self { oidc: Some(oidc), ..self }
+    }
+
+    /// Fetches the keys of the issuer, unless that was done a moment ago. Blocks.
+    pub fn renew(&self) {
+        if let Some(oidc) = &self.oidc {
+            oidc.renew();
+        }
     }
 
     /// Everybody, whatever keys there are.
@@ -102,10 +123,11 @@ impl Callers {
         &self.keys
     }
 
-    /// Whether a caller has to say who it is: as soon as there is a key, be it revoked or expired.
+    /// Whether a caller has to say who it is: as soon as there is a key, be it revoked or expired, or an
+    /// issuer.
     pub fn are_authenticated(&self) -> bool {
         match self.asked {
-            Asked::WithKeys => !self.keys.is_empty(),
+            Asked::WithKeys => self.oidc.is_some() || !self.keys.is_empty(),
             Asked::Never => false,
             Asked::Always => true,
         }
@@ -122,13 +144,24 @@ impl Callers {
             return Ok(Caller::Anyone);
         }
         let token = token.ok_or(Unknown::Missing)?;
-        if token.len() <= BEARER_TOKEN_BYTES_MAX
-            && let Some(key) = self.keys.verify(token, now)
-        {
+        if let Some(key) = self.keys.verify(token, now) {
             return Ok(Caller::Key(key));
         }
+        let is_issued = token.len() <= BEARER_TOKEN_BYTES_MAX && Oidc::is_token(token);
+        let oidc = self.oidc.as_ref().filter(|_| is_issued);
+        if let Some(identity) = oidc.and_then(|oidc| oidc.known(token, now)) {
+            return Ok(Caller::Issued(identity));
+        }
+        // Whoever has failed too often does not have signatures checked.
         if let Some(wait_s) = self.attempts.wait_s(address, now) {
             return Err(Unknown::TooMany { wait_s });
+        }
+        if let Some(oidc) = oidc {
+            match oidc.verify(token, now) {
+                Verified::Is(identity) => return Ok(Caller::Issued(identity)),
+                Verified::UnknownKey if oidc.may_renew() => return Err(Unknown::Unfetched),
+                Verified::UnknownKey | Verified::Invalid => {}
+            }
         }
         self.attempts.failed(address, now);
         Err(Unknown::Invalid)
@@ -139,6 +172,7 @@ impl Callers {
         match caller {
             Caller::Anyone => !self.are_authenticated(),
             Caller::Key(key) => !self.are_authenticated() || self.keys.is_active(key.id, now),
+            Caller::Issued(identity) => !self.are_authenticated() || now < identity.expires_at,
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn id_of(token: &str) -> Option<Id> {
 }
 
 /// What is kept of a token.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TokenDigest([u8; SHA256_OUTPUT_LEN]);
 
 impl TokenDigest {

@@ -5,13 +5,16 @@
 //! valid.
 //!
 //! - `scope`: permissions, and the stores that they are for; `key`: a key and its token.
+//! - `oidc`: tokens of an issuer; `trust`: by which certificates issuers, and servers, are known.
 //! - `keys`: the keys of a database; `attempts`: how often an address has failed; `caller`: from a token to who calls.
 
 mod attempts;
 mod caller;
 mod key;
 mod keys;
+pub mod oidc;
 mod scope;
+pub mod trust;
 
 pub use caller::{Caller, Callers, Unknown};
 pub use key::{ApiKey, KeyRequest, Token};

@@ -15,12 +15,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
-use tokio_rustls::rustls::crypto::ring;
 use ureq::Agent;
 use ureq::http::request::Builder;
 use ureq::http::{Request, StatusCode, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, PemItem, parse_pem};
 
+use crate::callers::trust;
 use crate::cooperation::EntityId;
 use crate::model::StoreId;
 
@@ -86,22 +86,6 @@ fn certificates(path: &str) -> Result<Certificates, String> {
     } else {
         Ok(Certificates(Arc::new(found)))
     }
-}
-
-/// How a server is known: by the certificates that were given, or those that this machine trusts.
-fn tls(given: Option<&Certificates>) -> TlsConfig {
-    let roots = match given {
-        Some(Certificates(given)) => Arc::clone(given),
-        None => {
-            // What cannot be read there is not trusted.
-            let found = rustls_native_certs::load_native_certs().certs;
-            Arc::new(found.iter().map(|der| Certificate::from_der(der).to_owned()).collect())
-        }
-    };
-    TlsConfig::builder()
-        .root_certs(RootCerts::Specific(roots))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build()
 }
 
 /// A server, and the store to work on.
@@ -298,7 +282,8 @@ impl Client {
             config = config.proxy(None);
         }
         if is_secured(&args.server) {
-            config = config.tls_config(tls(args.ca_file.as_ref()));
+            config = config
+                .tls_config(trust::tls(args.ca_file.as_ref().map(|Certificates(given)| Arc::clone(given))));
         }
         let config = config
             .timeout_global(Some(Duration::from_secs(args.timeout_s)))

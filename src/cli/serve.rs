@@ -29,6 +29,7 @@ use super::serve_config::{LogFormat, Overrides, Settings};
 use super::serve_observation::DecisionLogSettings;
 use super::serve_traces::{self, TraceSettings};
 use crate::callers::Callers;
+use crate::callers::oidc::Oidc;
 use crate::engine::Engine;
 use crate::model::SystemClock;
 use crate::server::{self, DecisionLog, ServerConfig, Tls, TreeDrawing};
@@ -64,6 +65,7 @@ pub fn run(args: ServeArgs) -> ExitCode {
     };
     // Where there is no database, there is no key in it; nothing is made in vain.
     if !RocksDatabase::exists(&settings.data)
+        && settings.oidc.is_none()
         && let Err(error) = refuse_strangers(&settings, false)
     {
         return fail(2, &error);
@@ -172,6 +174,14 @@ fn serve(settings: &Settings) -> Result<(), String> {
 /// Who may call. Whoever reaches the server from elsewhere has to say who they are, unless the settings say otherwise.
 fn callers(database: &RocksDatabase, settings: &Settings) -> Result<Arc<Callers>, String> {
     let callers = Callers::load(database).map_err(|error| error.to_string())?;
+    let callers = match settings.oidc.clone().filter(|_| !settings.insecure_no_auth) {
+        Some(config) => {
+            let oidc = Arc::new(Oidc::new(config));
+            oidc.keep_renewed()?;
+            callers.with_oidc(oidc)
+        }
+        None => callers,
+    };
     let callers = if settings.insecure_no_auth { callers.insecure() } else { callers };
     refuse_strangers(settings, callers.are_authenticated())?;
     match (settings.insecure_no_auth, callers.keys().is_empty()) {
@@ -272,7 +282,11 @@ fn tell(address: SocketAddr, settings: &Settings, are_authenticated: bool) {
         evaluation_reads_max = evaluation.reads_max,
         decision_cache_bytes = settings.decision_cache_bytes,
         tls = settings.tls.is_some(),
-        authentication = if are_authenticated { "keys" } else { "none" },
+        authentication = match (are_authenticated, &settings.oidc) {
+            (false, _) => "none",
+            (true, None) => "keys",
+            (true, Some(_)) => "keys and oidc",
+        },
         "started"
     );
     if are_authenticated && settings.tls.is_none() && !address.ip().is_loopback() {

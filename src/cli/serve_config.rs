@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::listen_address;
 use super::serve_observation::{self, DecisionLogSettings};
 use super::serve_traces::TraceSettings;
+use crate::callers::oidc::{IssuerUrlError, OidcConfig};
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
@@ -29,6 +30,8 @@ const HEARTBEAT_MS_MAX: u64 = 3_600_000;
 const RECORD_DELAY_MS_MAX: u64 = 60_000;
 /// Longest time that the access record can be kept: a hundred years.
 const RECORD_DAYS_MAX: u64 = 36_500;
+/// The claim that lists the stores, if nothing says otherwise.
+const STORES_CLAIM_DEFAULT: &str = "tenure_stores";
 /// What is logged, if nothing says otherwise.
 const LOG_DEFAULT: &str = "info";
 
@@ -59,6 +62,18 @@ pub struct Overrides {
     /// Serve only clients with a certificate that is signed by one in this PEM file [default: any client]
     #[arg(long, value_name = "FILE", env = "TENURE_TLS_CLIENT_CA")]
     tls_client_ca: Option<PathBuf>,
+
+    /// Take tokens of this OpenID Connect issuer, such as https://issuer.example, too [default: none]
+    #[arg(long, value_name = "URL", env = "TENURE_OIDC_ISSUER")]
+    oidc_issuer: Option<String>,
+
+    /// Audience that those tokens must be for
+    #[arg(long, value_name = "NAME", env = "TENURE_OIDC_AUDIENCE")]
+    oidc_audience: Option<String>,
+
+    /// Claim of those tokens that lists the stores that they are for, or is `*` for all [default: tenure_stores]
+    #[arg(long, value_name = "CLAIM", env = "TENURE_OIDC_STORES_CLAIM")]
+    oidc_stores_claim: Option<String>,
 
     /// Origins whose web pages may call, separated by commas, such as https://app.example; * for any [default: none]
     #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
@@ -208,6 +223,8 @@ pub struct Settings {
     pub insecure_no_auth: bool,
     /// How connections are secured; `None`: they are not.
     pub tls: Option<TlsFiles>,
+    /// Whose tokens are taken beside keys; `None`: nobody's.
+    pub oidc: Option<OidcConfig>,
     /// What is logged.
     pub log: String,
     /// In which form.
@@ -254,6 +271,7 @@ impl Settings {
             data,
             listen,
             insecure_no_auth: set.insecure_no_auth.unwrap_or(false),
+            oidc: oidc(set.oidc_issuer, set.oidc_audience, set.oidc_stores_claim)?,
             tls: tls(set.tls_cert, set.tls_key, set.tls_client_ca)?,
             log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
             log_format: set.log_format.unwrap_or_default(),
@@ -304,6 +322,24 @@ impl Settings {
             },
             decision_cache_bytes: set.decision_cache_bytes.unwrap_or(DECISION_CACHE_BYTES_DEFAULT),
         })
+    }
+}
+
+/// An issuer signs tokens for many; without an audience, whoever has one for something else would be known here.
+fn oidc(
+    issuer: Option<String>,
+    audience: Option<String>,
+    stores_claim: Option<String>,
+) -> Result<Option<OidcConfig>, String> {
+    match (issuer, audience.filter(|audience| !audience.is_empty())) {
+        (Some(issuer), Some(audience)) => {
+            let issuer = issuer.parse().map_err(|error: IssuerUrlError| format!("`oidc_issuer`: {error}"))?;
+            let stores_claim = stores_claim.unwrap_or_else(|| STORES_CLAIM_DEFAULT.to_owned());
+            Ok(Some(OidcConfig { issuer, audience, stores_claim }))
+        }
+        (Some(_), None) => Err("`oidc_issuer` is given; expected `oidc_audience` as well".to_owned()),
+        (None, None) if stores_claim.is_none() => Ok(None),
+        (None, _) => Err("`oidc_issuer` is missing; expected it beside `oidc_audience`".to_owned()),
     }
 }
 
@@ -401,6 +437,9 @@ impl Overrides {
             tls_cert: self.tls_cert.or(other.tls_cert),
             tls_key: self.tls_key.or(other.tls_key),
             tls_client_ca: self.tls_client_ca.or(other.tls_client_ca),
+            oidc_issuer: self.oidc_issuer.or(other.oidc_issuer),
+            oidc_audience: self.oidc_audience.or(other.oidc_audience),
+            oidc_stores_claim: self.oidc_stores_claim.or(other.oidc_stores_claim),
             cors_origins: self.cors_origins.or(other.cors_origins),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),

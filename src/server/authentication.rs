@@ -5,6 +5,7 @@
 //! whether that exists or not.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header::AUTHORIZATION;
@@ -64,7 +65,13 @@ pub(super) async fn admit<D: Database>(
     let names_store = path.is_some_and(|path| path.contains("{store_id}"));
     let address = parts.extensions.get::<Connection>().and_then(Connection::address);
     let token = bearer(&parts.headers)?;
-    let caller = app.callers.authenticate(token, address, app.engine.now()).map_err(unknown)?;
+    let mut known = app.callers.authenticate(token, address, app.engine.now());
+    if matches!(known, Err(Unknown::Unfetched)) {
+        let callers = Arc::clone(&app.callers);
+        app.spawn(move |_| callers.renew()).outcome().await?;
+        known = app.callers.authenticate(token, address, app.engine.now());
+    }
+    let caller = known.map_err(unknown)?;
     if let Some(scope) = caller.scope() {
         has_permissions(needed, scope, parts.headers.contains_key(ACTOR))?;
         let store = match place.store {
@@ -133,7 +140,7 @@ fn forbidden(message: String) -> ApiError {
 fn unknown(unknown: Unknown) -> ApiError {
     match unknown {
         Unknown::Missing => ApiError::new(Code::BearerTokenMissing, "missing bearer token"),
-        Unknown::Invalid => ApiError::new(
+        Unknown::Invalid | Unknown::Unfetched => ApiError::new(
             Code::Unauthenticated,
             "the bearer token is not valid: it is unknown, has expired or was revoked",
         ),

@@ -74,7 +74,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     let traced = traces::request(&method, route, request.headers());
     // What is logged meanwhile names the request too.
     let span = span(request_id);
-    let mut key = None;
+    let mut caller_name = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
@@ -85,7 +85,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     refusal.into_response()
                 }
                 Ok(caller) => {
-                    key = caller.key().map(|id| id.to_string());
+                    caller_name = caller.name();
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
@@ -109,7 +109,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
             let code = failure.map(|failure| failure.code);
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let status = status.as_u16();
-            $level!(request_id, %method, route, store, key, status, code, duration_us $(, $cause)?, "answered")
+            $level!(request_id, %method, route, store, caller = caller_name, status, code, duration_us $(, $cause)?, "answered")
         }};
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {

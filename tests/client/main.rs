@@ -12,12 +12,14 @@ mod commands;
 mod coop;
 mod explain;
 mod impostor;
+mod keys;
 mod load;
 // The one way to start the program; not all of it is needed here.
 #[allow(dead_code)]
 #[path = "../http/program.rs"]
 mod program;
 mod readme;
+mod tls;
 mod transfer;
 mod watch;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
 use serde_json::{Value, json};
+use tenure::callers::Callers;
 use tenure::engine::Engine;
 use tenure::model::limits::{EvaluationLimits, ListLimits};
 use tenure::model::{Clock, Instant};
@@ -104,6 +105,13 @@ impl Server {
     /// The same, with a configuration that may name its store.
     pub fn configured(mut self, config: impl FnOnce(&str) -> ServerConfig) -> Self {
         self.router = server::api(Arc::clone(&self.engine), &config(&self.store));
+        self
+    }
+
+    /// The same, for other callers.
+    pub fn called_by(mut self, callers: impl FnOnce(Callers) -> Callers) -> Self {
+        let callers = Arc::new(callers(Callers::load(self.engine.database()).unwrap()));
+        self.router = server::router_for(Arc::clone(&self.engine), &ServerConfig::default(), callers);
         self
     }
 

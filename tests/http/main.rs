@@ -29,6 +29,7 @@ mod keys;
 mod lists;
 mod middleware;
 mod models;
+mod oidc;
 mod openapi;
 mod organizations;
 mod origins;
