@@ -12,7 +12,7 @@ use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::output::{self, Table};
 use crate::model::{Instant, Revision, StoreId, SystemClock};
-use crate::store::rocks::{Restore, Restored, RocksDatabase, RocksOptions, Until};
+use crate::store::rocks::{Restore, Restored, RocksDatabase, RocksOptions, Short, Until};
 use crate::store::{Backup, Database as _, StoreError};
 
 /// Make, list, verify and restore backups
@@ -188,8 +188,14 @@ impl RestoreArgs {
         };
         let SourceArgs { from, id } = &self.source;
         let restore = Restore { from: from.clone(), backup: *id, log_of: self.log_of.clone(), until };
-        let Restored { backup, stores, .. } = restore.run(&self.data).map_err(failure)?;
+        let Restored { backup, stores, short, .. } = restore.run(&self.data).map_err(failure)?;
         writeln!(out, "backup {} of {} restored in {}", backup.id, backup.made_at, self.data.display())?;
+        for Short { store, ends, committed } in short {
+            writeln!(
+                out,
+                "store {store}: the log breaks off behind revision {ends}; {committed} was committed"
+            )?;
+        }
         let row = |(info, revision): &(crate::store::StoreInfo, Revision)| {
             [info.id.to_string(), info.name.to_string(), revision.to_string(), info.updated_at.to_string()]
         };

@@ -25,6 +25,7 @@ mod verify;
 mod writer;
 
 pub use options::RocksOptions;
+pub use replay::Short;
 pub use report::{Difference, Problem, Report};
 pub use restore::{Restore, Restored, Until};
 pub use snapshot::{RocksObjectCursor, RocksSnapshot, RocksSubjectCursor};

@@ -22,26 +22,37 @@ use super::storage::{Storage, View, failed};
 use crate::model::limits::GROUP_BYTES_MAX;
 use crate::model::{Instant, Revision, StoreId};
 
+/// A store whose log breaks off before its last commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// The store.
+    pub store: StoreId,
+    /// The last revision that could be read.
+    pub ends: Revision,
+    /// The last one that was committed.
+    pub committed: Revision,
+}
+
 /// Brings `storage` up to what `log` has beyond it, and then back to where it is to end.
 pub(super) fn settle(
     storage: &Arc<Storage>,
     log: Option<&Arc<Storage>>,
     until: &Until,
-) -> Result<(), StoreError> {
-    if let Some(log) = log {
-        forward(storage, log)?;
-    }
-    back(storage, until)
+) -> Result<Vec<Short>, StoreError> {
+    let short = log.map(|log| forward(storage, log)).transpose()?;
+    back(storage, until)?;
+    Ok(short.unwrap_or_default())
 }
 
-/// Adds all commits of `log` behind those that `storage` has.
-fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<(), StoreError> {
+/// Adds all commits of `log` behind those that `storage` has, as far as they can be read.
+fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Vec<Short>, StoreError> {
     let ((own, own_clock), (log, log_clock)) = (read_view(storage)?, read_view(log)?);
     let mut rows = Rows::new(storage)?;
     let mut counters = Counters {
         last_store: own.counters.last_store.max(log.counters.last_store),
         last_epoch: own.counters.last_epoch.max(log.counters.last_epoch),
     };
+    let mut short = Vec::new();
     for logged in log.states.values() {
         let known = own.states.get(&logged.info.id).map(|state| (**state).clone());
         let mut state = known.unwrap_or_else(|| beginning(&logged.info, &mut counters));
@@ -51,14 +62,15 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<(), StoreError>
         require_same_history(&state, &own, &log)?;
         extend(&mut rows, &mut state, &log)?;
         if state.revision != logged.revision {
-            return Err(broken(state.info.id, state.revision.next()));
+            short.push(Short { store: state.info.id, ends: state.revision, committed: logged.revision });
         }
         rows.put_state(&state)?;
     }
     let meta = rows.batch.tables.meta;
     rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
     rows.batch.batch.put_cf(&meta, keys::CLOCK, records::encode_clock(own_clock.max(log_clock))?);
-    rows.write()
+    rows.write()?;
+    Ok(short)
 }
 
 /// Two copies have the same history if they have the same commit where the older one ends.
@@ -80,24 +92,29 @@ fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<()
     })
 }
 
-/// Adds the commits and the journals' entries of one store that `log` has.
+/// Adds the commits of one store that `log` has, up to the first that is missing or cannot be read, and the entries of
+/// its journals.
 fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(), StoreError> {
     let (store, source) = (state.info.id, log.rows());
     let mut walk = source.walk(source.tables.changelog);
     walk.seek(keys::store(store), &keys::commit(store, state.revision.next()));
-    while let Some((key, value)) = walk.step()? {
-        let (_, revision) = keys::decode_commit(key)?;
+    while let Ok(Some((key, value))) = walk.step() {
+        let (Ok((_, revision)), Ok(entry)) = (keys::decode_commit(key), records::decode_commit(value)) else {
+            break;
+        };
         if revision != state.revision.next() {
-            return Err(broken(store, state.revision.next()));
+            break;
         }
-        let entry = records::decode_commit(value)?;
         rows.batch.batch.put_cf(&rows.batch.tables.changelog, key, value);
         rows.apply(&entry, state)?;
     }
     let mut walk = source.walk(source.tables.journals);
     walk.seek_prefix(keys::store(store));
-    while let Some((key, value)) = walk.step()? {
-        rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+    while let Ok(Some((key, value))) = walk.step() {
+        // What was added behind the last commit that could be read belongs to none that is there.
+        if records::decode_entry(value).is_ok_and(|row| row.revision <= state.revision) {
+            rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+        }
         rows.write_if_large()?;
     }
     Ok(())
@@ -270,7 +287,7 @@ fn behind(store: StoreId) -> Result<Key, StoreError> {
 fn broken(store: StoreId, revision: Revision) -> StoreError {
     StoreError::Corrupt {
         what: "changelog",
-        reason: format!("revision {revision} of store {store} is missing; end before it"),
+        reason: format!("revision {revision} of store {store} is missing"),
     }
 }
 

@@ -14,7 +14,7 @@ use super::super::{Backup, StoreInfo};
 use super::acknowledged::Note;
 use super::backup::{copy_out, list, unusable};
 use super::open::{Directory, lock, read_view};
-use super::replay::settle;
+use super::replay::{Short, settle};
 use super::report::Report;
 use super::storage::{Storage, failed};
 use super::verify::verify_bounded;
@@ -57,6 +57,8 @@ pub struct Restored {
     pub report: Report,
     /// The stores that are there, with their revisions.
     pub stores: Vec<(StoreInfo, Revision)>,
+    /// Those of which the other directory's log has less than was committed.
+    pub short: Vec<Short>,
 }
 
 impl Restore {
@@ -123,14 +125,14 @@ impl Restore {
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
-        settle(&storage, log.as_ref(), &self.until)?;
+        let short = settle(&storage, log.as_ref(), &self.until)?;
         flush(&storage)?;
         let (view, _) = read_view(&storage)?;
         let report = verify_bounded(&view)?;
         let mut stores: Vec<_> =
             view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
         stores.sort_unstable_by_key(|(info, _)| info.id);
-        Ok(Restored { backup, report, stores })
+        Ok(Restored { backup, report, stores, short })
     }
 }
 

@@ -5,6 +5,7 @@ mod groups;
 mod log_of_writes;
 mod opening;
 mod reopen;
+mod restore;
 mod verify;
 
 use std::path::Path;

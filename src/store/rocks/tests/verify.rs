@@ -8,7 +8,7 @@ use super::super::storage::Tables;
 use super::super::verify::verify;
 use super::*;
 use crate::model::limits::DIFFERENCES_LISTED_MAX;
-use crate::model::{Revision, TupleKey};
+use crate::model::{Revision, TupleKey, TupleRecord};
 
 const TUPLE: &str = "document:1#viewer@user:a";
 
@@ -163,15 +163,10 @@ fn a_row_that_is_lost_is_found() {
 #[test]
 fn a_row_that_was_never_written_is_found() {
     let never = key("document:9#viewer@user:a");
-    let value = |sample: &Sample| {
-        let db = reopen_twin(sample);
-        let record =
-            db.snapshot(sample.store).unwrap().unwrap().tuple(tuple_key().as_ref()).unwrap().unwrap();
-        records::encode_tuple(&record).unwrap()
-    };
+    let value = records::encode_tuple(&twin()).unwrap();
     let added = found(|sample, tables, rows| {
-        rows.put_cf(&tables.tuples, keys::tuple(sample.store, never.as_ref()), value(sample));
-        rows.put_cf(&tables.subjects, keys::reverse(sample.store, never.as_ref()), value(sample));
+        rows.put_cf(&tables.tuples, keys::tuple(sample.store, never.as_ref()), &value);
+        rows.put_cf(&tables.subjects, keys::reverse(sample.store, never.as_ref()), &value);
     });
     assert_eq!(
         added,
@@ -182,27 +177,18 @@ fn a_row_that_was_never_written_is_found() {
     );
 }
 
-/// A database with the same record, as the sample's own is open.
-fn reopen_twin(sample: &Sample) -> RocksDatabase {
-    let twin = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(sample.path.path()).unwrap() {
-        let entry = entry.unwrap();
-        match std::fs::copy(entry.path(), twin.path().join(entry.file_name())) {
-            // RocksDB deletes in the background what it needs no more.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            copied => drop(copied.unwrap()),
-        }
-    }
-    reopen(twin.path(), &sample.clock)
+/// The record of the tuple in a database like the sample, as the sample's own is open.
+fn twin() -> TupleRecord {
+    let twin = sample();
+    let db = reopen(twin.path.path(), &twin.clock);
+    db.snapshot(twin.store).unwrap().unwrap().tuple(tuple_key().as_ref()).unwrap().unwrap()
 }
 
 #[test]
 fn a_row_that_was_changed_is_found() {
     let changed = found(|sample, tables, rows| {
         // Resumed, with no one having resumed it.
-        let db = reopen_twin(sample);
-        let snapshot = db.snapshot(sample.store).unwrap().unwrap();
-        let mut record = snapshot.tuple(tuple_key().as_ref()).unwrap().unwrap();
+        let mut record = twin();
         record.lifetime.paused = false;
         let value = records::encode_tuple(&record).unwrap();
         rows.put_cf(&tables.subjects, keys::reverse(sample.store, tuple_key().as_ref()), value);

@@ -1,0 +1,144 @@
+//! What comes of a backup, of another directory's log, and of a point to end before.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::super::super::conformance::{asserting, changes, deletes, tuples, with_model, writes};
+use super::super::super::{DocumentChange, DocumentKey, JournalAddition, LogPosition, Snapshot};
+use super::*;
+use crate::model::{Instant, Revision};
+
+const FIRST: &str = "document:1#viewer@user:a";
+const SECOND: &str = "document:2#viewer@user:a";
+
+/// A database with four commits, and a backup behind the second.
+struct Sample {
+    place: TempDir,
+    clock: Arc<ManualClock>,
+    store: StoreId,
+    /// Between the second commit and the third.
+    between: Instant,
+}
+
+fn told(value: &str) -> JournalAddition {
+    JournalAddition { journal: "outbox".into(), value: value.as_bytes().into() }
+}
+
+fn named(value: Option<&str>) -> DocumentChange {
+    DocumentChange { key: DocumentKey::new("user", ["a"]), value: value.map(|text| text.as_bytes().into()) }
+}
+
+impl Sample {
+    fn new() -> Self {
+        let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+        let db = reopen(&place.path().join("data"), &clock);
+        let store = db.create_store("first").unwrap().id;
+        let model = db.commit(store, with_model("document")).unwrap().model.unwrap();
+        let batch =
+            Batch { documents: vec![named(Some("Anne"))], journals: vec![told("early")], ..writes(&[FIRST]) };
+        db.commit(store, batch).unwrap();
+        db.back_up(&place.path().join("backups"), None).unwrap();
+        clock.advance(1_000_000);
+        let between = db.clock().now();
+        clock.advance(1_000_000);
+        let batch =
+            Batch { documents: vec![named(Some("Anna"))], journals: vec![told("late")], ..deletes(&[FIRST]) };
+        db.commit(store, batch).unwrap();
+        db.commit(store, Batch { writes: writes(&[SECOND]).writes, ..asserting(model, &[SECOND]) }).unwrap();
+        db.create_store("later").unwrap();
+        Self { place, clock, store, between }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    fn restore(&self, log: bool, until: Until) -> (RocksDatabase, Restored) {
+        let to = self.path("restored");
+        drop(std::fs::remove_dir_all(&to));
+        let log_of = log.then(|| self.path("data"));
+        let restore = Restore { from: self.path("backups"), backup: None, log_of, until };
+        let restored = restore.run(&to).unwrap();
+        assert!(restored.report.is_consistent());
+        (reopen(&to, &self.clock), restored)
+    }
+}
+
+/// The revision, the tuples, the user's name, and what was told.
+fn found(db: &RocksDatabase, store: StoreId) -> (u64, Vec<String>, String, Vec<String>) {
+    let snapshot = db.snapshot(store).unwrap().unwrap();
+    let text = |bytes: Box<[u8]>| String::from_utf8(bytes.into()).unwrap();
+    let mut entries = Vec::new();
+    let mut visit = |entry: super::super::super::JournalEntry| {
+        entries.push(text(entry.value));
+        ControlFlow::Continue(())
+    };
+    snapshot.journal("outbox", None, &mut visit).unwrap();
+    let name = snapshot.document(&DocumentKey::new("user", ["a"])).unwrap().map(text).unwrap();
+    (snapshot.revision().0, tuples(&snapshot), name, entries)
+}
+
+fn early() -> (u64, Vec<String>, String, Vec<String>) {
+    (2, vec![FIRST.into()], "Anne".into(), vec!["early".into()])
+}
+
+fn late() -> (u64, Vec<String>, String, Vec<String>) {
+    (4, vec![SECOND.into()], "Anna".into(), vec!["early".into(), "late".into()])
+}
+
+#[test]
+fn a_backup_goes_on_with_the_log_of_another_directory() {
+    let sample = Sample::new();
+    assert_eq!(found(&sample.restore(false, Until::Newest).0, sample.store), early());
+    let (db, restored) = sample.restore(true, Until::Newest);
+    assert_eq!(found(&db, sample.store), late());
+    assert_eq!(restored.short, []);
+    let names: Vec<_> = restored.stores.iter().map(|(info, _)| &*info.name).collect();
+    assert_eq!(names, ["first", "later"], "a store that the backup does not have");
+    let original = reopen(&sample.path("data"), &sample.clock);
+    let log =
+        |db: &RocksDatabase| changes(&db.snapshot(sample.store).unwrap().unwrap(), LogPosition::default());
+    assert_eq!(log(&db), log(&original));
+    // The next store comes behind all that there were.
+    let last = restored.stores.last().unwrap().0.id;
+    assert!(db.create_store("next").unwrap().id > last);
+}
+
+#[test]
+fn a_database_goes_back_to_before_an_instant_or_to_a_revision() {
+    let sample = Sample::new();
+    let epoch = |db: &RocksDatabase| db.snapshot(sample.store).unwrap().unwrap().epoch();
+    let newest = epoch(&sample.restore(true, Until::Newest).0);
+    let (db, restored) = sample.restore(true, Until::Before(sample.between));
+    assert_eq!(found(&db, sample.store), early());
+    assert_eq!(restored.stores.len(), 1, "the other one was made later");
+    assert!(epoch(&db) > newest, "it is another existence of the store");
+    assert!(db.clock().now() > sample.between, "the clock does not go back");
+    assert_eq!(db.commit(sample.store, writes(&[SECOND])).unwrap().revision, Revision(3));
+    assert!(db.verify().unwrap().is_consistent());
+    drop(db);
+
+    let (db, restored) = sample.restore(true, Until::Revisions(vec![(sample.store, Revision(2))]));
+    assert_eq!((found(&db, sample.store), restored.stores.len()), (early(), 2));
+    drop(db);
+    let (db, _) = sample.restore(true, Until::Revisions(vec![(sample.store, Revision(1))]));
+    let snapshot = db.snapshot(sample.store).unwrap().unwrap();
+    assert_eq!((snapshot.revision(), tuples(&snapshot).len()), (Revision(1), 0));
+    assert!(snapshot.newest_model().is_some());
+}
+
+#[test]
+fn of_a_log_that_breaks_off_all_before_it_is_taken() {
+    let sample = Sample::new();
+    let db = reopen(&sample.path("data"), &sample.clock);
+    let held = storage(&db);
+    let tables = held.tables().unwrap();
+    held.db.put_cf(&tables.changelog, keys::commit(sample.store, Revision(4)), b"unreadable").unwrap();
+    drop((held, db));
+    let (db, restored) = sample.restore(true, Until::Newest);
+    let short = Short { store: sample.store, ends: Revision(3), committed: Revision(4) };
+    assert_eq!(restored.short, [short]);
+    assert_eq!(db.snapshot(sample.store).unwrap().unwrap().revision(), Revision(3));
+}
