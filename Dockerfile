@@ -2,7 +2,10 @@
 # The server in an image of its own: built from nothing, run by a user without rights, its data in a volume.
 #
 #   docker build -t tenure .
-#   docker run -p 127.0.0.1:8080:8080 -v tenure-data:/var/lib/tenure tenure
+#   docker run -p 127.0.0.1:8080:8080 -v tenure-data:/var/lib/tenure -e TENURE_INSECURE_NO_AUTH=true tenure
+#
+# It listens on all addresses of the container, and refuses that while requests are not authenticated unless it is told as
+# above: then only trusted services may reach the port.
 #
 # Both bases are pinned to a release, and to exact bytes where the digests are given:
 #   docker build --build-arg BUILD_IMAGE=rust@sha256:… --build-arg RUN_IMAGE=debian@sha256:… .

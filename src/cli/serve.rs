@@ -247,15 +247,17 @@ async fn until_stopped(
             Err(_) => future::pending().await,
         }
     };
-    if let Some(decisions) = settings.server.decision_log.clone() {
-        let mut hang_up =
-            signal(SignalKind::hangup()).map_err(|error| format!("cannot wait for signals: {error}"))?;
-        tokio::spawn(async move {
-            while hang_up.recv().await.is_some() {
+    let mut hang_up =
+        signal(SignalKind::hangup()).map_err(|error| format!("cannot wait for signals: {error}"))?;
+    let decisions = settings.server.decision_log.clone();
+    // Taken where there is nothing to open anew as well: it would end the process, and a reload must not.
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            if let Some(decisions) = &decisions {
                 decisions.reopen();
             }
-        });
-    }
+        }
+    });
     tell(address, settings, callers.are_authenticated());
     let api = server::api_for(Arc::clone(engine), &settings.server, callers);
     tokio::select! {

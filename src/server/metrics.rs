@@ -252,7 +252,9 @@ impl Metrics {
 
     /// An evaluation on a store read so much.
     pub(super) fn evaluated(&self, store: StoreId, purpose: Purpose, reads: u64) {
-        self.reads.inc_by(reads);
+        if reads > 0 {
+            self.reads.inc_by(reads);
+        }
         self.of_stores.count(store, OfStore::Reads, reads);
         let CostsOf { check, batch, list, explanation } = &self.costs;
         let costs = match purpose {

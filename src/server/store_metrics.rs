@@ -93,6 +93,10 @@ impl StoreMetrics {
 
     /// Counts.
     pub(super) fn count(&self, store: StoreId, what: OfStore, count: u64) {
+        // A kept decision reads nothing, and most are kept.
+        if count == 0 {
+            return;
+        }
         let known =
             self.along(store).map_while(|place| place.store.get().map(|known| (known, &place.counts)));
         let found = known.into_iter().find(|(known, _)| **known == store).map(|(_, counts)| counts);

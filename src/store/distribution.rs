@@ -42,7 +42,9 @@ impl Distribution {
         if let Some(bucket) = self.buckets.get(index) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
-        self.sum.fetch_add(value, Ordering::Relaxed);
+        if value > 0 {
+            self.sum.fetch_add(value, Ordering::Relaxed);
+        }
     }
 
     /// What there is now.

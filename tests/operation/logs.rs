@@ -248,6 +248,14 @@ fn a_decision_log_that_was_moved_away_is_opened_anew_at_sighup() {
 }
 
 #[test]
+fn sighup_ends_no_server_that_has_nothing_to_open_anew() {
+    let logged = Logged::start(&[]);
+    logged.program.signal("-HUP");
+    thread::sleep(Duration::from_millis(200));
+    assert_eq!(logged.check(("user:anne", "viewer", "park:p1"))["allowed"], false);
+}
+
+#[test]
 fn a_disk_that_takes_no_decision_costs_no_check_and_is_counted() {
     let logged = Logged::start(&["--decision-log", "/dev/full"]);
     for number in 0..5 {

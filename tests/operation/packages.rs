@@ -171,7 +171,7 @@ fn the_image_is_pinned_and_runs_without_rights() {
     let settings = text.split_whitespace().filter_map(|word| word.split_once('='));
     let settings: Vec<&str> =
         settings.map(|(name, _)| name).filter(|name| name.starts_with("TENURE_")).collect();
-    assert_eq!(settings.len(), 3);
+    assert_eq!(settings.len(), 4);
     for name in settings {
         assert!(help.contains(&format!("[env: {name}=")), "{name}");
     }
