@@ -274,6 +274,47 @@ fn a_disk_that_takes_no_decision_costs_no_check_and_is_counted() {
 }
 
 #[test]
+fn no_check_waits_for_a_decision_log_that_stands_still_and_the_log_says_what_is_missing() {
+    // More than wait in the queue and fit into a pipe.
+    const BATCHES: usize = 400;
+    const PER_BATCH: usize = 50;
+    let directory = TempDir::new().unwrap();
+    let pipe = directory.path().join("decisions");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (go_on, told) = std::sync::mpsc::channel::<()>();
+    let reader = thread::spawn({
+        let pipe = pipe.clone();
+        move || {
+            let mut file = fs::File::open(pipe).unwrap();
+            // Nothing is read until all is decided.
+            told.recv().unwrap();
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut file, &mut text).unwrap();
+            text
+        }
+    });
+    let mut logged = Logged::start(&["--decision-log", pipe.to_str().unwrap()]);
+    let check = |number: usize| {
+        let tuple = key(("user:anne", "viewer", "park:p1"));
+        json!({"correlation_id": number.to_string(), "tuple_key": tuple})
+    };
+    let checks = json!({"checks": (0..PER_BATCH).map(check).collect::<Vec<_>>()});
+    for _ in 0..BATCHES {
+        assert_eq!(logged.post("batch-check", &checks).0, 200);
+    }
+    assert!(!logged.metrics().1.contains("tenure_decision_log_dropped_total 0\n"), "some had no room");
+    go_on.send(()).unwrap();
+    logged.program.signal("-TERM");
+    assert_eq!(logged.program.wait().code(), Some(0));
+    let text = reader.join().unwrap();
+    let found: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let missing: u64 = found.iter().filter_map(|line| line["dropped"].as_u64()).sum();
+    let written = found.iter().filter(|line| line["subject"] == "user:anne").count();
+    assert!(missing > 0);
+    assert_eq!(written + missing as usize, BATCHES * PER_BATCH, "each is there or counted");
+}
+
+#[test]
 fn settings_of_the_logs_that_cannot_be_are_refused() {
     let directory = TempDir::new().unwrap();
     let data = directory.path().join("data");
