@@ -15,6 +15,7 @@
 
 mod alternate;
 mod bare;
+#[allow(dead_code)]
 #[path = "../shared/figures.rs"]
 mod figures;
 mod lists;

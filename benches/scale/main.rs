@@ -73,7 +73,8 @@ impl Filled {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let engine = open(dir.path());
         let store = engine.create_store("bench").unwrap().id;
-        let model = engine.write_model(store, tenure::schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
+        let written = engine.write_model(store, tenure::schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
+        let model = written.model.unwrap();
         let (began, mut all) = (Instant::now(), cooperation.tuples());
         let mut written = 0;
         loop {

@@ -12,6 +12,7 @@ mod drive;
 mod echo;
 #[path = "../shared/figures.rs"]
 mod figures;
+#[allow(dead_code)]
 mod process;
 
 use std::env;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use ulid::Ulid;
+use ulid::{ULID_LEN, Ulid};
 
 /// A ULID: 128 bits, sortable by the millisecond of its creation, printed as 26 characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -45,7 +45,8 @@ impl FromStr for Id {
     fn from_str(text: &str) -> Result<Self, ()> {
         let id = Ulid::from_string(text).map_err(|_| ())?;
         // The parser takes lower case too; an identifier has one spelling only.
-        if id.to_string() == text { Ok(Self(id.0)) } else { Err(()) }
+        let mut buffer = [0; ULID_LEN];
+        if id.array_to_str(&mut buffer) == text { Ok(Self(id.0)) } else { Err(()) }
     }
 }
 

@@ -1,11 +1,13 @@
 //! An answer with the headers that say what it was computed from.
 
-use axum::Json;
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tracing::trace_span;
 
+use super::error::ApiError;
 use crate::engine::Answer;
 use crate::model::{ModelId, Revision, TRACE_TARGET};
 
@@ -18,6 +20,9 @@ pub(super) const REVISION: HeaderName = HeaderName::from_static("tenure-revision
 
 /// There may be more results than the answer has.
 pub(super) const PARTIAL: HeaderName = HeaderName::from_static("tenure-partial");
+
+/// Headers of most answers: what they are, by which model and revision, of which store, and to which request.
+const HEADERS: usize = 8;
 
 /// A body with its status and headers.
 pub(super) struct Reply<T> {
@@ -82,12 +87,25 @@ pub(super) fn name(headers: &mut HeaderMap, model: Option<ModelId>, revision: Op
     }
 }
 
+/// A body of JSON, with room for the headers that an answer gets.
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
 impl<T: Serialize> IntoResponse for Reply<T> {
     fn into_response(self) -> Response {
         let _traced = trace_span!(target: TRACE_TARGET, "encode").entered();
         let mut response = match self.status {
             StatusCode::NO_CONTENT => self.status.into_response(),
-            status => (status, Json(self.body)).into_response(),
+            status => match serde_json::to_vec(&self.body) {
+                Ok(body) => json(status, body),
+                Err(error) => return ApiError::internal(error.to_string()).into_response(),
+            },
         };
         name(response.headers_mut(), self.model, self.revision);
         if self.partial {

@@ -111,7 +111,7 @@ impl Server {
     /// The same, for other callers.
     pub fn called_by(mut self, callers: impl FnOnce(Callers) -> Callers) -> Self {
         let callers = Arc::new(callers(Callers::load(self.engine.database()).unwrap()));
-        self.router = server::router_for(Arc::clone(&self.engine), &ServerConfig::default(), callers);
+        self.router = server::api_for(Arc::clone(&self.engine), &ServerConfig::default(), callers);
         self
     }
 
