@@ -47,7 +47,7 @@ pub struct Overrides {
     #[arg(long, value_name = "ADDRESS", env = "TENURE_LISTEN")]
     listen: Option<String>,
 
-    /// Ask nobody for a key, even where other machines reach the server or there are keys [default: false]
+    /// Ask nobody for a token, even where other machines reach the server or there are keys [default: false]
     #[arg(long, env = "TENURE_INSECURE_NO_AUTH", num_args = 0..=1, default_missing_value = "true", value_parser = BoolishValueParser::new())]
     insecure_no_auth: Option<bool>,
 

@@ -149,7 +149,7 @@ fn document(operations: Vec<Operation>) -> Value {
             "securitySchemes": { operation::SECURITY: {
                 "type": "http",
                 "scheme": "bearer",
-                "description": "The token of a key. Asked for as soon as the server has a key.",
+                "description": "The token of a key, or of the issuer that is configured. Asked for as soon as there is either.",
             } },
         },
     })
