@@ -34,15 +34,13 @@ use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
-use arc_swap::ArcSwap;
-use rocksdb::FlushOptions;
-
 use super::keys::{self, Key};
 use super::observe::Observers;
 use super::{Backup, Batch, CommitError, CommitObserver, Completion, Database, StoreError, StoreInfo};
 use crate::model::{Clock, MonotonicClock, StoreId};
+use arc_swap::ArcSwap;
 use open::Seams;
-use storage::{View, failed};
+use storage::View;
 use writer::{Failed, Message, Pending, Request};
 
 /// A database of stores in a directory.
@@ -86,14 +84,7 @@ impl RocksDatabase {
             // Nothing more can be written; what is durable is so already.
             return Ok(());
         }
-        let view = self.view.load_full();
-        let storage = view.storage();
-        let tables = storage.tables()?;
-        let tables: Vec<_> =
-            tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
-        let mut wait = FlushOptions::default();
-        wait.set_wait(true);
-        storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
+        self.view.load_full().storage().flush()
     }
 
     /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.
