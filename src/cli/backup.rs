@@ -1,8 +1,7 @@
 //! `tenure backup`: made through a server or beside it, listed, proved and restored.
 
 use std::io::Write;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Deserialize;
@@ -11,8 +10,9 @@ use serde_json::json;
 use super::client::{Client, ServerArgs};
 use super::failure::Failure;
 use super::output::{self, Table};
-use crate::model::{Instant, Revision, StoreId, SystemClock};
-use crate::store::rocks::{Restore, Restored, RocksDatabase, RocksOptions, Short, Until};
+use super::verify::on_directory;
+use crate::model::{Instant, Revision, StoreId};
+use crate::store::rocks::{Restore, Restored, Short, Until};
 use crate::store::{Backup, Database as _, StoreError};
 
 /// Make, list, verify and restore backups
@@ -126,7 +126,7 @@ impl BackupCommand {
 impl CreateArgs {
     fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let made = match (&self.data, &self.to) {
-            (Some(data), Some(to)) => self.of_directory(data.clone(), to.clone())?,
+            (Some(data), Some(to)) => self.of_directory(data, to)?,
             _ => {
                 let answer = Client::new(&self.server).post("/backups", &json!({}))?;
                 if self.server.json {
@@ -139,19 +139,9 @@ impl CreateArgs {
         Ok(writeln!(out, "backup {id} made: {bytes} bytes, {created_at}")?)
     }
 
-    fn of_directory(&self, data: PathBuf, to: PathBuf) -> Result<Made, Failure> {
-        // Opening would make a database in whatever directory was misspelt.
-        if !RocksDatabase::exists(&data) {
-            return Err(Failure::Input(format!("there is no database in `{}`", data.display())));
-        }
+    fn of_directory(&self, data: &Path, to: &Path) -> Result<Made, Failure> {
         let keep = self.keep.and_then(|keep| usize::try_from(keep).ok());
-        let made = RocksDatabase::open(&data, Arc::new(SystemClock), &RocksOptions::default())
-            .and_then(|database| {
-                let made = database.back_up(&to, keep)?;
-                database.close()?;
-                Ok(made)
-            })
-            .map_err(failure)?;
+        let made = on_directory(data, |database| database.back_up(to, keep))?;
         Ok(Made { id: made.id, created_at: made.made_at.to_string(), bytes: made.bytes })
     }
 }

@@ -203,7 +203,9 @@ impl ClientError {
             Self::Unreachable { .. } => Some(
                 "is the server running? start one with `tenure serve --data DIR`, or name another with --server",
             ),
-            Self::Refused { status: 401, .. } => Some("give the token of a key with --token or TENURE_TOKEN; `tenure key create` makes one"),
+            Self::Refused { status: 401, .. } => {
+                Some("give the token of a key with --token or TENURE_TOKEN; `tenure key create` makes one")
+            }
             Self::Refused { code, .. } if code == "store_id_not_found" => {
                 Some("`tenure store list` shows the stores; name one with --store or TENURE_STORE")
             }

@@ -1,7 +1,7 @@
 //! `tenure store verify`: is what is on the disk what its log says?
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -23,18 +23,26 @@ pub struct VerifyArgs {
 impl VerifyArgs {
     /// Runs the command. Answers whether there is no difference.
     pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
-        // Opening would make a database in whatever directory was misspelt, and find it in order.
-        if !RocksDatabase::exists(&self.data) {
-            return Err(Failure::Input(format!("there is no database in `{}`", self.data.display())));
-        }
-        let report = RocksDatabase::open(&self.data, Arc::new(SystemClock), &RocksOptions::default())
-            .and_then(|database| {
-                let report = database.verify()?;
-                database.close()?;
-                Ok(report)
-            })
-            .map_err(|error: StoreError| Failure::Input(error.to_string()))?;
+        let report = on_directory(&self.data, RocksDatabase::verify)?;
         write!(out, "{report}")?;
         Ok(report.is_consistent())
     }
+}
+
+/// Does something with the database in a directory on which no server runs.
+pub fn on_directory<T>(
+    data: &Path,
+    work: impl FnOnce(&RocksDatabase) -> Result<T, StoreError>,
+) -> Result<T, Failure> {
+    // Opening would make a database in whatever directory was misspelt, and find it in order.
+    if !RocksDatabase::exists(data) {
+        return Err(Failure::Input(format!("there is no database in `{}`", data.display())));
+    }
+    let outcome =
+        RocksDatabase::open(data, Arc::new(SystemClock), &RocksOptions::default()).and_then(|database| {
+            let outcome = work(&database)?;
+            database.close()?;
+            Ok(outcome)
+        });
+    outcome.map_err(|error| Failure::Input(error.to_string()))
 }

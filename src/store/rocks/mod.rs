@@ -21,6 +21,7 @@ mod statistics;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod torn;
 mod verify;
 mod writer;
 
@@ -36,7 +37,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 
 use arc_swap::ArcSwap;
-use rocksdb::FlushOptions;
 
 use super::keys::{self, Key};
 use super::observe::Observers;
@@ -47,7 +47,7 @@ use super::{
 use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
 use statistics::WriterCounts;
-use storage::{View, failed};
+use storage::View;
 use writer::{Failed, Message, Pending, Request};
 
 /// A database of stores in a directory.
@@ -92,14 +92,7 @@ impl RocksDatabase {
             // Nothing more can be written; what is durable is so already.
             return Ok(());
         }
-        let view = self.view.load_full();
-        let storage = view.storage();
-        let tables = storage.tables()?;
-        let tables: Vec<_> =
-            tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
-        let mut wait = FlushOptions::default();
-        wait.set_wait(true);
-        storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
+        self.view.load_full().storage().flush()
     }
 
     /// Compares the log, replayed, with everything else that is committed now. Reads all of it; commits may go on.

@@ -21,6 +21,7 @@ use super::format::{self, Step};
 use super::mend::Mend;
 use super::options::{of_database, of_table};
 use super::storage::{States, Storage, View};
+use super::torn;
 use super::writer::{WriteRows, Writer, durably};
 use super::{RocksDatabase, RocksOptions, records};
 use crate::model::limits::COMMITS_WAITING_MAX;
@@ -172,6 +173,7 @@ impl Directory {
     pub(super) fn open(&self, lock: Arc<File>, note: &Note) -> Result<Arc<Storage>, StoreError> {
         let Self { path, options, steps } = self;
         let table_options = self.table_options();
+        self.disarm()?;
         let mut db = DB::open_cf_descriptors(&of_database(options), path, self.tables(&table_options)?)
             .map_err(|e| unopened(path, e))?;
         format::settle(&mut db, path, steps, table_options)?;
@@ -187,9 +189,18 @@ impl Directory {
         // All files are held from the start, so that none is missed that goes away when the database is opened again.
         rocks.set_max_open_files(-1);
         let tables = self.tables(self.table_options())?;
+        self.disarm()?;
         let db =
             DB::open_cf_descriptors_read_only(&rocks, path, tables, false).map_err(|e| unopened(path, e))?;
         Ok(Arc::new(Storage { db, lock }))
+    }
+
+    /// Lets RocksDB get to the end of a log that is torn.
+    fn disarm(&self) -> Result<(), StoreError> {
+        torn::disarm(&self.path).map_err(|error| StoreError::Directory {
+            path: self.path.clone(),
+            reason: format!("its log of writes is torn and cannot be mended: {error}"),
+        })
     }
 
     /// The options of each table by its name; their cache is one.

@@ -7,8 +7,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rocksdb::FlushOptions;
-
 use super::super::error::StoreError;
 use super::super::{Backup, StoreInfo};
 use super::acknowledged::Note;
@@ -16,7 +14,7 @@ use super::backup::{copy_out, list, unusable};
 use super::open::{Directory, lock, read_view};
 use super::replay::{Short, settle};
 use super::report::Report;
-use super::storage::{Storage, failed};
+use super::storage::Storage;
 use super::verify::verify_bounded;
 use super::{RocksOptions, format};
 use crate::model::{Instant, Revision, StoreId};
@@ -126,7 +124,7 @@ impl Restore {
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
         let short = settle(&storage, log.as_ref(), &self.until)?;
-        flush(&storage)?;
+        storage.flush()?;
         let (view, _) = read_view(&storage)?;
         let report = verify_bounded(&view)?;
         let mut stores: Vec<_> =
@@ -146,15 +144,6 @@ fn open_log(path: &Path) -> Result<Arc<Storage>, StoreError> {
 
 fn directory(path: &Path) -> Directory {
     Directory { path: path.into(), options: RocksOptions::default(), steps: format::STEPS }
-}
-
-fn flush(storage: &Storage) -> Result<(), StoreError> {
-    let tables = storage.tables()?;
-    let tables: Vec<_> =
-        tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
-    let mut wait = FlushOptions::default();
-    wait.set_wait(true);
-    storage.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
 }
 
 fn sync_files(directory: &Path) -> io::Result<()> {

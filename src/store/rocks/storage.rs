@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use rocksdb::{ColumnFamily, DB, DBPinnableSlice, DBRawIterator, ReadOptions};
+use rocksdb::{ColumnFamily, DB, DBPinnableSlice, DBRawIterator, FlushOptions, ReadOptions};
 use rpds::HashTrieMapSync;
 use self_cell::self_cell;
 
@@ -81,6 +81,16 @@ impl Storage {
             journals: table(&self.db, "journals")?,
             meta: table(&self.db, META)?,
         })
+    }
+
+    /// Puts all that was written into table files.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        let tables = self.tables()?;
+        let tables: Vec<_> =
+            tables.of_stores().into_iter().map(|(_, table)| table).chain([tables.meta]).collect();
+        let mut wait = FlushOptions::default();
+        wait.set_wait(true);
+        self.db.flush_cfs_opt(&tables, &wait).map_err(failed("flushing"))
     }
 }
 

@@ -11,7 +11,7 @@ use rocksdb::{DB, IteratorMode, Options, WriteBatch};
 use super::super::super::Snapshot;
 use super::super::super::conformance::{asserting, with_model, writes};
 use super::super::format::Step;
-use super::super::storage::{META, TABLES};
+use super::super::storage::{META, TABLES, failed};
 use super::*;
 use crate::model::Revision;
 
