@@ -256,6 +256,11 @@ fn r49_thousands_of_commands_that_race_break_no_rule() {
 #[test]
 fn r49_commands_that_race_on_the_disk_break_no_rule() {
     let directory = tempfile::tempdir().unwrap();
-    let options = RocksOptions { block_cache_bytes: 1 << 20, memtable_bytes: 1 << 20, open_files_max: 64 };
+    let options = RocksOptions {
+        block_cache_bytes: 1 << 20,
+        memtable_bytes: 1 << 20,
+        open_files_max: 64,
+        ..RocksOptions::default()
+    };
     race(RocksDatabase::open(directory.path(), Arc::new(SystemClock), &options).unwrap(), 1000);
 }

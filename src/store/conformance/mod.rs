@@ -78,7 +78,12 @@ pub(in crate::store) fn rocks() -> Bench<RocksDatabase> {
 
 /// Little memory, as many databases are open at once.
 pub(in crate::store) fn small() -> RocksOptions {
-    RocksOptions { block_cache_bytes: 1 << 20, memtable_bytes: 1 << 20, open_files_max: 64 }
+    RocksOptions {
+        block_cache_bytes: 1 << 20,
+        memtable_bytes: 1 << 20,
+        open_files_max: 64,
+        ..RocksOptions::default()
+    }
 }
 
 impl<D: Database> Bench<D> {

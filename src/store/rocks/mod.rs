@@ -48,7 +48,7 @@ use crate::model::{Clock, Id, MonotonicClock, StoreId};
 use open::Seams;
 use statistics::WriterCounts;
 use storage::View;
-use writer::{Failed, Message, Pending, Request};
+use writer::{Failed, Message, Pending, Request, durably};
 
 /// A database of stores in a directory.
 ///
@@ -81,7 +81,8 @@ impl RocksDatabase {
     /// Errors: [`StoreError::Locked`] if it is open already, [`StoreError::NewerFormat`] if a newer version wrote it,
     /// [`StoreError::Directory`] if it cannot be used, [`StoreError::Corrupt`] and [`StoreError::Io`].
     pub fn open(path: &Path, clock: Arc<dyn Clock>, options: &RocksOptions) -> Result<Self, StoreError> {
-        open::open(path, clock, options, Seams::default())
+        let seams = Seams { write: durably(options.sync_delay), ..Seams::default() };
+        open::open(path, clock, options, seams)
     }
 
     /// Commits what waits, refuses what comes later, and flushes, unless writes are refused. Snapshots can be taken and read on; the directory is

@@ -52,7 +52,7 @@ pub(super) struct Seams {
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { steps: format::STEPS, write: durably(), mended_after: MENDED_AFTER }
+        Self { steps: format::STEPS, write: durably(Duration::ZERO), mended_after: MENDED_AFTER }
     }
 }
 

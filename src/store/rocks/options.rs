@@ -1,5 +1,7 @@
 //! How RocksDB is set up: for point reads that mostly find nothing, on a small machine.
 
+use std::time::Duration;
+
 use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, Options};
 
 /// What an operator may tune.
@@ -12,11 +14,18 @@ pub struct RocksOptions {
     pub memtable_bytes: usize,
     /// Most files open at once.
     pub open_files_max: i32,
+    /// Each synced write takes so much longer, as on a slower disk. For measuring; zero otherwise.
+    pub sync_delay: Duration,
 }
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        Self { block_cache_bytes: 256 * 1024 * 1024, memtable_bytes: 64 * 1024 * 1024, open_files_max: 512 }
+        Self {
+            block_cache_bytes: 256 * 1024 * 1024,
+            memtable_bytes: 64 * 1024 * 1024,
+            open_files_max: 512,
+            sync_delay: Duration::ZERO,
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant as Stopwatch};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -83,10 +84,16 @@ fn answer<T: 'static>(done: Pending<T>, outcome: Result<T, CommitError>) -> Answ
 pub(super) type WriteRows = Box<dyn FnMut(&Storage, WriteBatch) -> Result<(), String> + Send>;
 
 /// What writes to the disk.
-pub(super) fn durably() -> WriteRows {
+pub(super) fn durably(delay: Duration) -> WriteRows {
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
-    Box::new(move |storage, rows| storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string))
+    Box::new(move |storage, rows| {
+        storage.db.write_opt(rows, &synced).map_err(rocksdb::Error::into_string)?;
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        Ok(())
+    })
 }
 
 /// How a write failed, for as long as none is accepted since.

@@ -33,7 +33,7 @@ fn open_faulty(
     mended_after: Duration,
 ) -> (RocksDatabase, Arc<AtomicU8>) {
     let fate = Arc::new(AtomicU8::new(Fate::Succeeds as u8));
-    let (set, mut write) = (fate.clone(), durably());
+    let (set, mut write) = (fate.clone(), durably(Duration::ZERO));
     let faulty = move |storage: &Storage, rows| match set.load(Ordering::SeqCst) {
         fate if fate == Fate::Fails as u8 => Err("the disk is full".into()),
         fate if fate == Fate::FailsBehind as u8 => write(storage, rows).and(Err("the disk went away".into())),

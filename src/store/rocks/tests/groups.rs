@@ -29,7 +29,7 @@ fn gated() -> Gated {
     let directory = tempfile::tempdir().unwrap();
     let (arrive, arrived) = channel();
     let (open, opened) = channel::<()>();
-    let mut write = durably();
+    let mut write = durably(std::time::Duration::ZERO);
     let waiting = move |storage: &Storage, rows| {
         let _ = arrive.send(());
         let _ = opened.recv();
