@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{CheckRequest, QueryContext};
-use crate::model::{Revision, TupleKey};
+use crate::model::{Revision, TRACE_TARGET, TupleKey};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
@@ -17,6 +17,7 @@ use crate::server::reply::Reply;
 use crate::server::wire;
 use crate::store::Database;
 use axum::http::StatusCode;
+use tracing::trace_span;
 
 #[derive(Serialize)]
 pub(in crate::server) struct Checked {
@@ -106,7 +107,7 @@ struct Plain<'a> {
     #[serde(default)]
     authorization_model_id: &'a str,
     #[serde(default)]
-    consistency: &'a str,
+    consistency: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -120,12 +121,13 @@ struct PlainKey<'a> {
 /// Reads a body that has these fields, as these texts, and nothing else: without a tree of values and without copies. Of
 /// any other, a wrong one too, nothing is said here.
 fn plain(body: &[u8]) -> Option<(QueryContext, CheckRequest)> {
+    let _traced = trace_span!(target: TRACE_TARGET, "decode").entered();
     let Plain { tuple_key, authorization_model_id, consistency } = serde_json::from_slice(body).ok()?;
     let model = match authorization_model_id {
         "" => None,
         id => Some(id.parse().ok()?),
     };
-    if !consistency.is_empty() && wire::CONSISTENCY.iter().all(|(name, _)| *name != consistency) {
+    if consistency.is_some_and(|given| wire::CONSISTENCY.iter().all(|(name, _)| *name != given)) {
         return None;
     }
     let PlainKey { user, relation, object } = tuple_key;

@@ -6,6 +6,7 @@ mod log_of_writes;
 mod opening;
 mod reopen;
 mod restore;
+mod torn;
 mod verify;
 
 use std::path::Path;
