@@ -13,8 +13,9 @@ use super::work::encode;
 use crate::engine::{EngineError, Reading, WriteRequest};
 use crate::model::limits::COMMAND_TRIES_MAX;
 use crate::model::{AuthorizationModel, StoreId};
+use crate::schema;
 use crate::store::{
-    Batch, CommitError, Committed, Database, JournalAddition, Snapshot, StoreError, TupleFilter,
+    Batch, CommitError, Committed, Database, JournalAddition, Snapshot, StoreError, Tracked, TupleFilter,
 };
 
 impl<D: Database> Cooperations<D> {
@@ -26,14 +27,29 @@ impl<D: Database> Cooperations<D> {
         model: AuthorizationModel,
         by_admin: bool,
     ) -> Outcome<Committed> {
+        let violations = schema::validate(&model);
+        if !violations.is_empty() {
+            return Err(EngineError::InvalidModel { violations }.into());
+        }
         for _ in 0..COMMAND_TRIES_MAX {
             let reading = match self.engine().begin(store) {
-                Ok(reading) if self.holds_cooperations(&reading, reading.snapshot())? => reading,
-                Ok(_) | Err(EngineError::NoModel { .. }) => {
-                    return Ok(self.engine().write_model(store, model)?);
-                }
+                Ok(reading) => reading,
+                Err(EngineError::NoModel { .. }) => match self.write_first_model(store, &model) {
+                    Err(EngineError::Commit(CommitError::Conflict)) => continue,
+                    outcome => return Ok(outcome?),
+                },
                 Err(error) => return Err(error.into()),
             };
+            if !self.holds_cooperations(&reading, reading.snapshot())? {
+                // There may be some by the time that it is written.
+                match self
+                    .engine()
+                    .conclude(reading, Batch { model: Some(model.clone()), ..Batch::default() })
+                {
+                    Err(EngineError::Commit(CommitError::Conflict)) => continue,
+                    outcome => return Ok(outcome?),
+                }
+            }
             for_admins(by_admin)?;
             if !(self.is_pinned(&reading) && is_cooperation_model(&model)) {
                 let message = "the store holds cooperations, which work under the model that it has; the newest one for \
@@ -50,7 +66,23 @@ impl<D: Database> Cooperations<D> {
         Err(CommandError::Busy)
     }
 
-    /// A write of raw tuples with its record, where the store holds cooperations; there it takes an administrator.
+    /// Adds a model to a store that has none, if it still has none then.
+    fn write_first_model(
+        &self,
+        store: StoreId,
+        model: &AuthorizationModel,
+    ) -> Result<Committed, EngineError> {
+        let snapshot =
+            self.engine().database().snapshot(store)?.ok_or(EngineError::StoreNotFound { store })?;
+        if snapshot.newest_model().is_some() {
+            return Err(CommitError::Conflict.into());
+        }
+        let reads = Some(Tracked::new(snapshot).into_reads());
+        self.engine().commit(store, Batch { model: Some(model.clone()), reads, ..Batch::default() })
+    }
+
+    /// A write of raw tuples with its record, where the store holds cooperations; there it takes an administrator. Where it
+    /// holds none yet, the write comes with what that rests on, and is to be tried anew if it meets a conflict.
     pub fn recorded(&self, store: StoreId, request: WriteRequest, by_admin: bool) -> Outcome<WriteRequest> {
         let reading = match self.engine().begin(store) {
             Ok(reading) => reading,
@@ -58,8 +90,9 @@ impl<D: Database> Cooperations<D> {
             Err(EngineError::NoModel { .. } | EngineError::StoreNotFound { .. }) => return Ok(request),
             Err(error) => return Err(error.into()),
         };
-        if !self.holds_cooperations(&reading, reading.snapshot().untracked())? {
-            return Ok(request);
+        if !self.holds_cooperations(&reading, reading.snapshot())? {
+            let reads = self.is_pinned(&reading).then(|| reading.into_reads());
+            return Ok(WriteRequest { reads, ..request });
         }
         for_admins(by_admin)?;
         let writes: Vec<String> = request.writes.iter().map(|write| write.key.to_string()).collect();

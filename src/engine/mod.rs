@@ -222,11 +222,19 @@ impl<D: Database> Engine<D> {
     ) -> Result<ModelId, EngineError> {
         let (_, model) = self.resolve(store, request.model)?;
         validate::write(&model.plan, &request)?;
-        let WriteRequest { model: _, actor, preconditions, deletes, writes, journals, under_newest_model } =
-            request;
+        let WriteRequest {
+            model: _,
+            actor,
+            preconditions,
+            deletes,
+            writes,
+            journals,
+            under_newest_model,
+            reads,
+        } = request;
         let under_model = under_newest_model.then_some(model.id);
         let batch =
-            Batch { actor, preconditions, deletes, writes, journals, under_model, ..Batch::default() };
+            Batch { actor, preconditions, deletes, writes, journals, under_model, reads, ..Batch::default() };
         let done =
             Box::new(move |outcome: Result<Committed, CommitError>| done(outcome.map_err(EngineError::from)));
         self.database.submit(store, batch, done);

@@ -15,7 +15,7 @@ use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{
     AuthorizationModel, Instant, ModelId, ObjectRef, Revision, StoreId, SubjectRef, TupleRef,
 };
-use crate::store::{Batch, CommitError, Committed, Database, Snapshot, Tracked, TupleFilter};
+use crate::store::{Batch, CommitError, Committed, Database, ReadSet, Snapshot, Tracked, TupleFilter};
 
 /// One revision and one instant of a store, with its newest model, to decide a command on.
 pub struct Reading<D: Database> {
@@ -56,6 +56,11 @@ impl<D: Database> Reading<D> {
     /// What is stored. Whatever is read of it is remembered.
     pub fn snapshot(&self) -> &Tracked<D::Snapshot> {
         &self.snapshot
+    }
+
+    /// What was read of it so far.
+    pub fn into_reads(self) -> ReadSet {
+        self.snapshot.into_reads()
     }
 
     /// The same revision, instant and model, for what no decision rests on.

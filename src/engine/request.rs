@@ -6,7 +6,9 @@ use crate::eval::{Decision, ReadCounts};
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
-use crate::store::{Delete, JournalAddition, LogPosition, LoggedChange, Precondition, StoreInfo, Write};
+use crate::store::{
+    Delete, JournalAddition, LogPosition, LoggedChange, Precondition, ReadSet, StoreInfo, Write,
+};
 
 /// One page of a list.
 #[derive(Debug, Clone)]
@@ -50,6 +52,8 @@ pub struct WriteRequest {
     pub journals: Vec<JournalAddition>,
     /// The model that the writes must fit has to be the newest one when they are committed.
     pub under_newest_model: bool,
+    /// What it rests on: it is refused if any of that is otherwise by then.
+    pub reads: Option<ReadSet>,
 }
 
 /// Which stored tuples to read.

@@ -21,8 +21,9 @@ use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::{
     CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, Witness, WriteRequest,
 };
+use crate::model::limits::COMMAND_TRIES_MAX;
 use crate::model::{ModelId, StoreId, TRACE_TARGET};
-use crate::store::{Committed, Database, Snapshot};
+use crate::store::{CommitError, Committed, Database, Snapshot};
 
 /// How much of a request's time a list may take; the rest is for its answer.
 const LIST_TIME_SHARE: f64 = 0.9;
@@ -170,19 +171,27 @@ impl<D: Database> App<D> {
     ) -> Result<(ModelId, Committed), ApiError> {
         // From the hand-over, with the checks that come before it, until it is durable and visible.
         let traced = trace_span!(target: TRACE_TARGET, "commit");
-        let (sender, receiver) = oneshot::channel();
-        let done = Box::new(move |outcome| drop(sender.send(outcome)));
-        let cooperations = Arc::clone(&self.cooperations);
         let by_admin = caller.has(Permission::Admin);
-        let submit = move |engine: &Engine<D>| -> Result<ModelId, ApiError> {
-            let request = cooperations.recorded(store, request, by_admin)?;
-            Ok(engine.submit_write(store, request, done)?)
-        };
         let commit = async {
-            let model = self.spawn(submit).outcome().await??;
-            match receiver.await {
-                Ok(outcome) => Ok((model, outcome?)),
-                Err(_) => Err(ApiError::internal("the writer went away without an answer")),
+            let mut tries = 0;
+            loop {
+                let (sender, receiver) = oneshot::channel();
+                let done = Box::new(move |outcome| drop(sender.send(outcome)));
+                let (cooperations, request) = (Arc::clone(&self.cooperations), request.clone());
+                let submit = move |engine: &Engine<D>| -> Result<(ModelId, bool), ApiError> {
+                    let request = cooperations.recorded(store, request, by_admin)?;
+                    let is_tried_anew = request.reads.is_some();
+                    Ok((engine.submit_write(store, request, done)?, is_tried_anew))
+                };
+                let (model, is_tried_anew) = self.spawn(submit).outcome().await??;
+                tries += 1;
+                match receiver.await {
+                    // The first cooperation may have come in between.
+                    Ok(Err(EngineError::Commit(CommitError::Conflict)))
+                        if is_tried_anew && tries < COMMAND_TRIES_MAX => {}
+                    Ok(outcome) => return Ok((model, outcome?)),
+                    Err(_) => return Err(ApiError::internal("the writer went away without an answer")),
+                }
             }
         };
         commit.instrument(traced).await
