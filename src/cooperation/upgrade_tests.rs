@@ -260,6 +260,27 @@ fn r51_a_raw_write_that_was_checked_against_the_model_before_is_not_committed_un
 }
 
 #[test]
+fn r51_a_raw_write_that_was_let_through_loses_against_the_first_cooperation() {
+    let World { engine, .. } = World::new();
+    let store = engine.create_store("empty").unwrap().id;
+    engine.write_model(store, schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
+    let cooperations = Cooperations::new(Arc::clone(&engine));
+    let write = |tuple: &str| cooperations.recorded(store, raw(tuple, None), false);
+    let waiting = write("organization:nordwind#admin@user:olga").unwrap();
+    assert!(waiting.journals.is_empty(), "it holds none yet");
+    // Other tuples do not matter to it.
+    engine.write(store, write("organization:helios#admin@user:hanna").unwrap()).unwrap();
+    engine.write(store, raw("cooperation:first#initiator@organization:helios", None)).unwrap();
+    let late = engine.write(store, waiting);
+    assert!(matches!(late, Err(EngineError::Commit(CommitError::Conflict))), "{late:?}");
+    let again = write("organization:nordwind#admin@user:olga");
+    assert!(
+        matches!(&again, Err(CommandError::Refused(refusal)) if refusal.code == Code::Forbidden),
+        "{again:?}"
+    );
+}
+
+#[test]
 fn r51_a_store_that_holds_cooperations_takes_no_model_past_the_upgrade_whatever_it_has() {
     let store = Older::new();
     store.holds_cooperations();

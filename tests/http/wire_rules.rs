@@ -5,6 +5,20 @@ use serde_json::{Value, json};
 use crate::fixture::{Answer, Server, key, model, queries, with};
 
 #[test]
+fn a_list_does_not_stand_for_an_object() {
+    let server = Server::new();
+    server.write(&["document:1#viewer@user:anne"]);
+    for body in [
+        json!({"tuple_key": ["user:anne", "viewer", "document:1"]}),
+        json!([["user:anne", "viewer", "document:1"]]),
+        json!([key("document:1#viewer@user:anne"), "", ""]),
+    ] {
+        let message = server.post("/check", body).fails(400, "validation_error");
+        assert!(message.ends_with("expected an object, found a list"), "{message}");
+    }
+}
+
+#[test]
 fn lower_camel_names_and_nulls_are_taken() {
     let server = Server::new();
     let body = json!({
