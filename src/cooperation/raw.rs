@@ -13,7 +13,6 @@ use super::work::encode;
 use crate::engine::{EngineError, Reading, WriteRequest};
 use crate::model::limits::COMMAND_TRIES_MAX;
 use crate::model::{AuthorizationModel, StoreId};
-use crate::schema;
 use crate::store::{
     Batch, CommitError, Committed, Database, JournalAddition, Snapshot, StoreError, Tracked, TupleFilter,
 };
@@ -27,38 +26,10 @@ impl<D: Database> Cooperations<D> {
         model: AuthorizationModel,
         by_admin: bool,
     ) -> Outcome<Committed> {
-        let violations = schema::validate(&model);
-        if !violations.is_empty() {
-            return Err(EngineError::InvalidModel { violations }.into());
-        }
+        self.engine().validate_model(&model)?;
         for _ in 0..COMMAND_TRIES_MAX {
-            let reading = match self.engine().begin(store) {
-                Ok(reading) => reading,
-                Err(EngineError::NoModel { .. }) => match self.write_first_model(store, &model) {
-                    Err(EngineError::Commit(CommitError::Conflict)) => continue,
-                    outcome => return Ok(outcome?),
-                },
-                Err(error) => return Err(error.into()),
-            };
-            if !self.holds_cooperations(&reading, reading.snapshot())? {
-                // There may be some by the time that it is written.
-                match self
-                    .engine()
-                    .conclude(reading, Batch { model: Some(model.clone()), ..Batch::default() })
-                {
-                    Err(EngineError::Commit(CommitError::Conflict)) => continue,
-                    outcome => return Ok(outcome?),
-                }
-            }
-            for_admins(by_admin)?;
-            if !(self.is_pinned(&reading) && is_cooperation_model(&model)) {
-                let message = "the store holds cooperations, which work under the model that it has; the newest one for \
-                               them comes in by an upgrade";
-                return Err(Refusal::new(Code::ModelPinned, message).by("R51").into());
-            }
-            let journals = vec![record("model.write", "authorization-models", json!({}))?];
-            let batch = Batch { model: Some(model.clone()), journals, ..Batch::default() };
-            match self.engine().conclude(reading, batch) {
+            let batch = self.model_batch(store, &model, by_admin)?;
+            match self.engine().commit(store, batch) {
                 Err(EngineError::Commit(CommitError::Conflict)) => {}
                 outcome => return Ok(outcome?),
             }
@@ -66,19 +37,37 @@ impl<D: Database> Cooperations<D> {
         Err(CommandError::Busy)
     }
 
-    /// Adds a model to a store that has none, if it still has none then.
-    fn write_first_model(
+    /// The model with what its being written rests on: there may be a model, or a cooperation, by the time that it is.
+    pub(super) fn model_batch(
         &self,
         store: StoreId,
         model: &AuthorizationModel,
-    ) -> Result<Committed, EngineError> {
-        let snapshot =
-            self.engine().database().snapshot(store)?.ok_or(EngineError::StoreNotFound { store })?;
-        if snapshot.newest_model().is_some() {
-            return Err(CommitError::Conflict.into());
+        by_admin: bool,
+    ) -> Outcome<Batch> {
+        let batch = Batch { model: Some(model.clone()), ..Batch::default() };
+        let reading = match self.engine().begin(store) {
+            Ok(reading) => reading,
+            Err(EngineError::NoModel { .. }) => {
+                let snapshot = self.engine().database().snapshot(store)?;
+                let snapshot = snapshot.ok_or(EngineError::StoreNotFound { store })?;
+                if snapshot.newest_model().is_some() {
+                    return self.model_batch(store, model, by_admin);
+                }
+                return Ok(Batch { reads: Some(Tracked::new(snapshot).into_reads()), ..batch });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !self.holds_cooperations(&reading, reading.snapshot())? {
+            return Ok(Batch { reads: Some(reading.into_reads()), ..batch });
         }
-        let reads = Some(Tracked::new(snapshot).into_reads());
-        self.engine().commit(store, Batch { model: Some(model.clone()), reads, ..Batch::default() })
+        for_admins(by_admin)?;
+        if !(self.is_pinned(&reading) && is_cooperation_model(model)) {
+            let message = "the store holds cooperations, which work under the model that it has; the newest one for \
+                           them comes in by an upgrade";
+            return Err(Refusal::new(Code::ModelPinned, message).by("R51").into());
+        }
+        let journals = vec![record("model.write", "authorization-models", json!({}))?];
+        Ok(Batch { journals, reads: Some(reading.into_reads()), ..batch })
     }
 
     /// A write of raw tuples with its record, where the store holds cooperations; there it takes an administrator. Where it

@@ -260,6 +260,32 @@ fn r51_a_raw_write_that_was_checked_against_the_model_before_is_not_committed_un
 }
 
 #[test]
+fn r51_a_model_that_was_let_through_loses_against_the_first_cooperation() {
+    let World { engine, .. } = World::new();
+    let store = engine.create_store("empty").unwrap().id;
+    let cooperations = Cooperations::new(Arc::clone(&engine));
+    let pinned = schema::parse(COOPERATION_MODEL).unwrap();
+    let weaker = schema::parse(&older()).unwrap();
+    let batch = || cooperations.model_batch(store, &weaker, false);
+    let late = |batch| {
+        let outcome = engine.commit(store, batch);
+        assert!(matches!(outcome, Err(EngineError::Commit(CommitError::Conflict))), "{outcome:?}");
+    };
+    let first = batch().unwrap();
+    engine.write_model(store, pinned).unwrap();
+    late(first);
+    let second = batch().unwrap();
+    // Other tuples do not matter to it.
+    engine.write(store, raw("organization:helios#admin@user:hanna", None)).unwrap();
+    let third = batch().unwrap();
+    engine.write(store, raw("cooperation:first#initiator@organization:helios", None)).unwrap();
+    late(second);
+    late(third);
+    refusal(batch(), Code::Forbidden);
+    refusal(cooperations.model_batch(store, &weaker, true), Code::ModelPinned);
+}
+
+#[test]
 fn r51_a_raw_write_that_was_let_through_loses_against_the_first_cooperation() {
     let World { engine, .. } = World::new();
     let store = engine.create_store("empty").unwrap().id;

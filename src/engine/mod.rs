@@ -178,17 +178,16 @@ impl<D: Database> Engine<D> {
         Ok(Page { items, next })
     }
 
+    /// Whether a model follows the rules of the language.
+    pub fn validate_model(&self, model: &AuthorizationModel) -> Result<(), EngineError> {
+        let violations = schema::validate(model);
+        if violations.is_empty() { Ok(()) } else { Err(EngineError::InvalidModel { violations }) }
+    }
+
     /// Adds a model to a store, where it becomes the newest.
     pub fn write_model(&self, store: StoreId, model: AuthorizationModel) -> Result<Committed, EngineError> {
-        let violations = schema::validate(&model);
-        if !violations.is_empty() {
-            return Err(EngineError::InvalidModel { violations });
-        }
-        let batch = Batch { model: Some(model), ..Batch::default() };
-        self.database.commit(store, batch).map_err(|error| match error {
-            CommitError::StoreNotFound => EngineError::StoreNotFound { store },
-            other => other.into(),
-        })
+        self.validate_model(&model)?;
+        self.commit(store, Batch { model: Some(model), ..Batch::default() })
     }
 
     /// A model.
