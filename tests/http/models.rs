@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{Server, model};
+use crate::fixture::{Server, key, model, with};
 
 #[test]
 fn a_model_is_written_and_read_back_complete() {
@@ -67,6 +67,52 @@ fn models_are_listed_newest_first_in_pages() {
     let (second, end) = page(&token);
     assert_eq!([first, second].concat(), ids);
     assert_eq!(end, "");
+}
+
+#[test]
+fn a_query_is_answered_by_the_model_that_it_names_whatever_is_the_newest() {
+    let server = Server::new();
+    server.write(&["document:1#viewer@user:anne", "document:1#blocked@user:anne"]);
+    // The same, but that who is blocked may read.
+    let mut weaker = model();
+    weaker["type_definitions"][3]["relations"]["can_read"] =
+        json!({"computedUserset": {"relation": "viewer"}});
+    let written = server.post("/authorization-models", weaker);
+    let newest = written.body["authorization_model_id"].as_str().unwrap();
+    let tuple = key("document:1#can_read@user:anne");
+    let queries = [
+        ("/check", json!({"tuple_key": tuple}), "/allowed"),
+        ("/explain", json!({"tuple_key": tuple}), "/allowed"),
+        (
+            "/batch-check",
+            json!({"checks": [{"tuple_key": tuple, "correlation_id": "a"}]}),
+            "/result/a/allowed",
+        ),
+        (
+            "/list-objects",
+            json!({"type": "document", "relation": "can_read", "user": "user:anne"}),
+            "/objects",
+        ),
+        (
+            "/list-users",
+            json!({"object": {"type": "document", "id": "1"}, "relation": "can_read",
+                "user_filters": [{"type": "user"}]}),
+            "/users",
+        ),
+    ];
+    // Twice: what is kept of the one is not for the other.
+    for (route, query, path) in queries.iter().chain(&queries) {
+        let ask = |named: Option<&str>| {
+            let query = named.map_or(query.clone(), |id| with(query, "authorization_model_id", json!(id)));
+            let answer = server.post(route, query);
+            let used = answer.header("Openfga-Authorization-Model-Id").map(str::to_owned);
+            assert_eq!(used.as_deref(), Some(named.unwrap_or(newest)), "{route}: {}", answer.body);
+            let holds = answer.body.pointer(path).unwrap();
+            *holds == json!(true) || holds.as_array().is_some_and(|found| found.len() == 1)
+        };
+        assert!(!ask(Some(&server.model)), "{route}");
+        assert!(ask(Some(newest)) && ask(None), "{route}");
+    }
 }
 
 #[test]
