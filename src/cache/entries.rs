@@ -5,7 +5,7 @@
 //! queue's end once more.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) stripes: Box<[Stripe]>,
     /// What was found out about it.
     pub(super) remark: Option<Arc<Remark>>,
+    /// The last place in the sequence of commits that it was found to hold at: from its own up to here nothing changed.
+    holds_to: AtomicU64,
     /// Whether it served since it last stood at the front of its queue.
     used: AtomicBool,
 }
@@ -47,7 +49,26 @@ impl Entry {
         computed_at: Instant,
         stripes: Box<[Stripe]>,
     ) -> Self {
-        Self { kept, sequence, computed_at, stripes, remark: None, used: AtomicBool::new(false) }
+        let holds_to = AtomicU64::new(sequence.0);
+        Self { kept, sequence, computed_at, stripes, remark: None, holds_to, used: AtomicBool::new(false) }
+    }
+
+    /// Whether nothing that it rests on changed between its place in the sequence of commits and that of a snapshot.
+    pub(super) fn holds_at(
+        &self,
+        sequence: CommitSequence,
+        unchanged: impl Fn(&Stripe, CommitSequence) -> bool,
+    ) -> bool {
+        // Nothing is ordered by it: what was found to hold between two places does for good.
+        if (self.sequence.0..=self.holds_to.load(Ordering::Relaxed)).contains(&sequence.0) {
+            return true;
+        }
+        let both_have = self.sequence.min(sequence);
+        let holds = self.stripes.iter().all(|stripe| unchanged(stripe, both_have));
+        if holds {
+            self.holds_to.fetch_max(sequence.0, Ordering::Relaxed);
+        }
+        holds
     }
 
     fn bytes(&self, key: &[u8]) -> usize {
@@ -66,8 +87,9 @@ pub(super) struct Entries {
     map: DashMap<Key, Entry, DefaultHashBuilder>,
     /// Each key of the map stands in one queue once, but for a moment while it is put in or goes.
     queues: [Mutex<VecDeque<Key>>; QUEUES],
-    /// Whose turn it is.
-    turn: AtomicUsize,
+    /// Whose turn it is to take an entry, and to let one go: each goes around by itself, so that all stay as long.
+    takes: AtomicUsize,
+    lets_go: AtomicUsize,
     bytes: AtomicUsize,
     bytes_max: usize,
 }
@@ -77,7 +99,8 @@ impl Entries {
         Self {
             map: DashMap::with_hasher_and_shard_amount(DefaultHashBuilder::default(), SHARDS),
             queues: Default::default(),
-            turn: AtomicUsize::new(0),
+            takes: AtomicUsize::new(0),
+            lets_go: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             bytes_max,
         }
@@ -124,7 +147,7 @@ impl Entries {
             let before = self.map.insert(Arc::clone(&key), entry);
             self.count_bytes(bytes, before.as_ref().map_or(0, |before| before.bytes(&key)));
             if before.is_none() {
-                self.queue(self.next()).push_back(key);
+                self.queue(next(&self.takes)).push_back(key);
             }
         }
         self.make_room()
@@ -155,7 +178,7 @@ impl Entries {
     fn make_room(&self) -> u64 {
         let (mut gone, mut empty) = (0, 0);
         while self.bytes.load(Ordering::Relaxed) > self.bytes_max && empty < QUEUES {
-            let Some(key) = self.victim(self.next()) else {
+            let Some(key) = self.victim(next(&self.lets_go)) else {
                 empty += 1;
                 continue;
             };
@@ -180,13 +203,14 @@ impl Entries {
         self.queue(queue).pop_front()
     }
 
-    fn next(&self) -> usize {
-        self.turn.fetch_add(1, Ordering::Relaxed) % QUEUES
-    }
-
     /// Never while an entry is held: whoever has a queue may ask for one.
     fn queue(&self, index: usize) -> std::sync::MutexGuard<'_, VecDeque<Key>> {
         let [first, ..] = &self.queues;
         self.queues.get(index).unwrap_or(first).lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The queue whose turn it is.
+fn next(turn: &AtomicUsize) -> usize {
+    turn.fetch_add(1, Ordering::Relaxed) % QUEUES
 }

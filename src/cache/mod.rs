@@ -7,7 +7,8 @@
 //! serves it only if
 //!
 //! - none of its stripes has a mark beyond both the entry's place and the snapshot's: then nothing that was read changed
-//!   between the two, whichever is the newer one. Two dependencies that share a stripe cost a decision, never a wrong one;
+//!   between the two, whichever is the newer one. Two dependencies that share a stripe cost a decision, never a wrong one.
+//!   The entry remembers the newest place up to which that was found, so that it is looked into once for each commit;
 //! - `computed_at` ≤ the query's instant < `stable_until`;
 //! - it took no more hops and reads than are left.
 //!
@@ -236,13 +237,7 @@ impl View<'_> {
         if self.at < entry.computed_at || ended || !room.holds(&entry.kept) {
             return Verdict::Unfit;
         }
-        let both_have = entry.sequence.min(self.sequence);
-        let unchanged = self.unchanged();
-        if entry.stripes.iter().all(|stripe| unchanged(stripe, both_have)) {
-            Verdict::Serves
-        } else {
-            Verdict::Conflict
-        }
+        if entry.holds_at(self.sequence, self.unchanged()) { Verdict::Serves } else { Verdict::Conflict }
     }
 }
 

@@ -221,6 +221,10 @@ fn rate(text: &str) -> Result<f64, String> {
 impl LoadArgs {
     /// Runs the command. Answers whether all requests were answered, and rightly.
     pub fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
+        if is_secured(&self.connection.server) {
+            let reason = "a load is sent by plain HTTP only, so that the server is measured and not TLS: http://HOST:PORT";
+            return Err(Failure::Input(reason.to_owned()));
+        }
         let interrupt = Interrupt::listen()?;
         // What cannot be written is said before the time is spent.
         let plot = self.plot.as_deref().map(|path| create(path).map(|file| (path, file))).transpose()?;
@@ -291,10 +295,6 @@ impl LoadArgs {
     }
 
     fn drive(&self, store: StoreId, requests: &Requests<'_>, interrupt: &Interrupt) -> Result<Run, Failure> {
-        if is_secured(&self.connection.server) {
-            let reason = "a load is sent by plain HTTP only, so that the server is measured and not TLS: http://HOST:PORT";
-            return Err(Failure::Input(reason.to_owned()));
-        }
         let address: Option<Uri> = self.connection.server.parse().ok();
         let prefix = address.as_ref().map_or("", |address| address.path().trim_end_matches('/'));
         let timeout = Duration::from_secs(self.connection.timeout_s);

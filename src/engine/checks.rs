@@ -5,10 +5,10 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::Engine;
-use super::decide::Asked;
-use super::models::CompiledModel;
+use super::decide::{Asked, Basis, Decided};
 use super::moment::Moment;
 use super::request::{CheckRequest, ContextualTuple};
+use super::witness::Witness;
 use crate::cache::{Grounding, Remark, Scope};
 use crate::model::{Instant, Revision, StoreId, Subject, TupleKey, TupleRef};
 use crate::store::{Database, Snapshot};
@@ -143,21 +143,24 @@ impl<D: Database> Engine<D> {
         self.checks.load()
     }
 
-    /// Tells an observer of a check in full, if it wants to know.
+    /// Shows a check to who looks on at this one, and tells the observer of its basis of it in full, if that wants to know
+    /// and was not told already.
     pub(super) fn tell(
         &self,
-        observer: Option<&dyn CheckObserver<D::Snapshot>>,
-        store: StoreId,
-        (snapshot, model, at): (&D::Snapshot, &Arc<CompiledModel>, Instant),
-        Asked { check, contextual_tuples, .. }: Asked<'_>,
-        allowed: bool,
+        witness: Option<&dyn Witness<D::Snapshot>>,
+        basis: &Basis<'_, D::Snapshot>,
+        asked: Asked<'_>,
+        decided: &Decided,
     ) {
-        if let Some(observer) = observer.filter(|observer| observer.wants(check)) {
+        self.show(witness, basis, asked, decided);
+        let Ok(answer) = &decided.outcome else { return };
+        let observer = basis.observer.filter(|_| decided.told == Told::Nothing);
+        if let Some(observer) = observer.filter(|observer| observer.wants(asked.check)) {
             observer.checked(DecidedCheck {
-                asked: in_one_piece(check),
-                contextual_tuples: contextual_tuples.into(),
-                allowed,
-                moment: self.moment_of(store, snapshot, model, at),
+                asked: in_one_piece(asked.check),
+                contextual_tuples: asked.contextual_tuples.into(),
+                allowed: answer.allowed,
+                moment: self.moment_of(basis.store, basis.snapshot, basis.model, basis.at),
             });
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Basis<'q, S> {
     pub(super) at: Instant,
     kept: Option<View<'q>>,
     /// Who is told of what is decided.
-    observer: Option<&'q dyn CheckObserver<S>>,
+    pub(super) observer: Option<&'q dyn CheckObserver<S>>,
 }
 
 impl<'q, S: Snapshot> Basis<'q, S> {
@@ -137,7 +137,9 @@ impl<D: Database> Engine<D> {
     ) -> Option<Decided> {
         let limits = EvaluationLimits { reads_max: reads_max.min(self.limits.reads_max), ..self.limits };
         let evaluate = |kept| match self.evaluate(basis, asked, kept, limits) {
-            (Err(EngineError::TooComplex { .. } | EngineError::Condition(_)), _) => None,
+            (Err(EngineError::TooComplex { .. }), _) => None,
+            // With inner decisions it is not yet the answer: see `decide`.
+            (Err(EngineError::Condition(_)), _) if kept.is_some() => None,
             (outcome, counts) => Some(Decided::evaluated(outcome, counts)),
         };
         match asked.kept(basis) {

@@ -21,7 +21,7 @@ pub use crate::cache::{Grounding, Remark};
 pub use actions::HeldRelations;
 use checks::observing;
 pub use checks::{CheckObserver, DecidedCheck, Told};
-use decide::{Asked, Basis, Decided};
+use decide::{Asked, Basis};
 pub use error::EngineError;
 pub use lists::{ListObjectsRequest, ListUsersRequest, Listed, Partial, UserFilter};
 pub use moment::Moment;
@@ -106,6 +106,11 @@ impl<D: Database> Engine<D> {
     /// Takes the database out again, for closing it.
     pub fn into_database(self) -> D {
         self.database
+    }
+
+    /// Whether it keeps decisions.
+    pub fn keeps_decisions(&self) -> bool {
+        self.decisions.is_some()
     }
 
     /// The present instant, as decisions see it.
@@ -321,13 +326,8 @@ impl<D: Database> Engine<D> {
             witness.begins();
         }
         let decided = self.decide(&basis, asked);
-        self.show(witness, &basis, asked, &decided);
-        let Decided { outcome, counts, told } = decided;
-        let value = outcome?;
-        if told == Told::Nothing {
-            self.tell(observer, store, (&snapshot, &model, basis.at), asked, value.allowed);
-        }
-        Ok((basis.answer(value), counts))
+        self.tell(witness, &basis, asked, &decided);
+        Ok((basis.answer(decided.outcome?), decided.counts))
     }
 
     /// [`check_counted`](Self::check_counted), if that waits for nobody and takes no more than `reads_max` reads; else `None`,
@@ -352,12 +352,8 @@ impl<D: Database> Engine<D> {
             witness.begins();
         }
         let Some(decided) = self.decide_at_once(&basis, asked, reads_max) else { return Ok(None) };
-        self.show(witness, &basis, asked, &decided);
-        let value = decided.outcome?;
-        if decided.told == Told::Nothing {
-            self.tell(observer, store, (&snapshot, &model, basis.at), asked, value.allowed);
-        }
-        Ok(Some((basis.answer(value), decided.counts)))
+        self.tell(witness, &basis, asked, &decided);
+        Ok(Some((basis.answer(decided.outcome?), decided.counts)))
     }
 
     /// Several checks, all at one revision and one instant, with what they read together. The outer error is the whole
@@ -385,20 +381,16 @@ impl<D: Database> Engine<D> {
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
         let basis = self.basis(store, &snapshot, &model).told_to(observer);
-        Ok(self.batch(&basis, checks, until, witness, |item, allowed| {
-            self.tell(observer, store, (&snapshot, &model, basis.at), item.asked(), allowed);
-        }))
+        Ok(self.batch(&basis, checks, until, witness))
     }
 
-    /// Several checks at one revision and one instant. `tell` is called with each that the observer of `basis` was not told
-    /// of.
+    /// Several checks at one revision and one instant.
     fn batch(
         &self,
         basis: &Basis<'_, D::Snapshot>,
         checks: &[BatchCheckItem],
         until: Option<bool>,
         witness: Option<&dyn Witness<D::Snapshot>>,
-        tell: impl Fn(&BatchCheckItem, bool),
     ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
         let reads = self.limits.reads_max;
@@ -411,13 +403,9 @@ impl<D: Database> Engine<D> {
                 witness.begins();
             }
             let decided = self.decide(basis, item.asked());
-            self.show(witness, basis, item.asked(), &decided);
-            let Decided { outcome, counts: own, told } = decided;
-            counts.add(own);
-            if let (Ok(answer), Told::Nothing) = (&outcome, told) {
-                tell(item, answer.allowed);
-            }
-            outcome
+            self.tell(witness, basis, item.asked(), &decided);
+            counts.add(decided.counts);
+            decided.outcome
         };
         let mut value = BatchOutcomes::new();
         for check in checks {

@@ -274,8 +274,7 @@ struct Met {
 impl Met {
     fn meet(&mut self, plan: &Plan, objects: &mut Objects, reached: &Reached<'_>) -> ControlFlow<()> {
         let (id, step) = match *reached {
-            Reached::Scan => return self.spend(),
-            Reached::Absent => return ControlFlow::Continue(()),
+            Reached::Scan | Reached::Absent => return self.spend(),
             Reached::Named { id, step } => {
                 self.spend()?;
                 (id, step)

@@ -26,6 +26,11 @@ impl Id {
         self.0
     }
 
+    /// What `read` makes of the identifier as it is printed, without an allocation.
+    pub fn read_text<T>(self, read: impl FnOnce(&str) -> T) -> T {
+        read(Ulid(self.0).array_to_str(&mut [0; ULID_LEN]))
+    }
+
     /// The next identifier in order, or `None` after the last one.
     pub fn successor(self) -> Option<Self> {
         self.0.checked_add(1).map(Self)

@@ -36,32 +36,38 @@ pub enum NameError {
 
 /// Checks the name of a relation: 1 to 50 bytes without `:`, `#`, `@`, white space or control characters.
 pub fn check_relation(name: &str) -> Result<(), NameError> {
-    check(name, RELATION_BYTES_MAX, &[':', '#', '@'])
+    check(name, RELATION_BYTES_MAX, b":#@")
 }
 
 /// Checks the name of a type: 1 to 254 bytes without `:`, `#`, `@`, white space or control characters.
 pub fn check_type(name: &str) -> Result<(), NameError> {
-    check(name, TYPE_BYTES_MAX, &[':', '#', '@'])
+    check(name, TYPE_BYTES_MAX, b":#@")
 }
 
 /// Checks the name of a condition on a tuple: 2 characters to 256 bytes without white space or control characters. A
 /// model may name a condition by one character; as in OpenFGA, no tuple can then have it.
 pub fn check_condition_name(name: &str) -> Result<(), NameError> {
-    check(name, CONDITION_NAME_BYTES_MAX, &[])?;
+    check(name, CONDITION_NAME_BYTES_MAX, b"")?;
     match name.chars().nth(CONDITION_NAME_CHARACTERS_MIN - 1) {
         Some(_) => Ok(()),
         None => Err(NameError::TooShort { min: CONDITION_NAME_CHARACTERS_MIN }),
     }
 }
 
-pub(super) fn check(text: &str, max: usize, reserved: &[char]) -> Result<(), NameError> {
+/// Checks a text for its length, white space, control characters, and those that are reserved, which are ASCII.
+pub(super) fn check(text: &str, max: usize, reserved: &[u8]) -> Result<(), NameError> {
     if text.is_empty() {
         return Err(NameError::Empty);
     }
     if text.len() > max {
         return Err(NameError::TooLong { bytes: text.len(), max });
     }
-    match text.chars().find(|c| c.is_control() || c.is_whitespace() || reserved.contains(c)) {
+    // Of nearly all texts each byte is a character that is allowed.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && !reserved.contains(&byte)) {
+        return Ok(());
+    }
+    let is_reserved = |c: char| u8::try_from(c).is_ok_and(|byte| reserved.contains(&byte));
+    match text.chars().find(|c| c.is_control() || c.is_whitespace() || is_reserved(*c)) {
         Some(character) => Err(NameError::Character { character }),
         None => Ok(()),
     }

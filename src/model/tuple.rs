@@ -208,7 +208,7 @@ impl<'a> ObjectRef<'a> {
         let (type_name, id) =
             text.split_once(':').ok_or_else(|| TupleParseError::NoColon { text: shorten(text) })?;
         check_type(type_name).map_err(|reason| TupleParseError::Type { text: shorten(text), reason })?;
-        check(id, SUBJECT_BYTES_MAX, &[':', '#'])
+        check(id, SUBJECT_BYTES_MAX, b":#")
             .map_err(|reason| TupleParseError::Id { text: shorten(text), reason })?;
         Ok(Self { type_name, id })
     }

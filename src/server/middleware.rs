@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
@@ -15,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
@@ -24,10 +25,10 @@ use super::authentication::{self, RouteNeeds};
 use super::error::{ApiError, Code, Failure};
 use super::extract;
 use super::origins;
-use super::reply::STORE_ID;
+use super::reply::{STORE_ID, id_value};
 use super::traces;
-use crate::model::StoreId;
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
+use crate::model::{Id, StoreId};
 use crate::store::Database;
 
 /// Names a request in the answer and in the log.
@@ -89,8 +90,9 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
-                    // commits.
-                    let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span);
+                    // commits. It is pinned here, so that what is put around it does not move it: it is large.
+                    let answering = pin!(answer(request));
+                    let answered = AssertUnwindSafe(answering).catch_unwind().instrument(span);
                     let answered = answered.instrument(traced.clone()).await;
                     answered.unwrap_or_else(|panic| panicked(&*panic))
                 }
@@ -132,8 +134,8 @@ fn request_id(request: &Request) -> HeaderValue {
     match request.headers().get(REQUEST_ID).filter(sane) {
         Some(value) => value.clone(),
         None => {
-            let made = Ulid::generate().to_string();
-            HeaderValue::try_from(made).unwrap_or(HeaderValue::from_static("unknown"))
+            let made = Id::from_bits(Ulid::generate().0);
+            id_value(made).unwrap_or(HeaderValue::from_static("unknown"))
         }
     }
 }
@@ -183,7 +185,7 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
     if let Some(store) = store {
         app.metrics.answered_for(store, response.status());
     }
-    if let Some(value) = store.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+    if let Some(value) = store.and_then(id_value) {
         response.headers_mut().insert(STORE_ID, value);
     }
     response
@@ -200,9 +202,10 @@ async fn deadline<D: Database, F: Future<Output = Response>>(
     request: Request,
     answer: impl FnOnce(Parts, Bytes) -> F,
 ) -> Response {
-    let (began, longest) = (Stopwatch::now(), app.config.request_timeout);
+    let longest = app.config.request_timeout;
+    let end = Instant::now() + longest;
     let (head, body) = request.into_parts();
-    let body = match timeout(longest, extract::body(body, app)).await {
+    let body = match timeout_at(end, pin!(extract::body(body, app))).await {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(error)) => return error.into_response(),
         Err(_) => {
@@ -211,8 +214,7 @@ async fn deadline<D: Database, F: Future<Output = Response>>(
             return ApiError::new(Code::RequestTimeout, message).into_response();
         }
     };
-    let left = longest.saturating_sub(began.elapsed());
-    match timeout(left, answer(head, body)).await {
+    match timeout_at(end, pin!(answer(head, body))).await {
         Ok(response) => response,
         Err(_) => ApiError::new(Code::DeadlineExceeded, "Request Deadline Exceeded").into_response(),
     }

@@ -9,7 +9,7 @@ use tracing::trace_span;
 
 use super::error::ApiError;
 use crate::engine::Answer;
-use crate::model::{ModelId, Revision, TRACE_TARGET};
+use crate::model::{Id, ModelId, Revision, TRACE_TARGET};
 
 /// The model that was used.
 pub(super) const MODEL_ID: HeaderName = HeaderName::from_static("openfga-authorization-model-id");
@@ -79,12 +79,17 @@ impl<T: Serialize> Reply<T> {
 
 /// Names the model and the revision.
 pub(super) fn name(headers: &mut HeaderMap, model: Option<ModelId>, revision: Option<Revision>) {
-    if let Some(value) = model.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+    if let Some(value) = model.and_then(id_value) {
         headers.insert(MODEL_ID, value);
     }
     if let Some(revision) = revision {
         headers.insert(REVISION, HeaderValue::from(revision.0));
     }
+}
+
+/// An identifier as the value of a header.
+pub(super) fn id_value(id: Id) -> Option<HeaderValue> {
+    id.read_text(HeaderValue::from_str).ok()
 }
 
 /// A body of JSON, with room for the headers that an answer gets.

@@ -29,6 +29,8 @@ const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const MODELS_KNOWN_MAX: usize = 10_000;
 /// Stores of which something is known, before all are forgotten.
 const STORES_KNOWN_MAX: usize = 64;
+/// Findings about checks that are remembered where no remark can be left, before all are forgotten: some 300 bytes each.
+const FINDINGS_KNOWN_MAX: usize = 65_536;
 /// Fewer remarks than these are not worth a look.
 const REMARKED_ENOUGH_MIN: usize = 1024;
 /// Stores that are asked for at once.
@@ -269,9 +271,10 @@ impl<D: Database> Recording<D> {
                 self.known.clear();
             }
         }
-        for known in self.known.values_mut() {
-            // From now on they are told in short.
-            known.seen.clear();
+        let findings: usize = self.known.values().map(|known| known.seen.len()).sum();
+        // Where decisions are kept, they are told in short from now on.
+        if self.engine.keeps_decisions() || findings > FINDINGS_KNOWN_MAX {
+            self.known.values_mut().for_each(|known| known.seen.clear());
         }
         self.commit_if_many();
     }

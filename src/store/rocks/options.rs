@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use rocksdb::{BlockBasedOptions, Cache, DBCompressionType, DBRecoveryMode, DataBlockIndexType, Options};
+use rocksdb::{
+    BlockBasedOptions, BlockBasedTablePinningTier, Cache, DBCompressionType, DBRecoveryMode,
+    DataBlockIndexType, Options,
+};
 
 /// What an operator may tune.
 #[derive(Debug, Clone)]
 pub struct RocksOptions {
-    /// Memory for blocks read from the disk with their indexes and filters, in bytes.
+    /// Memory for blocks read from the disk with their indexes and filters, in bytes. Those of the tables that checks read stay
+    /// in it: about 4 bytes a tuple. Where they take more, so does it.
     pub block_cache_bytes: usize,
     /// Memory for what was written and is not yet in a table file, per table, in bytes; of each table there may be
     /// two of them.
@@ -29,6 +33,11 @@ impl Default for RocksOptions {
     }
 }
 
+/// The tables that checks read. Indexes and filters of their files stay in memory as long as the files are open: a read asks
+/// those of one file of each level, and looking them up in the cache again and again would cost more than what they save.
+const READ_BY_CHECKS: [&str; 2] = ["tuples", "subjects"];
+/// The tables in which nothing is looked for that may not be there, but walked over: a filter would only take room.
+const WALKED: [&str; 3] = ["subjects", "changelog", "journals"];
 /// Bits of a filter for each key: 1 % of the reads of absent keys look further.
 const FILTER_BITS_PER_KEY: f64 = 10.0;
 /// Part of a memtable that is its filter.
@@ -58,13 +67,18 @@ pub(super) fn of_database(options: &RocksOptions) -> Options {
 pub(super) fn of_table(name: &str, options: &RocksOptions, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    blocks.set_bloom_filter(FILTER_BITS_PER_KEY, false);
-    blocks.set_whole_key_filtering(true);
-    blocks.set_optimize_filters_for_memory(true);
+    if !WALKED.contains(&name) {
+        blocks.set_bloom_filter(FILTER_BITS_PER_KEY, false);
+        blocks.set_whole_key_filtering(true);
+        blocks.set_optimize_filters_for_memory(true);
+    }
     // Indexes and filters count against the cache's size; those of the newest files, which every read asks, stay.
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    if READ_BY_CHECKS.contains(&name) {
+        blocks.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
+    }
 
     let mut rocks = Options::default();
     rocks.set_compression_type(DBCompressionType::Lz4);
