@@ -455,9 +455,8 @@ impl<D: Database> Engine<D> {
     ) -> Result<Counted<Explanation>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = request.at.unwrap_or_else(|| self.now());
-        let moment = self.moment_of(store, &snapshot, &model, at);
-        let (value, counts) =
-            moment.explain(&request.check, &context.contextual_tuples, &context.context, &context.wanted)?;
+        let moment = self.moment_of(store, &snapshot, &model, at).as_long_as(context.wanted.clone());
+        let (value, counts) = moment.explain(&request.check, &context.contextual_tuples, &context.context)?;
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
 

@@ -11,8 +11,8 @@ use super::moment::Moment;
 use super::request::{CheckAnswer, CheckRequest, ContextualTuple};
 use super::{Engine, EngineError, validate};
 use crate::cel::Context;
+use crate::eval::ReadCounts;
 use crate::eval::explain::{self, Explanation};
-use crate::eval::{ReadCounts, Wanted};
 use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{Instant, ModelId, Revision, StoreId, TupleRef};
 use crate::store::{Database, Snapshot};
@@ -96,19 +96,18 @@ impl<D: Database> Engine<D> {
 
 impl<S: Snapshot> Moment<S> {
     /// Why a check decides as it does, when that ends, and what would turn a denial, with the tuples and the values that
-    /// count for it alone; with what was read. It fails where the check would, and soon after it is wanted no more.
+    /// count for it alone; with what was read. It fails where the check would.
     pub fn explain(
         &self,
         check: &CheckRequest,
         contextual_tuples: &[ContextualTuple],
         context: &Context,
-        wanted: &Wanted,
     ) -> Result<(Explanation, ReadCounts), EngineError> {
         let CheckRequest { object, relation, subject } = check;
         let (plan, snapshot) = (self.plan(), self.snapshot());
         validate::query(plan, object, relation, Some(subject))?;
         let contextual = validate::given(plan, contextual_tuples, context)?;
         let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
-        Ok(explain::explain(plan, snapshot, &contextual, context, self.at(), (self.limits(), wanted), asked)?)
+        Ok(explain::explain(plan, snapshot, &contextual, context, self.at(), self.bounds(), asked)?)
     }
 }

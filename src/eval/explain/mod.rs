@@ -134,7 +134,7 @@ pub fn ends_at<S: Snapshot>(
     plan: &Plan,
     snapshot: &S,
     at: Instant,
-    limits: EvaluationLimits,
+    (limits, wanted): (EvaluationLimits, &Wanted),
     asked: TupleRef<'_>,
 ) -> Result<(End, ReadCounts), EvalError> {
     let TupleRef { object, relation, subject } = asked;
@@ -145,7 +145,7 @@ pub fn ends_at<S: Snapshot>(
     let question = Question { plan, regions: &regions, limits, subject };
     let (contextual, context, counts) =
         (ContextualTuples::default(), Context::default(), ReadCounts::default());
-    let (contextual, context, wanted) = (&contextual, &context, &Wanted::default());
+    let (contextual, context) = (&contextual, &context);
     let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts, wanted };
     let outcome = case.outcome(at, &[])?;
     let end = match outcome.value {

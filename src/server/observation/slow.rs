@@ -176,7 +176,8 @@ impl SlowChecks {
                 drop(runtime.spawn_blocking(move || {
                     let end = explaining.began + Duration::from_secs(SLOW_CHECK_EXPLAINED_S_MAX);
                     let wanted = Wanted::as_long_as(move || Stopwatch::now() < end);
-                    let explained = moment.explain(&line.check, &given, &context, &wanted);
+                    let moment = moment.as_long_as(wanted);
+                    let explained = moment.explain(&line.check, &given, &context);
                     drop(moment);
                     explaining.log(&line, explained.map(|(explanation, _)| explanation));
                 }));
