@@ -59,11 +59,12 @@ pub struct DecisionCache {
 pub struct CacheStatistics {
     /// Whole decisions that were served.
     pub whole_hits: u64,
-    /// Whole decisions that were not there, or did not serve.
+    /// How often a whole decision was looked for and was not there, or did not serve. Of one check there may be up to three:
+    /// before it is handed to another thread, there, and after waiting for somebody who decided the same.
     pub whole_misses: u64,
     /// Inner decisions that were served.
     pub inner_hits: u64,
-    /// Inner decisions that were not there, or did not serve.
+    /// How often an inner decision was looked for and was not there, or did not serve.
     pub inner_misses: u64,
     /// Of both kinds of misses, those of entries that something they rest on, or that shares its stripe, has changed since.
     pub stripe_conflicts: u64,

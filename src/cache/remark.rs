@@ -110,10 +110,7 @@ impl Grounding {
 
     /// The finding may be another one from an instant on though nothing is written.
     pub fn hold_until(&mut self, until: Option<Instant>) {
-        self.stable_until = match (self.stable_until, until) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.stable_until = Instant::first_of(self.stable_until, until);
     }
 
     /// Until when the finding holds if nothing is written; `None`: for ever.

@@ -122,7 +122,7 @@ impl ApiKey {
     /// When it was taken the last time; `None` if it is taken still.
     pub(super) fn ended_at(&self, now: Instant) -> Option<Instant> {
         let expired = self.expires_at.filter(|end| *end <= now);
-        self.revoked_at.into_iter().chain(expired).min()
+        Instant::first_of(self.revoked_at, expired)
     }
 
     /// What is stored.

@@ -178,12 +178,19 @@ impl RestoreArgs {
         };
         let SourceArgs { from, id } = &self.source;
         let restore = Restore { from: from.clone(), backup: *id, log_of: self.log_of.clone(), until };
-        let Restored { backup, stores, short, .. } = restore.run(&self.data).map_err(failure)?;
+        let Restored { backup, stores, short, deleted_since, .. } =
+            restore.run(&self.data).map_err(failure)?;
         writeln!(out, "backup {} of {} restored in {}", backup.id, backup.made_at, self.data.display())?;
         for Short { store, ends, committed } in short {
             writeln!(
                 out,
                 "store {store}: the log breaks off behind revision {ends}; {committed} was committed"
+            )?;
+        }
+        for store in deleted_since {
+            writeln!(
+                out,
+                "store {store}: it was deleted after the backup and is there again; delete it if it is not wanted"
             )?;
         }
         let row = |(info, revision): &(crate::store::StoreInfo, Revision)| {

@@ -17,7 +17,7 @@ Examples:
   tenure health
   tenure health --ready --server http://127.0.0.1:9090 --timeout-s 2")]
 pub struct HealthArgs {
-    /// Ask whether it accepts writes too, which it refuses once a commit has failed
+    /// Ask whether it accepts writes too, which it refuses for a while after a commit has failed
     #[arg(long)]
     ready: bool,
     #[command(flatten)]

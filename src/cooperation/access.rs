@@ -44,20 +44,18 @@ pub struct Part {
 pub type Place = (Object, JobRole);
 
 /// What a user has on resources of the kinds, of `role` where it is given, behind the place `after`, at most `limit`.
-/// `go_on` is asked often; once it is false, there is no answer.
 pub fn of_user<S: Snapshot>(
     moment: &Moment<S>,
     user: &str,
     kinds: &[ResourceKind],
     role: Option<JobRole>,
     page: (Option<&Place>, usize),
-    go_on: &dyn Fn() -> bool,
 ) -> Result<Part, EngineError> {
     let mut held: BTreeMap<Object, Vec<JobRole>> = BTreeMap::new();
     let user = names::user(user);
     for kind in kinds {
         for role in JobRole::ALL {
-            let ids = moment.objects(SubjectRef::Object(user.as_ref()), role.name(), kind.name(), go_on)?;
+            let ids = moment.objects(SubjectRef::Object(user.as_ref()), role.name(), kind.name())?;
             for id in ids {
                 held.entry(names::object(kind.name(), &id)).or_default().push(*role);
             }
@@ -71,11 +69,10 @@ pub fn of_resource<S: Snapshot>(
     moment: &Moment<S>,
     resource: &Object,
     page: (Option<&Place>, usize),
-    go_on: &dyn Fn() -> bool,
 ) -> Result<Part, EngineError> {
     let mut held: BTreeMap<Object, Vec<JobRole>> = BTreeMap::new();
     for role in JobRole::ALL {
-        for subject in moment.users(resource.as_ref(), role.name(), "user", go_on)? {
+        for subject in moment.users(resource.as_ref(), role.name(), "user")? {
             // The model has no wildcards and no usersets.
             if let Subject::Object(user) = subject {
                 held.entry(user).or_default().push(*role);
@@ -152,6 +149,7 @@ fn part<S: Snapshot>(
             if items.len() >= limit {
                 return Ok(Part { items, more: true });
             }
+            moment.go_on()?;
             let (resource, user) = of(&object);
             items.push(access(moment, &mut sharing, resource, user, highest)?);
         }

@@ -1,7 +1,11 @@
 //! Effective access, both ways.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::super::test_world::{World, instant};
 use super::*;
+use crate::eval::Wanted;
 use crate::store::Field;
 
 const BOTH: &[ResourceKind] = &[ResourceKind::Park, ResourceKind::Portfolio];
@@ -9,7 +13,7 @@ const BOTH: &[ResourceKind] = &[ResourceKind::Park, ResourceKind::Portfolio];
 /// What a user has: `resource role source ends_at`.
 fn of(world: &World, user: &str) -> Vec<String> {
     let moment = world.engine.moment(world.store).unwrap();
-    let part = of_user(&moment, user, BOTH, None, (None, 100), &|| true).unwrap();
+    let part = of_user(&moment, user, BOTH, None, (None, 100)).unwrap();
     assert!(!part.more);
     part.items.iter().map(|access| line(&access.resource.to_string(), access)).collect()
 }
@@ -18,7 +22,7 @@ fn of(world: &World, user: &str) -> Vec<String> {
 fn on(world: &World, resource: &str) -> Vec<String> {
     let moment = world.engine.moment(world.store).unwrap();
     let resource = Object::parse(resource).unwrap();
-    let part = of_resource(&moment, &resource, (None, 100), &|| true).unwrap();
+    let part = of_resource(&moment, &resource, (None, 100)).unwrap();
     part.items.iter().map(|access| line(&access.user, access)).collect()
 }
 
@@ -119,7 +123,7 @@ fn a_list_comes_in_parts_by_kind_and_role() {
     let mut seen = Vec::new();
     let mut after = None;
     loop {
-        let part = of_user(&moment, "hanna", BOTH, None, (after.as_ref(), 3), &|| true).unwrap();
+        let part = of_user(&moment, "hanna", BOTH, None, (after.as_ref(), 3)).unwrap();
         seen.extend(part.items.iter().map(|access| access.resource.to_string()));
         after = part.items.last().map(|last| (last.resource.clone(), last.role));
         if !part.more {
@@ -128,12 +132,24 @@ fn a_list_comes_in_parts_by_kind_and_role() {
     }
     assert_eq!(seen, ["park:deich", "park:elster", "park:heide", "portfolio:lausitz"]);
     let parks = &[ResourceKind::Park];
-    let some = of_user(&moment, "mina", parks, Some(JobRole::AssetManager), (None, 9), &|| true).unwrap();
+    let some = of_user(&moment, "mina", parks, Some(JobRole::AssetManager), (None, 9)).unwrap();
     assert_eq!(some.items.len(), 1);
-    assert_eq!(
-        of_user(&moment, "mina", parks, Some(JobRole::Viewer), (None, 9), &|| true).unwrap().items,
-        []
-    );
-    let stopped = of_user(&moment, "hanna", BOTH, None, (None, 9), &|| false);
+    assert_eq!(of_user(&moment, "mina", parks, Some(JobRole::Viewer), (None, 9)).unwrap().items, []);
+    let moment = moment.as_long_as(Wanted::as_long_as(|| false));
+    let stopped = of_user(&moment, "hanna", BOTH, None, (None, 9));
     assert!(matches!(stopped, Err(EngineError::Stopped)));
+}
+
+#[test]
+fn whether_anybody_waits_is_asked_for_each_entry_that_is_shown() {
+    let world = World::new();
+    let asked = |limit| {
+        let asked = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&asked);
+        let wanted = Wanted::as_long_as(move || count.fetch_add(1, Ordering::Relaxed) < u32::MAX);
+        let moment = world.engine.moment(world.store).unwrap().as_long_as(wanted);
+        let shown = of_user(&moment, "hanna", BOTH, None, (None, limit)).unwrap().items.len();
+        asked.load(Ordering::Relaxed) - u32::try_from(shown).unwrap()
+    };
+    assert_eq!(asked(1), asked(4));
 }

@@ -41,7 +41,7 @@ impl<D: Database> Engine<D> {
         };
         let checks: Vec<_> = names.iter().map(check).collect();
         // Nobody is told of these.
-        let basis = self.basis(store, &snapshot, &model);
+        let basis = self.basis(store, &snapshot, &model, context);
         let (answer, counts) = self.batch(&basis, &checks, None, None);
         let mut value = HeldRelations::default();
         for (name, outcome) in names.into_iter().zip(answer.value) {

@@ -9,11 +9,11 @@ use tracing::trace_span;
 
 use super::checks::{CheckObserver, Told};
 use super::models::CompiledModel;
-use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple};
+use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple, QueryContext};
 use super::{Engine, EngineError, validate};
 use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
-use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room};
+use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room, Wanted};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{Instant, StoreId, TRACE_TARGET, TupleRef};
 use crate::store::{Database, Snapshot};
@@ -27,6 +27,7 @@ pub(super) struct Basis<'q, S> {
     kept: Option<View<'q>>,
     /// Who is told of what is decided.
     pub(super) observer: Option<&'q dyn CheckObserver<S>>,
+    wanted: &'q Wanted,
 }
 
 impl<'q, S: Snapshot> Basis<'q, S> {
@@ -84,11 +85,12 @@ impl<D: Database> Engine<D> {
         store: StoreId,
         snapshot: &'q D::Snapshot,
         model: &'q Arc<CompiledModel>,
+        context: &'q QueryContext,
     ) -> Basis<'q, D::Snapshot> {
         let at = self.now();
         let scope = Scope { store, epoch: snapshot.epoch(), model: model.id };
         let kept = self.decisions.as_ref().map(|decisions| decisions.view(scope, snapshot.sequence(), at));
-        Basis { store, snapshot, model, at, kept, observer: None }
+        Basis { store, snapshot, model, at, kept, observer: None, wanted: &context.wanted }
     }
 
     /// What a kept decision is to who asks. An observer who has remarked on it is told of it in short.
@@ -166,6 +168,7 @@ impl<D: Database> Engine<D> {
             Err(error) => return (Err(error), ReadCounts::default()),
         };
         let evaluation = Evaluation::new(plan, basis.snapshot, contextual, context, basis.at, limits);
+        let evaluation = evaluation.as_long_as(basis.wanted);
         let mut evaluation = match kept {
             Some(kept) => evaluation.with_memo(kept),
             None => evaluation,

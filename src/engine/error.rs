@@ -92,8 +92,8 @@ pub enum EngineError {
     /// A condition of a tuple could not be evaluated, and nothing else decided.
     #[error(transparent)]
     Condition(Arc<crate::eval::ConditionFailure>),
-    /// Whoever asked for a list would not wait any longer, and nothing was found until then.
-    #[error("the time for the list was over before anything was found")]
+    /// Whoever asked would not wait any longer, and there was no answer until then, or nothing of a list.
+    #[error("the time was over before anything was found")]
     Stopped,
     /// The revision asked for does not exist yet.
     #[error("revision {asked} has not been reached; the newest one is {newest}")]

@@ -129,7 +129,7 @@ impl<D: Database> Engine<D> {
         Ok(snapshot.revision())
     }
 
-    /// Whether everything can be done: reads always can, writes until a commit fails.
+    /// Whether everything can be done: reads always can, writes but for a while after a commit has failed.
     pub fn ready(&self) -> Result<(), EngineError> {
         Ok(self.database.accepts_writes()?)
     }
@@ -320,7 +320,7 @@ impl<D: Database> Engine<D> {
         let (snapshot, model) = self.query(store, context)?;
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
-        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
         let asked = context.asked(request);
         if let Some(witness) = witness {
             witness.begins();
@@ -347,7 +347,7 @@ impl<D: Database> Engine<D> {
             return Ok(None);
         }
         let (snapshot, model) = self.query(store, context)?;
-        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
         if let Some(witness) = witness {
             witness.begins();
         }
@@ -380,7 +380,7 @@ impl<D: Database> Engine<D> {
         let (snapshot, model) = self.query(store, context)?;
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
-        let basis = self.basis(store, &snapshot, &model).told_to(observer);
+        let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
         Ok(self.batch(&basis, checks, until, witness))
     }
 
@@ -443,7 +443,7 @@ impl<D: Database> Engine<D> {
     ) -> Result<Counted<Explanation>, EngineError> {
         let (snapshot, model) = self.query(store, context)?;
         let at = request.at.unwrap_or_else(|| self.now());
-        let moment = self.moment_of(store, &snapshot, &model, at);
+        let moment = self.moment_of(store, &snapshot, &model, at).as_long_as(context.wanted.clone());
         let (value, counts) = moment.explain(&request.check, &context.contextual_tuples, &context.context)?;
         Ok((Answer { value, model: model.id, revision: snapshot.revision(), at }, counts))
     }
@@ -487,7 +487,9 @@ impl<D: Database> Engine<D> {
         context: &'a QueryContext,
     ) -> Result<Evaluation<'a, D::Snapshot>, EngineError> {
         let contextual = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
-        Ok(Evaluation::new(&model.plan, snapshot, contextual, &context.context, self.now(), self.limits))
+        let evaluation =
+            Evaluation::new(&model.plan, snapshot, contextual, &context.context, self.now(), self.limits);
+        Ok(evaluation.as_long_as(&context.wanted))
     }
 }
 
@@ -518,6 +520,7 @@ impl From<eval::EvalError> for EngineError {
             eval::EvalError::Limit(limit) => Self::TooComplex { limit },
             eval::EvalError::Condition(failure) => Self::Condition(failure),
             eval::EvalError::Store(error) => Self::Store(error),
+            eval::EvalError::Unwanted => Self::Stopped,
         }
     }
 }

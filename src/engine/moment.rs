@@ -7,7 +7,7 @@ use super::models::CompiledModel;
 use super::{ContextualTuple, Engine, EngineError, Grounding};
 use crate::cel::Context;
 use crate::eval::explain::{self, End};
-use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Plan, Recipient, SubjectFilter};
+use crate::eval::{ContextualTuples, Decision, Evaluation, ListEnd, Plan, Recipient, SubjectFilter, Wanted};
 use crate::model::limits::{EvaluationLimits, ListLimits};
 use crate::model::{
     AuthorizationModel, Instant, Lifetime, ModelId, ObjectRef, Revision, StoreId, Subject, SubjectRef,
@@ -25,6 +25,7 @@ pub struct Moment<S: Snapshot> {
     at: Instant,
     limits: EvaluationLimits,
     lists: ListLimits,
+    wanted: Wanted,
 }
 
 impl<D: Database> Engine<D> {
@@ -57,7 +58,17 @@ impl<S: Snapshot> Moment<S> {
         at: Instant,
         (limits, lists): (EvaluationLimits, ListLimits),
     ) -> Self {
-        Self { store, snapshot, model, at, limits, lists }
+        Self { store, snapshot, model, at, limits, lists, wanted: Wanted::default() }
+    }
+
+    /// The same, of which nothing is answered any more soon after nobody waits for it: [`EngineError::Stopped`].
+    pub fn as_long_as(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// Fails where nobody waits any more.
+    pub fn go_on(&self) -> Result<(), EngineError> {
+        if self.wanted.is() { Ok(()) } else { Err(EngineError::Stopped) }
     }
 
     /// The store.
@@ -123,22 +134,21 @@ impl<S: Snapshot> Moment<S> {
 
     /// When an access ends if nothing is written.
     pub fn ends_at(&self, asked: TupleRef<'_>) -> Result<End, EngineError> {
-        let (end, _) = explain::ends_at(&self.model.plan, &self.snapshot, self.at, self.limits, asked)?;
+        let (end, _) = explain::ends_at(&self.model.plan, &self.snapshot, self.at, self.bounds(), asked)?;
         Ok(end)
     }
 
     /// All objects of a type, by their identifiers, on which a subject holds a relation; an error where a limit keeps one
-    /// out. `go_on` is asked often; once it is false, there is no answer.
+    /// out.
     pub fn objects(
         &self,
         subject: SubjectRef<'_>,
         relation: &str,
         object_type: &str,
-        go_on: &dyn Fn() -> bool,
     ) -> Result<Vec<Box<str>>, EngineError> {
         let context = Context::default();
         let mut evaluation = self.evaluation(ContextualTuples::default(), &context);
-        let mut all = All { found: Vec::new(), go_on };
+        let mut all = All { found: Vec::new(), wanted: &self.wanted };
         let end = evaluation.list_objects(self.lists, subject, relation, object_type, &mut all)?;
         whole(end, all.found)
     }
@@ -149,11 +159,10 @@ impl<S: Snapshot> Moment<S> {
         object: ObjectRef<'_>,
         relation: &str,
         user_type: &str,
-        go_on: &dyn Fn() -> bool,
     ) -> Result<Vec<Subject>, EngineError> {
         let context = Context::default();
         let mut evaluation = self.evaluation(ContextualTuples::default(), &context);
-        let mut all = All { found: Vec::new(), go_on };
+        let mut all = All { found: Vec::new(), wanted: &self.wanted };
         let filter = SubjectFilter::Type(user_type);
         let end = evaluation.list_users(self.lists, object, relation, filter, &mut all)?;
         whole(end, all.found)
@@ -163,12 +172,14 @@ impl<S: Snapshot> Moment<S> {
         &self.model.plan
     }
 
-    pub(super) fn limits(&self) -> EvaluationLimits {
-        self.limits
+    /// What bounds an explanation.
+    pub(super) fn bounds(&self) -> (EvaluationLimits, &Wanted) {
+        (self.limits, &self.wanted)
     }
 
     fn evaluation<'a>(&'a self, contextual: ContextualTuples, context: &'a Context) -> Evaluation<'a, S> {
         Evaluation::new(&self.model.plan, &self.snapshot, contextual, context, self.at, self.limits)
+            .as_long_as(&self.wanted)
     }
 }
 
@@ -181,14 +192,14 @@ fn whole<T>(end: ListEnd, found: Vec<T>) -> Result<Vec<T>, EngineError> {
 }
 
 /// Takes everything.
-struct All<'g, T> {
+struct All<'w, T> {
     found: Vec<T>,
-    go_on: &'g dyn Fn() -> bool,
+    wanted: &'w Wanted,
 }
 
 impl<T> All<'_, T> {
     fn goes_on(&self) -> ControlFlow<()> {
-        if (self.go_on)() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if self.wanted.is() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 

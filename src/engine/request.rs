@@ -2,7 +2,7 @@
 
 use super::decide::Asked;
 use crate::cel::Context;
-use crate::eval::{Decision, ReadCounts};
+use crate::eval::{Decision, ReadCounts, Wanted};
 use crate::model::{
     AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
 };
@@ -130,6 +130,9 @@ pub struct QueryContext {
     pub context: Context,
     /// The query must see at least this revision.
     pub at_least_revision: Option<Revision>,
+    /// Whether anybody waits for the answer. Soon after nobody does, the query ends with
+    /// [`EngineError::Stopped`](super::EngineError::Stopped).
+    pub wanted: Wanted,
 }
 
 impl QueryContext {

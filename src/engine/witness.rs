@@ -108,6 +108,6 @@ impl<S: Snapshot> Moment<S> {
         validate::query(plan, object, relation, Some(subject))?;
         let contextual = validate::given(plan, contextual_tuples, context)?;
         let asked = TupleRef { object: object.as_ref(), relation, subject: subject.as_ref() };
-        Ok(explain::explain(plan, snapshot, &contextual, context, self.at(), self.limits(), asked)?)
+        Ok(explain::explain(plan, snapshot, &contextual, context, self.at(), self.bounds(), asked)?)
     }
 }

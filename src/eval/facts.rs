@@ -9,6 +9,7 @@ use super::memo::{KeptDecision, Memo, Room, Stripe};
 use super::outcome::{Outcome, Value};
 use super::plan::{Plan, Rel};
 use super::reads::{Asked, Reads};
+use super::wanted::{Patience, Wanted};
 use super::{Decision, EvalError, Failure, LimitReached};
 use crate::cel::Context;
 use crate::model::{
@@ -87,7 +88,9 @@ impl ReadCounts {
         self.kept = self.kept.saturating_add(other.kept);
     }
 
-    fn within(&self, reads_max: u64) -> Result<(), EvalError> {
+    /// To be called with each read, after it is counted.
+    fn within(&self, reads_max: u64, patience: &mut Patience) -> Result<(), EvalError> {
+        patience.read()?;
         if self.total() > reads_max { Err(LimitReached::Reads { reads: reads_max }.into()) } else { Ok(()) }
     }
 }
@@ -128,6 +131,7 @@ pub(super) struct Facts<'a, S: Snapshot> {
     judge: Judge<'a>,
     counts: ReadCounts,
     reads_max: u64,
+    patience: Patience,
     /// Contextual tuples that belong to the scan under way and have not been given out.
     pending: Vec<usize>,
 }
@@ -147,8 +151,14 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             judge: Judge::new(plan, context, at),
             counts: ReadCounts::default(),
             reads_max,
+            patience: Patience::new(Wanted::default()),
             pending: Vec::new(),
         }
+    }
+
+    /// From now on, ends when nobody waits any more.
+    pub(super) fn go_on_as_long_as(&mut self, wanted: &Wanted) {
+        self.patience = Patience::new(wanted.clone());
     }
 
     /// From now on, takes decisions from a memo and gives it some. What is given with a query is in none.
@@ -249,11 +259,11 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             && let Some(record) = self.contextual.get(key)
         {
             let standing = self.judge.standing(&mut self.counts, rel, key, record);
-            self.counts.within(self.reads_max)?;
+            self.counts.within(self.reads_max, &mut self.patience)?;
             return Ok(standing);
         }
         self.counts.points += 1;
-        self.counts.within(self.reads_max)?;
+        self.counts.within(self.reads_max, &mut self.patience)?;
         let record = self.reads.tuple(key)?;
         Ok(record.map_or(Standing::Absent, |record| self.judge.standing(&mut self.counts, rel, key, &record)))
     }
@@ -274,7 +284,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             self.pending.extend(own.filter(|(_, (key, _))| belongs(key.as_ref())).map(|(index, _)| index));
         }
         self.counts.scans += 1;
-        self.counts.within(self.reads_max)?;
+        self.counts.within(self.reads_max, &mut self.patience)?;
         Ok(self.reads.seek_subjects(object, relation, class)?)
     }
 
@@ -309,7 +319,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         }
         while let Some((subject, record)) = self.reads.next_subject()? {
             self.counts.entries += 1;
-            self.counts.within(self.reads_max)?;
+            self.counts.within(self.reads_max, &mut self.patience)?;
             let key = TupleRef { object, relation, subject };
             if self.contextual.replaces(key) {
                 continue;
@@ -339,7 +349,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             self.reads.seek_subjects(object, relation, class)?;
             while let Some((subject, record)) = self.reads.next_subject()? {
                 self.counts.entries += 1;
-                self.counts.within(self.reads_max)?;
+                self.counts.within(self.reads_max, &mut self.patience)?;
                 if !self.contextual.replaces(TupleRef { object, relation, subject }) {
                     found.push((subject.to_owned(), record));
                 }
@@ -356,7 +366,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             return Ok(Some(found(record.clone(), true)));
         }
         self.counts.points += 1;
-        self.counts.within(self.reads_max)?;
+        self.counts.within(self.reads_max, &mut self.patience)?;
         Ok(self.reads.tuple(key)?.map(|record| found(record, false)))
     }
 
@@ -383,7 +393,7 @@ impl<'a, S: Snapshot> Facts<'a, S> {
         self.reads.seek_subjects(object, relation, class)?;
         while let Some((subject, record)) = self.reads.next_subject()? {
             self.counts.entries += 1;
-            self.counts.within(self.reads_max)?;
+            self.counts.within(self.reads_max, &mut self.patience)?;
             if self.contextual.replaces(TupleRef { object, relation, subject }) {
                 continue;
             }
@@ -426,11 +436,11 @@ impl<'a, S: Snapshot> Facts<'a, S> {
             }
         }
         self.counts.scans += 1;
-        self.counts.within(self.reads_max)?;
+        self.counts.within(self.reads_max, &mut self.patience)?;
         self.reads.seek_objects(subject, object_type, relation)?;
         while let Some((id, record)) = self.reads.next_object()? {
             self.counts.entries += 1;
-            self.counts.within(self.reads_max)?;
+            self.counts.within(self.reads_max, &mut self.patience)?;
             let key = TupleRef { object: ObjectRef { type_name: object_type, id }, relation, subject };
             if self.contextual.replaces(key) {
                 continue;

@@ -11,7 +11,7 @@
 //! - `check`: the walk from the object; `reverse`: the walk from the subject, where the object's side is wide.
 //! - `outcome`: what a check knows of a place; `met`: small collections for what it has met.
 //! - `list_objects`, `list_users`: everything that a subject holds, and everybody who holds; `list`: what they share.
-//! - `expand`: one level of a relation as a tree.
+//! - `expand`: one level of a relation as a tree; `wanted`: whether anybody waits for any of these.
 //! - [`explain`]: why a check decides as it does, when that ends, and what would turn a denial.
 
 mod check;
@@ -32,12 +32,14 @@ mod region;
 mod reverse;
 mod shared;
 mod tree;
+mod wanted;
 
 pub use facts::{ContextualTuples, ReadCounts};
 pub use list::{ListEnd, Recipient};
 pub use memo::{Dependency, KeptDecision, Memo, ReadSet, Room, Stripe};
 pub use plan::Plan;
 pub use tree::{ExpandedSubject, Node, NodeValue};
+pub use wanted::Wanted;
 
 use std::sync::Arc;
 
@@ -137,6 +139,9 @@ pub enum EvalError {
     /// The storage failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody waits for the answer.
+    #[error("nobody waits for the answer any more")]
+    Unwanted,
 }
 
 /// One evaluation: a plan, the facts of one revision, and one instant.
@@ -159,6 +164,12 @@ impl<'a, S: Snapshot> Evaluation<'a, S> {
     ) -> Self {
         let facts = Facts::new(plan, snapshot, contextual, context, at, limits.reads_max);
         Self { plan, facts, limits }
+    }
+
+    /// The same evaluation, which ends with [`EvalError::Unwanted`] soon after nobody waits for it any more.
+    pub fn as_long_as(mut self, wanted: &Wanted) -> Self {
+        self.facts.go_on_as_long_as(wanted);
+        self
     }
 
     /// The same evaluation, whose checks take from `memo` and give to it. The memo is for the same model, revision and

@@ -88,6 +88,10 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
 
+/// Most reads that an evaluation makes for nobody, where whoever asked has gone away or was told that it took too long.
+pub const READS_FOR_NOBODY_MAX: u32 = 64;
+/// Longest time that the tree of a slow check is looked for, in seconds; meanwhile it keeps a snapshot.
+pub const SLOW_CHECK_EXPLAINED_S_MAX: u64 = 10;
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
 /// Most changes that a watch holds in memory at once.

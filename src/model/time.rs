@@ -46,6 +46,11 @@ impl Instant {
         u64::try_from(self.0.div_euclid(1000)).unwrap_or(0)
     }
 
+    /// The earlier one of those that there are.
+    pub fn first_of(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        one.into_iter().chain(other).min()
+    }
+
     /// This instant moved by `micros`, held within [`Self::MIN`] and [`Self::MAX`].
     #[must_use]
     pub fn saturating_add_micros(self, micros: i64) -> Self {
@@ -163,6 +168,17 @@ mod tests {
             "2027-01-31T13:00:00+01:00".parse::<Instant>().unwrap().to_string(),
             "2027-01-31T12:00:00Z"
         );
+    }
+
+    #[test]
+    fn the_first_of_two_is_the_one_that_there_is_or_the_earlier_one() {
+        let (early, late) = (Some(Instant(1)), Some(Instant(2)));
+        for (one, other, first) in
+            [(early, late, early), (late, early, early), (None, late, late), (early, None, early)]
+        {
+            assert_eq!(Instant::first_of(one, other), first);
+        }
+        assert_eq!(Instant::first_of(None, None), None);
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! What every route shares, and the one place where work leaves the runtime's threads.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
-use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{self, JoinHandle};
 use tracing::{Instrument as _, trace_span};
@@ -21,6 +18,7 @@ use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::{
     CheckAnswer, CheckRequest, Counted, Engine, EngineError, QueryContext, Witness, WriteRequest,
 };
+use crate::eval::Wanted;
 use crate::model::limits::COMMAND_TRIES_MAX;
 use crate::model::{ModelId, StoreId, TRACE_TARGET};
 use crate::store::{CommitError, Committed, Database, Snapshot};
@@ -77,7 +75,8 @@ impl<D: Database> App<D> {
     /// Runs `query`, which is synchronous and may be long, where it cannot keep the runtime from serving others.
     ///
     /// If the request goes away meanwhile, a query that has not begun never does, and one that has runs to its
-    /// end, which the evaluation's limits bound; it changes nothing.
+    /// end: it must read no more than a page of anything. What evaluates goes by
+    /// [`run_evaluation`](Self::run_evaluation).
     pub(super) async fn run_query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Engine<D>) -> Result<T, EngineError> + Send + 'static,
@@ -95,14 +94,23 @@ impl<D: Database> App<D> {
     ) -> Result<Result<T, EngineError>, ApiError> {
         let end = Stopwatch::now() + self.config.request_timeout.mul_f64(LIST_TIME_SHARE);
         self.reach(store, &context).await;
-        let (waiting, gone) = oneshot::channel::<Infallible>();
-        let outcome = self.spawn(move |engine| {
-            let gone = RefCell::new(gone);
-            // The other end has nothing to send: it goes away with the request.
-            let wanted = || matches!(gone.borrow_mut().try_recv(), Err(TryRecvError::Empty));
-            list(engine, &context, &|| wanted() && Stopwatch::now() < end)
-        });
-        let outcome = outcome.outcome().await;
+        self.waited_for(context, move |engine, context| {
+            list(engine, context, &|| context.wanted.is() && Stopwatch::now() < end)
+        })
+        .await
+    }
+
+    /// Runs a query that ends when the request goes away, or is cut off because it takes too long.
+    async fn waited_for<T: Send + 'static>(
+        &self,
+        mut context: QueryContext,
+        query: impl FnOnce(&Engine<D>, &QueryContext) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        // It goes away with the request.
+        let waiting = Arc::new(());
+        let waits = Arc::downgrade(&waiting);
+        context.wanted = Wanted::as_long_as(move || waits.strong_count() > 0);
+        let outcome = self.spawn(move |engine| query(engine, &context)).outcome().await;
         drop(waiting);
         outcome
     }
@@ -117,8 +125,8 @@ impl<D: Database> App<D> {
         Running(task::spawn_blocking(move || span.in_scope(|| work(&engine))))
     }
 
-    /// [`run_query`](Self::run_query) for what is answered at a revision: one that the query asks for and that is not
-    /// there yet is waited for.
+    /// Runs what is answered at a revision: one that the query asks for and that is not there yet is waited for. It ends soon
+    /// after the request goes away, or was answered that it takes too long.
     pub(super) async fn run_evaluation<T: Send + 'static>(
         &self,
         store: StoreId,
@@ -126,7 +134,7 @@ impl<D: Database> App<D> {
         query: impl FnOnce(&Engine<D>, &QueryContext) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, ApiError> {
         self.reach(store, &context).await;
-        self.run_query(move |engine| query(engine, &context)).await
+        Ok(self.waited_for(context, query).await??)
     }
 
     /// Decides a check: at once where that costs little, as most do, since it costs more to hand it to another thread; else
@@ -144,10 +152,10 @@ impl<D: Database> App<D> {
         match at_once? {
             Some(answer) => Ok(answer),
             None => {
-                let check = move |engine: &Engine<D>| {
-                    engine.check_witnessed(store, &context, &request, witness(watch.as_ref()))
+                let check = move |engine: &Engine<D>, context: &QueryContext| {
+                    engine.check_witnessed(store, context, &request, witness(watch.as_ref()))
                 };
-                self.run_query(check).await
+                Ok(self.waited_for(context, check).await??)
             }
         }
     }

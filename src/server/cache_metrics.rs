@@ -38,7 +38,7 @@ fn encode(mut encoder: DescriptorEncoder<'_>, statistics: &CacheStatistics) -> f
         ),
         (
             "decision_cache_misses",
-            "Decisions that no kept one served for",
+            "Looks for a kept decision that found none which serves; one check may look again",
             [statistics.whole_misses, statistics.inner_misses],
         ),
     ];

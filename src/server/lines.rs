@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::ApiError;
+use crate::eval::Wanted;
 
 /// Chunks that wait for the reader at the most.
 const CHUNKS_WAITING_MAX: usize = 4;
@@ -63,6 +64,12 @@ impl Writer {
             return self.hand_over();
         }
         ControlFlow::Continue(())
+    }
+
+    /// What is wanted until the time is over.
+    pub(super) fn wanted(&self) -> Wanted {
+        let deadline = self.deadline;
+        Wanted::as_long_as(move || Stopwatch::now() < deadline)
     }
 
     /// Whether the time is over.

@@ -69,10 +69,7 @@ impl Filter {
 impl ReadSet {
     /// An instant more from which on the reader might have decided otherwise.
     pub fn hold_until(&mut self, until: Option<Instant>) {
-        self.stable_until = match (self.stable_until, until) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
+        self.stable_until = Instant::first_of(self.stable_until, until);
     }
 
     /// Whether a commit changed something that was read.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tenure::eval::explain::{
     Change, ChangeKind, ExplainedNode, Explanation, NodeKind, Note, TupleState, Verdict, explain,
 };
-use tenure::eval::{ContextualTuples, EvalError, Plan};
+use tenure::eval::{ContextualTuples, EvalError, Plan, Wanted};
 use tenure::model::limits::{EvaluationLimits, REASONS_MAX};
 use tenure::model::{Instant, Lifetime, Object, Subject, TupleKey, TupleRecord, TupleRef};
 
@@ -42,7 +42,8 @@ impl Asked<'_> {
             subject: self.subject.as_ref(),
         };
         let context = &self.world.context;
-        let explained = explain(plan, snapshot, &contextual, context, self.at, limits, asked);
+        let bounds = (limits, &Wanted::default());
+        let explained = explain(plan, snapshot, &contextual, context, self.at, bounds, asked);
         explained.map(|(explanation, _)| explanation)
     }
 

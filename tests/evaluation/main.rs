@@ -15,3 +15,4 @@ mod limits;
 mod lists;
 mod oracle;
 mod property;
+mod wanted;

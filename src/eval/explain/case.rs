@@ -6,7 +6,7 @@ use super::super::check::Question;
 use super::super::facts::Facts;
 use super::super::outcome::{Outcome, Value};
 use super::super::plan::Rel;
-use super::super::{ContextualTuples, EvalError, LimitReached, ReadCounts};
+use super::super::{ContextualTuples, EvalError, LimitReached, ReadCounts, Wanted};
 use super::reasons::{Change, overlay};
 use crate::cel::Context;
 use crate::model::{Instant, ObjectRef};
@@ -22,6 +22,7 @@ pub(super) struct Case<'a, S: Snapshot> {
     pub(super) contextual: &'a ContextualTuples,
     pub(super) context: &'a Context,
     pub(super) counts: ReadCounts,
+    pub(super) wanted: &'a Wanted,
 }
 
 impl<'a, S: Snapshot> Case<'a, S> {
@@ -49,6 +50,7 @@ impl<'a, S: Snapshot> Case<'a, S> {
         let contextual = self.contextual.with(overlay(changes));
         let plan = self.question.plan;
         let mut facts = Facts::new(plan, self.snapshot, contextual, self.context, at, left);
+        facts.go_on_as_long_as(self.wanted);
         let outcome = look(&mut facts);
         self.counts.add(facts.counts());
         // The budget is what was asked for, not what was left of it.

@@ -24,7 +24,7 @@ pub use tree::{ExplainedNode, NodeKind, Note, ShownTuple, TupleState, Verdict};
 
 use super::check::Question;
 use super::outcome::Value;
-use super::{ContextualTuples, EvalError, Plan, ReadCounts};
+use super::{ContextualTuples, EvalError, Plan, ReadCounts, Wanted};
 use crate::cel::Context;
 use crate::model::limits::EvaluationLimits;
 use crate::model::{Instant, TupleRef};
@@ -89,7 +89,7 @@ pub fn explain<S: Snapshot>(
     contextual: &ContextualTuples,
     context: &Context,
     at: Instant,
-    limits: EvaluationLimits,
+    (limits, wanted): (EvaluationLimits, &Wanted),
     asked: TupleRef<'_>,
 ) -> Result<(Explanation, ReadCounts), EvalError> {
     let TupleRef { object, relation, subject } = asked;
@@ -99,7 +99,7 @@ pub fn explain<S: Snapshot>(
     };
     let question = Question { plan, regions: &regions, limits, subject };
     let counts = ReadCounts::default();
-    let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts };
+    let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts, wanted };
     let outcome = case.outcome(at, &[])?;
     let allowed = outcome.value == Value::True;
     let mut incomplete = Incomplete::default();
@@ -134,7 +134,7 @@ pub fn ends_at<S: Snapshot>(
     plan: &Plan,
     snapshot: &S,
     at: Instant,
-    limits: EvaluationLimits,
+    (limits, wanted): (EvaluationLimits, &Wanted),
     asked: TupleRef<'_>,
 ) -> Result<(End, ReadCounts), EvalError> {
     let TupleRef { object, relation, subject } = asked;
@@ -146,7 +146,7 @@ pub fn ends_at<S: Snapshot>(
     let (contextual, context, counts) =
         (ContextualTuples::default(), Context::default(), ReadCounts::default());
     let (contextual, context) = (&contextual, &context);
-    let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts };
+    let mut case = Case { question, object, rel, at, snapshot, contextual, context, counts, wanted };
     let outcome = case.outcome(at, &[])?;
     let end = match outcome.value {
         Value::True => match horizon::find(&mut case, outcome)? {

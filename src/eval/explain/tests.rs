@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{ChangeKind, ExplainedNode, Explanation, NodeKind, Note, TupleState, Verdict, explain};
-use crate::eval::{ContextualTuples, EvalError, LimitReached, Plan};
+use crate::eval::{ContextualTuples, EvalError, LimitReached, Plan, Wanted};
 use crate::model::limits::{
     EXPLAINED_TUPLES_PER_RELATION_MAX, EvaluationLimits, INSTANTS_ASKED_MAX, SHOWN_NODES_MAX,
     SHOWN_TUPLES_PER_RELATION_MAX,
@@ -80,7 +80,8 @@ impl Asked<'_> {
         let contextual = ContextualTuples::new(tuples(self.given));
         let (plan, (key, _)) = (Plan::compile(&model), tuple(question));
         let (at, limits, asked) = (instant(self.at), self.limits, key.as_ref());
-        let explained = explain(&plan, &snapshot, &contextual, &self.context, at, limits, asked);
+        let wanted = Wanted::default();
+        let explained = explain(&plan, &snapshot, &contextual, &self.context, at, (limits, &wanted), asked);
         explained.map(|(explanation, _)| explanation)
     }
 }

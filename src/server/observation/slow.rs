@@ -14,8 +14,10 @@ use tokio::runtime::Handle;
 use tracing::warn;
 
 use crate::engine::{CheckAnswer, CheckRequest, EngineError, Witnessed};
-use crate::eval::ReadCounts;
-use crate::model::limits::{SLOW_CHECK_TREE_BYTES_MAX, SLOW_CHECKS_LOGGED_PER_S_MAX};
+use crate::eval::{ReadCounts, Wanted};
+use crate::model::limits::{
+    SLOW_CHECK_EXPLAINED_S_MAX, SLOW_CHECK_TREE_BYTES_MAX, SLOW_CHECKS_LOGGED_PER_S_MAX,
+};
 use crate::model::{ModelId, Revision, StoreId};
 use crate::server::routes::explain;
 use crate::store::Snapshot;
@@ -172,6 +174,9 @@ impl SlowChecks {
                 let explaining = Explaining { slow, began: Stopwatch::now() };
                 // Its end is waited for by nobody.
                 drop(runtime.spawn_blocking(move || {
+                    let end = explaining.began + Duration::from_secs(SLOW_CHECK_EXPLAINED_S_MAX);
+                    let wanted = Wanted::as_long_as(move || Stopwatch::now() < end);
+                    let moment = moment.as_long_as(wanted);
                     let explained = moment.explain(&line.check, &given, &context);
                     drop(moment);
                     explaining.log(&line, explained.map(|(explanation, _)| explanation));

@@ -42,7 +42,8 @@ pub(in crate::server) async fn healthz() -> Response {
     Json(Health { status: SERVING }).into_response()
 }
 
-/// `GET /readyz`: everything can be done. Once a commit failed, reads go on but nothing can be written any more.
+/// `GET /readyz`: everything can be done. When a commit has failed, reads go on, and nothing can be written until the database
+/// was opened again, which it does by itself.
 pub(in crate::server) async fn readyz<D: Database>(State(app): State<App<D>>) -> Response {
     match app.engine.ready() {
         Ok(_) => healthz().await,

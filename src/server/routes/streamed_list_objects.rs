@@ -70,11 +70,12 @@ pub(in crate::server) async fn streamed_list_objects<D: Database>(
     StorePath(store): StorePath,
     input: Input,
 ) -> Result<Response<Body>, Refusal> {
-    let (context, request) = input.read(request)?;
+    let (mut context, request) = input.read(request)?;
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
         return Err(ApiError::new(Code::TooManyRequests, "too many streams are open; try again later").into());
     };
     let (writer, lines) = lines::lines(app.config.stream_timeout);
+    context.wanted = writer.wanted();
     let (head, begun) = oneshot::channel();
     let metrics = app.metrics.clone();
     app.reach(store, &context).await;
@@ -133,6 +134,10 @@ impl Stream<'_> {
             Ok(ListEnd::Whole) => None,
             Ok(ListEnd::Limited(limit)) => Some(EngineError::TooComplex { limit }.into()),
             Ok(ListEnd::Ended) if self.writer.is_late() => {
+                Some(ApiError::new(Code::DeadlineExceeded, Partial::Stopped.to_string()))
+            }
+            // Within a check of the list.
+            Err(EngineError::Stopped) => {
                 Some(ApiError::new(Code::DeadlineExceeded, Partial::Stopped.to_string()))
             }
             // Nobody reads.

@@ -174,7 +174,11 @@ fn what_an_observer_cannot_note_never_becomes_visible<D: Database>(bench: &Bench
     bench.db.observe(Arc::downgrade(&panicking));
     let (_observer, told) = recorder(&bench.db);
     let error = bench.commit(writes(&["document:1#viewer@user:a"])).unwrap_err();
-    assert!(matches!(error, CommitError::Store(StoreError::Io { .. })), "{error}");
+    // Where it is durable by then, it may be found later.
+    assert!(
+        matches!(error, CommitError::Store(StoreError::Io { .. } | StoreError::Unsure { .. })),
+        "{error}"
+    );
     assert_eq!(bench.snapshot().revision(), Revision::ZERO);
     assert_eq!(told.try_recv(), Err(TryRecvError::Empty));
 }

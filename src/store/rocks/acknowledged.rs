@@ -5,6 +5,8 @@
 //! each synced write, and before anybody is answered, the writer puts the write's sequence number here. A database that
 //! comes back with a smaller one has lost what was acknowledged, and must never be opened as if nothing were.
 //!
+//! What readers are shown after a failed write, though nobody acknowledged it, is noted in the same way (see `mend`).
+//!
 //! The note itself is synced once a second at the most, since what the process wrote outlasts the process. Only where the
 //! power fails *and* the disk has lost what it had reported as written, it may be behind by that much. It is never ahead.
 
@@ -48,15 +50,15 @@ impl Note {
         Ok(Self { file, noted, synced: noted, synced_at: Stopwatch::now() })
     }
 
-    /// The sequence number of the last write that is known to have been acknowledged; 0 if none is.
+    /// The sequence number of the last write that is known to have been acknowledged or shown; 0 if none is.
     pub(super) fn noted(&self) -> u64 {
         self.noted
     }
 
-    /// Notes that everything up to the sequence number `acknowledged` is durable.
-    pub(super) fn put(&mut self, acknowledged: u64) -> io::Result<()> {
-        self.file.write_all_at(&encode(acknowledged), 0)?;
-        self.noted = acknowledged;
+    /// Notes that everything up to the sequence number `reached` is, or will be, known to somebody.
+    pub(super) fn put(&mut self, reached: u64) -> io::Result<()> {
+        self.file.write_all_at(&encode(reached), 0)?;
+        self.noted = reached;
         self.sync_in_time()
     }
 
@@ -65,6 +67,11 @@ impl Note {
         if self.synced == self.noted || self.synced_at.elapsed() < SYNCED_EVERY {
             return Ok(());
         }
+        self.sync()
+    }
+
+    /// Syncs what was noted.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         self.synced = self.noted;
         self.synced_at = Stopwatch::now();

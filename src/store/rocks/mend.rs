@@ -5,7 +5,12 @@
 //! snapshots of what is open; so it goes by two steps, each of which is tried again until it works. First the directory is
 //! opened for reading alone, and new readers are given that. When the last reader has let go of the old one, which frees
 //! the directory, it is opened for writing. Nothing may be accepted before that is done, and nothing that was acknowledged
-//! may be missing in what is shown.
+//! may be missing in what is shown, nor anything that was shown before.
+//!
+//! The latter is not a matter of course: what a failed sync left in the system's memory is read from there, and may be gone
+//! when it is read the next time. Then there would be a second commit with the number of one that was seen, and decisions kept
+//! under the first. So what the first step shows is noted as what is acknowledged is, and where the second step, or the next
+//! process, does not find it, the directory is damaged: nothing is accepted any more.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,6 +18,8 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant as Stopwatch};
+
+use tracing::{error, warn};
 
 use super::super::error::StoreError;
 use super::super::keys;
@@ -35,6 +42,8 @@ enum Stage {
     Failed,
     /// It is read from a second one, and this is the first.
     Bridged(Weak<Storage>),
+    /// What was shown is gone. Nothing is tried any more; it is read from the second one.
+    Lost,
 }
 
 /// What the writer knows of the mending.
@@ -44,11 +53,13 @@ pub(super) struct Mend {
     stage: Stage,
     /// When it failed, or was tried last.
     tried_at: Stopwatch,
+    /// What kept it from being mended, as it was told last.
+    told: Option<String>,
 }
 
 impl Mend {
     pub(super) fn new(directory: Directory, every: Duration) -> Self {
-        Self { directory, every, stage: Stage::Sound, tried_at: Stopwatch::now() }
+        Self { directory, every, stage: Stage::Sound, tried_at: Stopwatch::now(), told: None }
     }
 
     /// A write has failed.
@@ -63,15 +74,35 @@ impl Mend {
 impl Writer {
     /// Goes on with the mending where there is something to mend and it is time.
     pub(super) fn mend_in_time(&mut self) {
-        if matches!(self.mend.stage, Stage::Sound) || self.mend.tried_at.elapsed() < self.mend.every {
+        if matches!(self.mend.stage, Stage::Sound | Stage::Lost)
+            || self.mend.tried_at.elapsed() < self.mend.every
+        {
             return;
         }
-        // What keeps it from working now may be gone the next time; until then `failed` says why nothing is accepted.
-        if matches!(self.mend.stage, Stage::Failed) {
-            drop(self.bridge());
+        if let Err(error) = self.mend_further() {
+            self.tell(&error);
         }
-        drop(self.open_again());
         self.mend.tried_at = Stopwatch::now();
+    }
+
+    fn mend_further(&mut self) -> Result<(), StoreError> {
+        if matches!(self.mend.stage, Stage::Failed) {
+            self.bridge()?;
+        }
+        self.open_again()
+    }
+
+    /// Tells why it is not mended, once for each reason. That may be gone the next time; until then `failed` says how it
+    /// began.
+    fn tell(&mut self, reason: &StoreError) {
+        let reason = reason.to_string();
+        if matches!(self.mend.stage, Stage::Lost) {
+            error!(reason, "writes are refused for good since a commit failed");
+            self.failed.lost(&reason);
+        } else if self.mend.told.as_ref() != Some(&reason) {
+            warn!(reason, "writes are still refused since a commit failed");
+            self.mend.told = Some(reason);
+        }
     }
 
     /// Opens the directory for reading alone and gives it to readers.
@@ -82,6 +113,8 @@ impl Writer {
         self.storage.db.cancel_all_background_work(true);
         let bridge = self.mend.directory.open_for_reading(Arc::clone(&self.storage.lock))?;
         require_acknowledged(path, &bridge.db, &self.note)?;
+        let noted = self.note.put(bridge.db.latest_sequence_number()).and_then(|()| self.note.sync());
+        noted.map_err(|e| StoreError::Directory { path: path.clone(), reason: e.to_string() })?;
         let failed = Arc::downgrade(&self.storage);
         self.show(bridge)?;
         self.mend.stage = Stage::Bridged(failed);
@@ -94,9 +127,14 @@ impl Writer {
         if failed.strong_count() > 0 {
             return Ok(());
         }
-        let storage = self.mend.directory.open(Arc::clone(&self.storage.lock), &self.note)?;
-        self.show(storage)?;
+        let opened = self.mend.directory.open(Arc::clone(&self.storage.lock), &self.note);
+        if matches!(opened, Err(StoreError::Damaged { .. })) {
+            // What is gone does not come back, and each try writes.
+            self.mend.stage = Stage::Lost;
+        }
+        self.show(opened?)?;
         self.mend.stage = Stage::Sound;
+        self.mend.told = None;
         self.failed.mended();
         Ok(())
     }

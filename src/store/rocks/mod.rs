@@ -146,7 +146,9 @@ impl Database for RocksDatabase {
 
     fn back_up(&self, directory: &Path, keep: Option<usize>) -> Result<Backup, StoreError> {
         self.failed.accepting()?;
-        backup::create(&self.view.load_full().storage().db, directory, keep)
+        // Not the view, whose snapshot would keep all that is overwritten for as long as this takes.
+        let storage = Arc::clone(self.view.load().storage());
+        backup::create(&storage.db, directory, keep)
     }
 
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {

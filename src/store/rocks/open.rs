@@ -148,15 +148,15 @@ fn note(path: &Path) -> Result<Note, StoreError> {
     Note::open(path).map_err(|e| StoreError::Directory { path: path.into(), reason: e.to_string() })
 }
 
-/// Refuses a database that lacks a commit which was acknowledged.
+/// Refuses a database that lacks a commit which was acknowledged, or shown.
 pub(super) fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<(), StoreError> {
     let (found, noted) = (db.latest_sequence_number(), note.noted());
     if found >= noted {
         return Ok(());
     }
     let reason = format!(
-        "commits that were acknowledged are missing: its log of writes ends at {found}, and {noted} was acknowledged; to \
-         go on without them, remove `{NOTE_FILE}` from it"
+        "commits that were acknowledged or shown are missing: its log of writes ends at {found}, and had been read up to \
+         {noted}; to go on without them, remove `{NOTE_FILE}` from it"
     );
     Err(StoreError::Damaged { path: path.into(), reason })
 }
@@ -169,15 +169,16 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Opens what is in it, or makes a database in it. Nothing that was noted as acknowledged is missing.
+    /// Opens what is in it, or makes a database in it. Nothing that was noted is missing.
     pub(super) fn open(&self, lock: Arc<File>, note: &Note) -> Result<Arc<Storage>, StoreError> {
         let Self { path, options, steps } = self;
         let table_options = self.table_options();
         self.disarm()?;
         let mut db = DB::open_cf_descriptors(&of_database(options), path, self.tables(&table_options)?)
             .map_err(|e| unopened(path, e))?;
-        format::settle(&mut db, path, steps, table_options)?;
+        // First of all: what lacks something is left as it is found.
         require_acknowledged(path, &db, note)?;
+        format::settle(&mut db, path, steps, table_options)?;
         Ok(Arc::new(Storage { db, lock }))
     }
 

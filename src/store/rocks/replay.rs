@@ -33,26 +33,33 @@ pub struct Short {
     pub committed: Revision,
 }
 
+/// What another copy's log had that could not be followed.
+#[derive(Debug, Default)]
+pub(super) struct Differing {
+    pub(super) short: Vec<Short>,
+    pub(super) deleted_since: Vec<StoreId>,
+}
+
 /// Brings `storage` up to what `log` has beyond it, and then back to where it is to end.
 pub(super) fn settle(
     storage: &Arc<Storage>,
     log: Option<&Arc<Storage>>,
     until: &Until,
-) -> Result<Vec<Short>, StoreError> {
-    let short = log.map(|log| forward(storage, log)).transpose()?;
+) -> Result<Differing, StoreError> {
+    let differing = log.map(|log| forward(storage, log)).transpose()?;
     back(storage, until)?;
-    Ok(short.unwrap_or_default())
+    Ok(differing.unwrap_or_default())
 }
 
-/// Adds all commits of `log` behind those that `storage` has, as far as they can be read.
-fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Vec<Short>, StoreError> {
+/// Adds all commits of `log` behind those that `storage` has, as far as they can be read, and takes over who may call.
+fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, StoreError> {
     let ((own, own_clock), (log, log_clock)) = (read_view(storage)?, read_view(log)?);
     let mut rows = Rows::new(storage)?;
     let mut counters = Counters {
         last_store: own.counters.last_store.max(log.counters.last_store),
         last_epoch: own.counters.last_epoch.max(log.counters.last_epoch),
     };
-    let mut short = Vec::new();
+    let mut differing = Differing::default();
     for logged in log.states.values() {
         let known = own.states.get(&logged.info.id).map(|state| (**state).clone());
         let mut state = known.unwrap_or_else(|| beginning(&logged.info, &mut counters));
@@ -62,15 +69,45 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Vec<Short>, Sto
         require_same_history(&state, &own, &log)?;
         extend(&mut rows, &mut state, &log)?;
         if state.revision != logged.revision {
-            short.push(Short { store: state.info.id, ends: state.revision, committed: logged.revision });
+            differing.short.push(Short {
+                store: state.info.id,
+                ends: state.revision,
+                committed: logged.revision,
+            });
         }
         rows.put_state(&state)?;
+    }
+    // The clock moves with every write, so that it tells which of the two is the newer one.
+    if log_clock >= own_clock {
+        take_credentials(&mut rows, &own, &log)?;
+        differing.deleted_since =
+            own.states.keys().filter(|store| !log.states.contains_key(store)).copied().collect();
+        differing.deleted_since.sort_unstable();
     }
     let meta = rows.batch.tables.meta;
     rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
     rows.batch.batch.put_cf(&meta, keys::CLOCK, records::encode_clock(own_clock.max(log_clock))?);
     rows.write()?;
-    Ok(short)
+    Ok(differing)
+}
+
+/// Puts the credentials of `log` in the place of those of `own`: they are in no log of changes, and who was revoked since
+/// must not come back. One that cannot be read fails the restore for that reason.
+fn take_credentials(rows: &mut Rows<'_>, own: &View, log: &View) -> Result<(), StoreError> {
+    let meta = rows.batch.tables.meta;
+    let (source, prefix) = (own.rows(), Key::from_slice(&keys::CREDENTIALS));
+    let mut walk = source.walk(source.tables.meta);
+    walk.seek_prefix(prefix.clone());
+    while let Some((key, _)) = walk.step()? {
+        rows.batch.batch.delete_cf(&meta, key);
+    }
+    let source = log.rows();
+    let mut walk = source.walk(source.tables.meta);
+    walk.seek_prefix(prefix);
+    while let Some((key, value)) = walk.step()? {
+        rows.batch.batch.put_cf(&meta, key, value);
+    }
+    Ok(())
 }
 
 /// Two copies have the same history if they have the same commit where the older one ends.

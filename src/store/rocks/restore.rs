@@ -12,7 +12,7 @@ use super::super::{Backup, StoreInfo};
 use super::acknowledged::Note;
 use super::backup::{copy_out, list, unusable};
 use super::open::{Directory, lock, read_view};
-use super::replay::{Short, settle};
+use super::replay::{Differing, Short, settle};
 use super::report::Report;
 use super::storage::Storage;
 use super::verify::verify_bounded;
@@ -40,7 +40,8 @@ pub struct Restore {
     pub from: PathBuf,
     /// Which backup; the last one if none is named.
     pub backup: Option<u32>,
-    /// A data directory whose log goes on where the backup ends, though other parts of it may be damaged.
+    /// A data directory whose log goes on where the backup ends, though other parts of it may be damaged. The keys of callers
+    /// are taken from it too.
     pub log_of: Option<PathBuf>,
     /// Up to where.
     pub until: Until,
@@ -57,6 +58,8 @@ pub struct Restored {
     pub stores: Vec<(StoreInfo, Revision)>,
     /// Those of which the other directory's log has less than was committed.
     pub short: Vec<Short>,
+    /// Those that the other directory has not any more: they were deleted since the backup, and are there again.
+    pub deleted_since: Vec<StoreId>,
 }
 
 impl Restore {
@@ -123,14 +126,16 @@ impl Restore {
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
-        let short = settle(&storage, log.as_ref(), &self.until)?;
+        let Differing { short, mut deleted_since } = settle(&storage, log.as_ref(), &self.until)?;
         storage.flush()?;
         let (view, _) = read_view(&storage)?;
         let report = verify_bounded(&view)?;
         let mut stores: Vec<_> =
             view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
         stores.sort_unstable_by_key(|(info, _)| info.id);
-        Ok(Restored { backup, report, stores, short })
+        // Of those, the end may leave some out.
+        deleted_since.retain(|store| view.states.contains_key(store));
+        Ok(Restored { backup, report, stores, short, deleted_since })
     }
 }
 

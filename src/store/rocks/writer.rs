@@ -28,6 +28,9 @@ use crate::model::{Clock, Id, Instant, MonotonicClock, StoreId};
 /// How often the clock's high-water mark is stored while it is asked and nothing is committed.
 const CLOCK_STORED_EVERY: Duration = Duration::from_secs(1);
 
+/// What it does with commits.
+const COMMITTING: &str = "committing";
+
 /// What comes to the writer.
 pub(super) enum Message {
     Request(Request),
@@ -107,6 +110,11 @@ impl Failed {
             None => Ok(()),
             Some(reason) => Err(StoreError::WritesRefused { reason: reason.to_string() }),
         }
+    }
+
+    /// No write will be accepted, for this reason.
+    pub(super) fn lost(&self, reason: &str) {
+        self.0.store(Some(Arc::new(reason.to_owned())));
     }
 
     /// Has writes accepted again.
@@ -229,9 +237,10 @@ impl Writer {
         if rows.is_empty() {
             return Ok(());
         }
-        self.write("committing", rows)?;
+        self.write(COMMITTING, rows)?;
         self.stored_clock = clock;
-        // What is durable but cannot be shown is a failure too: later commits would be decided on an old view.
+        // What is durable but cannot be shown is a failure too: later commits would be decided on an old view. And it is
+        // there, so that nobody may be told that it is not.
         let view = View::new(self.storage.clone(), states, counters);
         let shown = view.and_then(|mut view| {
             self.observers.publish(&publication, |sequence| {
@@ -239,7 +248,11 @@ impl Writer {
                 self.view.store(Arc::new(view));
             })
         });
-        shown.inspect_err(|error| self.fail(&error.to_string()))
+        shown.map_err(|error| {
+            let reason = error.to_string();
+            self.fail(&reason);
+            StoreError::Unsure { doing: COMMITTING, reason }
+        })
     }
 
     /// Stores the clock's mark if it moved. A failure shows at the next commit.

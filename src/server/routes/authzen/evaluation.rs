@@ -155,10 +155,10 @@ pub(super) async fn evaluations<D: Database>(
     };
     let context = QueryContext { model, ..QueryContext::default() };
     let checks: Vec<_> = questions.into_iter().map(item).collect();
-    let ask = move |engine: &Engine<D>| {
-        engine.batch_check_until(store.id, &context, &checks, until, witness(input.watch.as_ref()))
+    let ask = move |engine: &Engine<D>, context: &QueryContext| {
+        engine.batch_check_until(store.id, context, &checks, until, witness(input.watch.as_ref()))
     };
-    let (answer, counts) = app.run_query(ask).await?;
+    let (answer, counts) = app.run_evaluation(store.id, context, ask).await?;
     app.metrics.evaluated(store.id, Purpose::Batch, counts.made());
     let decision = |outcome: &Result<CheckAnswer, EngineError>| {
         app.metrics.checked(store.id, outcome.as_ref());

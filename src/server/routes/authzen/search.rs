@@ -13,7 +13,8 @@ use super::page::{self, Fingerprint, Page, PageRequest};
 use super::{AskedModel, AskedStore, Asking, SEARCH_ACTION, SEARCH_RESOURCE, SEARCH_SUBJECT, query};
 use crate::cel::{Context, canonical};
 use crate::engine::{
-    Counted, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, UserFilter,
+    Counted, Engine, EngineError, HeldRelations, ListObjectsRequest, ListUsersRequest, Listed, QueryContext,
+    UserFilter,
 };
 use crate::model::{Object, StoreId, Subject};
 use crate::server::app::App;
@@ -233,8 +234,10 @@ pub(super) async fn action<D: Database>(
     let fingerprint = search.fingerprint("action");
     let Search { given: ActionSearch { subject, resource }, context, page } = search;
     let context = query(model, context);
-    let ask = move |engine: &Engine<D>| engine.relations_held(store.id, &context, &resource, &subject);
-    let (answer, counts) = app.run_query(ask).await?;
+    let ask = move |engine: &Engine<D>, context: &QueryContext| {
+        engine.relations_held(store.id, context, &resource, &subject)
+    };
+    let (answer, counts) = app.run_evaluation(store.id, context, ask).await?;
     app.metrics.evaluated(store.id, Purpose::List, counts.made());
     let (model, revision) = (answer.model, answer.revision);
     let HeldRelations { held, undecided } = answer.value;

@@ -15,6 +15,7 @@ use crate::cooperation::{
     AccessEntries, AccessEntry, AccessFilter, AccessPlace, EntityId, JobRole, Refusal, Resource,
     ResourceKind, Source, Work,
 };
+use crate::eval::Wanted;
 use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
 use crate::model::{Object, Revision, StoreId};
 use crate::server::app::App;
@@ -123,13 +124,13 @@ async fn of_user<D: Database>(
         })?;
         Ok((call.id("user")?, given))
     };
-    let end = end_of_list(&app);
+    let wanted = for_a_list(&app);
     let done = query(&app, call, read, move |work, (user, (kind, role, after, size))| {
         access::see_of_user(work, &user)?;
         let kinds = kind.as_ref().map_or(ResourceKind::ALL, std::slice::from_ref);
-        let moment = work.reading().moment();
+        let moment = work.reading().moment().as_long_as(wanted);
         let page = (after.as_ref(), size);
-        Ok(access::of_user(&moment, &user, kinds, role, page, &|| Stopwatch::now() < end)?)
+        Ok(access::of_user(&moment, &user, kinds, role, page)?)
     });
     let done = done.await?;
     let continuation_token = next(store, "resources", &done.value, |access| access.resource.clone());
@@ -163,12 +164,12 @@ async fn of_resource<D: Database>(
         })?;
         Ok((call.resource()?, after, size))
     };
-    let end = end_of_list(&app);
+    let wanted = for_a_list(&app);
     let run = move |work: &mut Work<'_, D>, (resource, after, size): (Resource, Option<Place>, usize)| {
         access::see_of_resource(work, &resource)?;
-        let moment = work.reading().moment();
+        let moment = work.reading().moment().as_long_as(wanted);
         let page = (after.as_ref(), size);
-        Ok(access::of_resource(&moment, &resource.object(), page, &|| Stopwatch::now() < end)?)
+        Ok(access::of_resource(&moment, &resource.object(), page)?)
     };
     let done = query(&app, call, read, run).await?;
     let user = |access: &Access| Object { type_name: "user".into(), id: access.user.clone() };
@@ -181,8 +182,10 @@ async fn of_resource<D: Database>(
     Ok(found(done.revision, Everybody { access, continuation_token }))
 }
 
-fn end_of_list<D: Database>(app: &App<D>) -> Stopwatch {
-    Stopwatch::now() + app.config.request_timeout.mul_f64(LIST_TIME_SHARE)
+/// For as long as a list may take that is begun now.
+fn for_a_list<D: Database>(app: &App<D>) -> Wanted {
+    let end = Stopwatch::now() + app.config.request_timeout.mul_f64(LIST_TIME_SHARE);
+    Wanted::as_long_as(move || Stopwatch::now() < end)
 }
 
 /// The token of the page behind a part of a list; empty where there is none.

@@ -222,3 +222,65 @@ fn while_somebody_reads_what_failed_writes_wait_and_reads_go_on() {
     assert_eq!((logged, tuples(&bridged).len()), (2, 2), "and who read meanwhile");
     assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()).len(), 3);
 }
+
+#[test]
+fn what_was_shown_and_is_gone_is_missed_and_no_other_commit_takes_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+    let old = db.snapshot(store).unwrap().unwrap();
+    fate.store(Fate::FailsBehind as u8, Ordering::SeqCst);
+    assert!(commit(&db, store, "document:2#viewer@user:a").is_err());
+    fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+    let shown = || db.snapshot(store).unwrap().unwrap();
+    let began = Stopwatch::now();
+    while shown().revision() == Revision(1) {
+        assert!(began.elapsed() < Duration::from_secs(60), "new readers see what is there");
+        thread::sleep(Duration::from_millis(10));
+    }
+    // As after a failed sync, when the system lets go of what it could not write.
+    let path = log_of_writes(directory.path());
+    let mut log = fs::read(&path).unwrap();
+    let kept = log.len() - 64;
+    log[kept..].fill(0);
+    fs::write(&path, log).unwrap();
+    drop(old);
+    let reason = || db.accepts_writes().unwrap_err().to_string();
+    while !reason().contains("commits that were acknowledged or shown are missing") {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", reason());
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!mended(&db, Duration::from_millis(500)), "however often it is tried");
+    assert!(commit(&db, store, "document:3#viewer@user:a").is_err());
+    assert_eq!((shown().revision(), tuples(&shown()).len()), (Revision(2), 2), "reads go on");
+    drop(db);
+    let error = RocksDatabase::open(directory.path(), clock.clone(), &small()).err().unwrap();
+    assert!(matches!(error, StoreError::Damaged { .. }), "nor is it forgotten: {error}");
+}
+
+#[test]
+fn of_what_is_durable_and_could_not_be_shown_nobody_is_told_that_it_failed() {
+    struct Panicking;
+
+    impl CommitObserver for Panicking {
+        fn committing(&self, _: CommitSequence, _: &[(StoreId, crate::model::TupleKey)]) {
+            panic!("the observer's own");
+        }
+
+        fn committed(&self, _: &[StoreId]) {}
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, _) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    let panicking: Arc<dyn CommitObserver> = Arc::new(Panicking);
+    db.observe(Arc::downgrade(&panicking));
+    let error = commit(&db, store, "document:1#viewer@user:a").unwrap_err();
+    assert!(matches!(error, CommitError::Store(StoreError::Unsure { .. })), "{error}");
+    drop(panicking);
+    assert!(mended(&db, Duration::from_secs(60)));
+    assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()), ["document:1#viewer@user:a"], "it was done");
+}

@@ -1,12 +1,12 @@
 //! The log of writes after a crash: what is torn is left out, and what was acknowledged is not.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::super::super::conformance::{tuples, writes};
 use super::super::acknowledged::NOTE_FILE;
+use super::super::format::Step;
 use super::*;
 
 const FIRST: &str = "document:1#viewer@user:a";
@@ -26,9 +26,10 @@ fn killed(clock: &Arc<ManualClock>) -> (TempDir, StoreId) {
     (left, store)
 }
 
-fn log_of_writes(directory: &Path) -> PathBuf {
-    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+/// Takes the last byte of a file away.
+fn cut(path: &Path) {
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(file.metadata().unwrap().len() - 1).unwrap();
 }
 
 fn found(db: &RocksDatabase, store: StoreId) -> Vec<String> {
@@ -50,10 +51,6 @@ fn what_stands_torn_behind_the_last_commit_is_left_out() {
 #[test]
 fn a_log_that_lost_an_acknowledged_commit_is_refused_until_the_loss_is_accepted() {
     let clock = ManualClock::new();
-    let cut = |path: &Path| {
-        let log = File::options().write(true).open(path).unwrap();
-        log.set_len(log.metadata().unwrap().len() - 1).unwrap();
-    };
     let change = |path: &Path| {
         let mut bytes = fs::read(path).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
@@ -68,9 +65,26 @@ fn a_log_that_lost_an_acknowledged_commit_is_refused_until_the_loss_is_accepted(
                 matches!(&error, StoreError::Damaged { path, .. } if path == directory.path()),
                 "{error}"
             );
-            assert!(error.to_string().contains("commits that were acknowledged are missing"), "{error}");
+            assert!(
+                error.to_string().contains("commits that were acknowledged or shown are missing"),
+                "{error}"
+            );
         }
         fs::remove_file(directory.path().join(NOTE_FILE)).unwrap();
         assert_eq!(found(&reopen(directory.path(), &clock), store), [FIRST], "the commit is gone whole");
     }
+}
+
+#[test]
+fn a_database_that_lacks_an_acknowledged_commit_is_not_migrated() {
+    let clock = ManualClock::new();
+    let steps: &[Step] = &[
+        |_| Ok(()),
+        |_| Ok(()),
+        |_| Err(StoreError::Io { doing: "migrating", reason: "it is written to".into() }),
+    ];
+    let (directory, _) = killed(&clock);
+    cut(&log_of_writes(directory.path()));
+    let error = open_with(directory.path(), &clock, Seams { steps, ..Seams::default() }).err().unwrap();
+    assert!(matches!(&error, StoreError::Damaged { .. }), "{error}");
 }

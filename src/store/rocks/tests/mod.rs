@@ -9,7 +9,8 @@ mod restore;
 mod torn;
 mod verify;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::conformance::{ManualClock, small};
@@ -24,6 +25,12 @@ fn reopen(path: &Path, clock: &Arc<ManualClock>) -> RocksDatabase {
 /// What a database has open.
 fn storage(db: &RocksDatabase) -> Arc<Storage> {
     Arc::clone(db.view.load().storage())
+}
+
+/// The file of its log of writes that was begun last.
+fn log_of_writes(directory: &Path) -> PathBuf {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
 }
 
 /// Opens what is in `path` with something else in the place of the real thing.

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::super::super::conformance::{asserting, changes, deletes, tuples, with_model, writes};
 use super::super::super::{DocumentChange, DocumentKey, JournalAddition, LogPosition, Snapshot};
 use super::*;
-use crate::model::{Instant, Revision};
+use crate::model::{Id, Instant, Revision};
 
 const FIRST: &str = "document:1#viewer@user:a";
 const SECOND: &str = "document:2#viewer@user:a";
@@ -57,7 +57,7 @@ impl Sample {
 
     fn restore(&self, log: bool, until: Until) -> (RocksDatabase, Restored) {
         let to = self.path("restored");
-        drop(std::fs::remove_dir_all(&to));
+        drop(fs::remove_dir_all(&to));
         let log_of = log.then(|| self.path("data"));
         let restore = Restore { from: self.path("backups"), backup: None, log_of, until };
         let restored = restore.run(&to).unwrap();
@@ -127,6 +127,40 @@ fn a_database_goes_back_to_before_an_instant_or_to_a_revision() {
     let snapshot = db.snapshot(sample.store).unwrap().unwrap();
     assert_eq!((snapshot.revision(), tuples(&snapshot).len()), (Revision(1), 0));
     assert!(snapshot.newest_model().is_some());
+}
+
+#[test]
+fn keys_and_the_deletion_of_stores_are_those_of_the_newer_one() {
+    let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+    let path = |name: &str| place.path().join(name);
+    let [kept, revoked, later] = [1, 2, 3].map(Id::from_bits);
+    let value = |text: &[u8]| Some(text.into());
+    let db = reopen(&path("data"), &clock);
+    let deleted = db.create_store("deleted").unwrap().id;
+    for id in [kept, revoked] {
+        db.put_credential(id, value(b"active")).unwrap();
+    }
+    db.back_up(&path("older"), None).unwrap();
+    clock.advance(1_000_000);
+    db.put_credential(kept, None).unwrap();
+    db.put_credential(revoked, value(b"revoked")).unwrap();
+    db.put_credential(later, value(b"active")).unwrap();
+    assert!(db.delete_store(deleted).unwrap());
+    db.back_up(&path("newer"), None).unwrap();
+    let now = [(revoked, b"revoked"[..].into()), (later, b"active"[..].into())];
+    assert_eq!(db.credentials().unwrap(), now);
+    drop(db);
+
+    let restore = |from: &str, log_of: Option<&str>, to: &str| {
+        let (from, log_of) = (path(from), log_of.map(path));
+        let restored = Restore { from, backup: None, log_of, until: Until::Newest }.run(&path(to)).unwrap();
+        (reopen(&path(to), &clock).credentials().unwrap(), restored.deleted_since)
+    };
+    let (then, _) = restore("older", None, "as it was");
+    assert_eq!(then.len(), 2, "a backup alone has what there was");
+    assert_eq!(restore("older", Some("data"), "brought forward"), (now.to_vec(), vec![deleted]));
+    let older = restore("newer", Some("as it was"), "with an older log");
+    assert_eq!(older, (now.to_vec(), Vec::new()), "what is older takes nothing back");
 }
 
 #[test]
