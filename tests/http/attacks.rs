@@ -14,19 +14,25 @@ use tenure::server::ServerConfig;
 use tower::ServiceExt as _;
 
 use crate::described::API;
-use crate::fixture::{Server, key, model};
+use crate::fixture::{Server, key, model, with};
 use crate::key_scopes::{Operation, operations};
 use crate::keys::{guarded, make, send_as};
 
 const EVERYTHING: [&str; 6] = ["read", "check", "write", "model", "admin", "act-as"];
 
 /// Sends a request that need not be as anything is described. The status and the body, which of a stream is not waited for.
-fn attack(server: &Server, method: &str, uri: &str, headers: &[(&str, String)], body: &str) -> (u16, Value) {
+fn attack(
+    server: &Server,
+    method: &str,
+    uri: &str,
+    headers: &[(&str, String)],
+    body: impl Into<Body>,
+) -> (u16, Value) {
     let mut request = Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, value);
     }
-    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let request = request.body(body.into()).unwrap();
     server.runtime().block_on(async {
         let response = server.router().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
@@ -219,6 +225,11 @@ fn a_method_that_is_not_described_does_nothing_whatever_a_header_says() {
     assert_eq!(stored(&server, &root), before);
 }
 
+fn takes_body(operation: &Operation) -> bool {
+    let described = &API.document["paths"][&operation.path][operation.method.to_lowercase()];
+    described.get("requestBody").is_some()
+}
+
 #[test]
 fn no_body_may_say_the_same_field_twice_on_any_route() {
     let (server, root) = guarded();
@@ -226,9 +237,6 @@ fn no_body_may_say_the_same_field_twice_on_any_route() {
         authzen_store: Some(store.parse().unwrap()),
         ..ServerConfig::default()
     });
-    let takes_body = |one: &Operation| {
-        API.document["paths"][&one.path][one.method.to_lowercase()].get("requestBody").is_some()
-    };
     let mut seen = 0;
     for operation in operations().into_iter().filter(takes_body) {
         for body in [
@@ -249,6 +257,29 @@ fn no_body_may_say_the_same_field_twice_on_any_route() {
         }
     }
     assert!(seen > 100, "{seen}");
+}
+
+#[test]
+fn a_body_that_is_no_unicode_is_refused_on_every_route() {
+    let server = Server::new().configured(|store| ServerConfig {
+        authzen_store: Some(store.parse().unwrap()),
+        ..ServerConfig::default()
+    });
+    let wide: Vec<u8> = "{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for operation in operations().into_iter().filter(takes_body) {
+        let path = operation.path(&server.store);
+        for body in [
+            b"{\"a\":\"\xff\"}".to_vec(),
+            b"{\"a\":\"\xc0\xaf\"}".to_vec(),
+            b"{\"a\":\"\xed\xa0\x80\"}".to_vec(),
+            b"{\"\\ud800\":1}".to_vec(),
+            wide.clone(),
+        ] {
+            let (status, answer) = attack(&server, &operation.method, &path, &[], body.clone());
+            let message = answer["message"].as_str().unwrap_or_default();
+            assert!(status == 400 && message.contains("malformed JSON"), "{path} {body:?}: {answer}");
+        }
+    }
 }
 
 #[test]
@@ -343,7 +374,7 @@ fn no_two_questions_are_taken_for_each_other() {
     };
     send(&stores[1], "/authorization-models", model());
     // What holds in the one store does not in the other, and of two neighbours one does.
-    let holds = |store: usize, object: usize, user: usize| (object * 7 + user + store) % 2 == 0;
+    let holds = |store: usize, object: usize, user: usize| (object * 7 + user + store).is_multiple_of(2);
     let question = |object: usize, user: usize, relation: &str| json!({"object": format!("document:{}", ids[object]), "relation": relation, "user": format!("user:{}", ids[user])});
     let pairs = || (0..ids.len()).flat_map(|object| (0..ids.len()).map(move |user| (object, user)));
     for (number, store) in stores.iter().enumerate() {
@@ -371,7 +402,7 @@ fn no_two_questions_are_taken_for_each_other() {
                 // Given with the question, it holds for that alone.
                 let tuple = json!({"tuple_keys": [question(object, user, "viewer")]});
                 assert!(check("viewer", json!({"contextual_tuples": tuple})), "{told}");
-                let ended = json!({"tuple_keys": [crate::fixture::with(
+                let ended = json!({"tuple_keys": [with(
                     &question(object, user, "viewer"), "paused", json!(true),
                 )]});
                 assert!(!check("viewer", json!({"contextual_tuples": ended})), "{told}");
@@ -483,13 +514,60 @@ fn a_token_of_a_page_leads_nowhere_in_another_store_or_list() {
         "subject": {"type": "user", "id": "anne"}, "action": {"name": "viewer"}, "resource": {"type": "document"},
     });
     let found = |store: &str, token: &str| {
-        let body = crate::fixture::with(&search, "page", json!({"limit": 1, "token": token}));
+        let body = with(&search, "page", json!({"limit": 1, "token": token}));
         post(&format!("{store}/access/v1/search/resource"), body)
     };
     let first = found(&mine, "").done(200);
     let next = first["page"]["next_token"].as_str().unwrap();
     assert_eq!(found(&mine, next).status, 200);
     assert_eq!(found(&other, next).status, 400);
+}
+
+#[test]
+fn an_instant_that_cannot_be_is_refused_and_the_last_ones_end_what_they_are_to_end() {
+    let server = Server::new();
+    let outcome = |end: &str| {
+        let tuple = with(&key("document:1#viewer@user:anne"), "expires_at", json!(end));
+        let given = json!({"tuple_keys": [tuple]});
+        let body = json!({"tuple_key": key("document:1#viewer@user:anne"), "contextual_tuples": given});
+        let answer = server.post("/check", body);
+        match answer.status {
+            200 => Some((answer.body["allowed"] == json!(true), answer.body["stable_until"].clone())),
+            _ => {
+                assert_eq!((answer.status, &answer.body["code"]), (400, &json!("invalid_tuple")), "{end}");
+                None
+            }
+        }
+    };
+    for end in [
+        "10000-01-01T00:00:00Z",
+        "+10000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-23:59",
+        "0000-01-01T00:00:00Z",
+        "-0001-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+23:59",
+        "2026-06-15T12:30:60Z",
+        "2026-01-01T24:00:00Z",
+        "2026-02-29T00:00:00Z",
+        "2027-01-01T00:00:00+24:00",
+        "\u{ff12}027-01-01T00:00:00Z",
+        "253402300799",
+        "9e99",
+        "",
+    ] {
+        assert_eq!(outcome(end), None, "{end}");
+    }
+    for end in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2016-12-31T23:59:60Z", crate::fixture::NOW] {
+        assert_eq!(outcome(end), Some((false, Value::Null)), "{end}");
+    }
+    // What is finer than a microsecond, and a leap second, end at the instant before.
+    for (end, until) in [
+        ("9999-12-31T23:59:59.9999999Z", "9999-12-31T23:59:59.999999Z"),
+        ("2026-12-31T23:59:60Z", "2026-12-31T23:59:59.999999Z"),
+        ("2026-12-31T23:59:59+00:01", "2026-12-31T23:58:59Z"),
+    ] {
+        assert_eq!(outcome(end), Some((true, json!(until))), "{end}");
+    }
 }
 
 #[test]
