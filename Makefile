@@ -8,10 +8,10 @@ FUZZ_SECONDS ?= 600
 CRASH_ROUNDS ?= 2000
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test crash sdk lint bench fuzz demo deps
+.PHONY: help build test crash sdk lint bench fuzz api-fuzz demo deps
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
 
 demo: build ## Start a server, load the cooperation example, ask it questions; DEMO_EXIT=1 ends by itself
 	@scripts/demo "$(TARGET_DIR)/release/tenure"
@@ -42,6 +42,10 @@ fuzz: deps ## Run each fuzz target for FUZZ_SECONDS (600); needs cargo-fuzz and 
 	  $(CARGO) +nightly fuzz run -s none "$$target" "fuzz/corpus/$$target" "fuzz/seeds/$$target" -- \
 	    -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 || exit 1; \
 	done
+
+api-fuzz: export PATH := $(abspath $(SDK_DIR))/bin:$(PATH)
+api-fuzz: build ## Send the server what its description allows and does not, for FUZZ_SECONDS (600); needs schemathesis
+	@scripts/api-fuzz "$(TARGET_DIR)/release/tenure" $(FUZZ_SECONDS)
 
 build: deps ## Build the tenure program
 	$(CARGO) build --release --locked

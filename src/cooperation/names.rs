@@ -116,7 +116,10 @@ impl Email {
     /// Reads one: something, `@`, something, without white space or control characters.
     pub fn parse(field: &str, text: &str) -> Result<Self, Refusal> {
         let email = text.trim().to_lowercase();
+        // The Kelvin sign would be an ordinary `k`: an address of somebody else's.
+        let folds = |c: char| !c.is_ascii() && c.to_lowercase().any(|lower| lower.is_ascii());
         let sane = email.len() <= EMAIL_BYTES_MAX
+            && !text.chars().any(folds)
             && !email.chars().any(|c| c.is_control() || c.is_whitespace())
             && email
                 .rsplit_once('@')
@@ -273,6 +276,24 @@ mod tests {
         let fresh = EntityId::fresh(at);
         assert_eq!(EntityId::parse("id", &fresh).unwrap(), fresh);
         assert_ne!(EntityId::fresh(at), fresh);
+    }
+
+    #[test]
+    fn an_email_that_lower_case_makes_anothers_is_refused() {
+        assert_eq!(&*Email::parse("email", "ÄNNE@example.org").unwrap(), "änne@example.org");
+        for text in ["\u{212a}ate@example.org", "kate@\u{212a}.org", "\u{130}da@example.org"] {
+            assert!(Email::parse("email", text).is_err(), "{text:?}");
+        }
+        // Those that merely look alike stay apart.
+        let parse = |text: &str| Email::parse("email", text).unwrap();
+        for text in [
+            "k\u{430}te@example.org",
+            "kate\u{200b}@example.org",
+            "\u{ff4b}ate@example.org",
+            "ka\u{300}te@example.org",
+        ] {
+            assert_ne!(parse(text), parse("kate@example.org"), "{text:?}");
+        }
     }
 
     #[test]

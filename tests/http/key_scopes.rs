@@ -14,14 +14,15 @@ use crate::fixture::{Answer, Server, key, model};
 use crate::keys::{guarded, make, send_as};
 
 /// An operation as the API describes it.
-struct Operation {
-    method: String,
-    path: String,
-    id: String,
+pub struct Operation {
+    pub method: String,
+    pub path: String,
+    pub id: String,
     description: String,
 }
 
-fn operations() -> Vec<Operation> {
+/// Every operation.
+pub fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, verbs) in API.document["paths"].as_object().unwrap() {
         for (verb, described) in verbs.as_object().unwrap() {
@@ -40,7 +41,7 @@ fn operations() -> Vec<Operation> {
 
 impl Operation {
     /// The permissions that its description says it takes, all of them; `None`: it is answered without a key.
-    fn permissions(&self) -> Option<BTreeSet<&'static str>> {
+    pub fn permissions(&self) -> Option<BTreeSet<&'static str>> {
         if self.description.ends_with("Answered without a key.") {
             return None;
         }
@@ -49,12 +50,12 @@ impl Operation {
         Some(named.filter(|name| says.contains(&format!("`{name}`"))).collect())
     }
 
-    fn is_of_a_store(&self) -> bool {
+    pub fn is_of_a_store(&self) -> bool {
         self.path.contains("{store_id}")
     }
 
     /// Where it is, in a store.
-    fn path(&self, store: &str) -> String {
+    pub fn path(&self, store: &str) -> String {
         let part = |part: &str| match part {
             "{store_id}" => store.to_owned(),
             "{id}" | "{key}" => "01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned(),

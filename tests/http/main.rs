@@ -8,6 +8,8 @@
 )]
 
 mod assertions;
+mod attacks;
+mod attacks_on_sockets;
 mod authzen;
 mod bad_input;
 mod batch_check;

@@ -416,6 +416,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
         let (says, schema) = match name {
             "store_id" => ("The store.".to_owned(), shapes::id()),
             "id" => ("The authorization model.".to_owned(), shapes::id()),
+            "key" => ("The key.".to_owned(), shapes::id()),
             other => (format!("The {other}."), shapes::entity_id()),
         };
         let schema = schema.into_parts().0;

@@ -3,15 +3,16 @@
 use super::schema::{Schema, Shape, anything, boolean, choice, integer, list_of, map_of, shape, text};
 use crate::model::limits::{
     CONDITION_NAME_BYTES_MAX, CONDITION_NAME_CHARACTERS_MIN, CONTEXTUAL_TUPLES_MAX,
-    CONTINUATION_TOKEN_BYTES_MAX, ENTITY_ID_BYTES_MAX, OBJECT_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX,
-    RELATION_BYTES_MAX, SUBJECT_BYTES_MAX, TYPE_BYTES_MAX,
+    CONTINUATION_TOKEN_BYTES_MAX, EMAIL_BYTES_MAX, ENTITY_ID_BYTES_MAX, LABEL_BYTES_MAX, LANGUAGE_BYTES_MAX,
+    OBJECT_BYTES_MAX, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, RELATION_BYTES_MAX, SUBJECT_BYTES_MAX,
+    TYPE_BYTES_MAX,
 };
 use crate::server::wire::CONSISTENCY;
 
 /// A character of a name of a type or a relation.
-const NAME: &str = r"[^:#@\s]";
+const NAME: &str = r"[^:#@\s\x00-\x1f\x7f-\x9f]";
 /// A character of an object's identifier.
-const ID: &str = r"[^:#\s]";
+const ID: &str = r"[^:#\s\x00-\x1f\x7f-\x9f]";
 
 pub(super) const PAGE_SIZE: &str = "Most entries of the page.";
 pub(super) const GIVEN_TOKEN: &str = "Where the page starts: the token of the page before.";
@@ -24,6 +25,30 @@ pub(in crate::server) fn id() -> Schema {
 /// An identifier of a user, an organization, a resource, a cooperation or an invitation.
 pub(in crate::server) fn entity_id() -> Schema {
     text().with("pattern", format!("^[A-Za-z0-9_.@+-]{{1,{ENTITY_ID_BYTES_MAX}}}$"))
+}
+
+/// A name that is shown to people, as a request gives it.
+pub(in crate::server) fn label() -> Schema {
+    let character = r"[^\x00-\x1f\x7f-\x9f]";
+    let visible = r"[^\s\x00-\x1f\x7f-\x9f]";
+    text().with("maxLength", LABEL_BYTES_MAX).with("pattern", format!("^{character}*{visible}{character}*$"))
+}
+
+/// An email address, as a request gives it.
+pub(in crate::server) fn email() -> Schema {
+    text()
+        .with("maxLength", EMAIL_BYTES_MAX)
+        .with("pattern", r"^\s*[^@\s]+@[^@\s]+\s*$")
+        .such_as(["anne@example.org"])
+}
+
+/// A language tag, as a request gives it.
+pub(in crate::server) fn language() -> Schema {
+    text()
+        .with("maxLength", LANGUAGE_BYTES_MAX)
+        .with("minLength", 2)
+        .with("pattern", "^[A-Za-z0-9]{1,8}(-[A-Za-z0-9]{1,8})*$")
+        .such_as(["en", "de-CH"])
 }
 
 /// A point in time.
@@ -44,6 +69,11 @@ pub(in crate::server) fn type_name() -> Schema {
 /// The name of a relation.
 pub(in crate::server) fn relation() -> Schema {
     text().with("maxLength", RELATION_BYTES_MAX).with("pattern", format!("^{NAME}+$")).such_as(["viewer"])
+}
+
+/// An object's identifier, without its type.
+pub(in crate::server) fn object_id() -> Schema {
+    text().with("maxLength", OBJECT_BYTES_MAX).with("pattern", format!("^{ID}+$")).such_as(["roadmap"])
 }
 
 /// `type:id`.

@@ -48,7 +48,7 @@ enum User {
 pub(in crate::server) fn operation() -> Operation {
     let of_type = || shape().must("type", shapes::type_name());
     let filter = of_type().may("relation", shapes::relation()).open().named("UserTypeFilter");
-    let object = of_type().must("id", text()).open().named("Object");
+    let object = of_type().must("id", shapes::object_id()).open().named("Object");
     let asked = shape()
         .must("object", object)
         .must("relation", shapes::relation())

@@ -6,7 +6,7 @@ use crate::engine::CheckRequest;
 use crate::model::{Object, Subject, check_type};
 use crate::server::error::ApiError;
 use crate::server::fields::Fields;
-use crate::server::openapi::schema::{Schema, Shape, anything, map_of, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, anything, map_of, shape};
 use crate::server::openapi::shapes;
 use crate::server::wire;
 
@@ -19,7 +19,11 @@ pub(super) fn asked(shape: Shape, put: impl Fn(Shape, &str, Schema) -> Shape) ->
 
 /// A subject or a resource.
 pub(super) fn entity() -> Schema {
-    shape().must("type", shapes::type_name()).must("id", text()).may("properties", properties()).open()
+    shape()
+        .must("type", shapes::type_name())
+        .must("id", shapes::object_id())
+        .may("properties", properties())
+        .open()
 }
 
 /// All that are of a type; an `id` says nothing.

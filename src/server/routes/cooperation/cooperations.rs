@@ -156,12 +156,12 @@ fn cooperation() -> Shape {
 fn invite_operation() -> Operation {
     let partner = schema::one_of([
         shape().must("organization", shapes::entity_id()).closed(),
-        shape().must("email", text()).closed(),
+        shape().must("email", shapes::email()).closed(),
     ]);
     let confirm = "The organization that the email was recognised as, which is to be invited.";
     let body = shape()
         .must("partner", partner.named("InvitedPartner"))
-        .may("language", text().nullable())
+        .may("language", shapes::language().nullable())
         .may("confirm", shapes::entity_id().nullable().says(confirm))
         .may("expires_at", shapes::instant().nullable())
         .closed();

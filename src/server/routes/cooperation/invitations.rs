@@ -86,8 +86,8 @@ fn invitation() -> Shape {
 fn send_operation() -> Operation {
     let body = shape()
         .must("kind", choice(["platform", "organization"]))
-        .must("email", text())
-        .may("language", text().nullable())
+        .must("email", shapes::email())
+        .may("language", shapes::language().nullable())
         .may("organization", shapes::entity_id().says("Of an invitation into an organization."))
         .may("role", role())
         .may("expires_at", shapes::instant().nullable().says("Without it, after 14 days."))

@@ -56,7 +56,7 @@ pub(super) fn new_organization(fields: &mut Fields) -> Result<NewOrganization, A
 
 /// As [`new_organization`] reads it.
 pub(super) fn new_organization_shape() -> Shape {
-    shape().may("id", shapes::entity_id()).must("name", text())
+    shape().may("id", shapes::entity_id()).must("name", shapes::label())
 }
 
 fn create_operation() -> Operation {
@@ -103,7 +103,7 @@ async fn get<D: Database>(State(app): State<App<D>>, call: Call) -> Result<Reply
 
 fn rename_operation() -> Operation {
     let operation = operation(Verb::Patch, PATH, "RenameOrganization", "Give an organization another name.")
-        .takes_strictly(shape().must("name", text()).closed());
+        .takes_strictly(shape().must("name", shapes::label()).closed());
     answers(operation, StatusCode::OK, "The organization.", with_revision(organization()))
 }
 

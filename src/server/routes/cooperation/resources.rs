@@ -68,7 +68,7 @@ pub(super) fn resource_kind() -> crate::server::openapi::schema::Schema {
 
 fn create_portfolio_operation() -> Operation {
     let path = "/organizations/{organization}/portfolios";
-    let body = shape().may("id", shapes::entity_id()).must("name", text()).closed();
+    let body = shape().may("id", shapes::entity_id()).must("name", shapes::label()).closed();
     let operation = operation(Verb::Post, path, "CreatePortfolio", "Make a portfolio.")
         .takes_strictly(body)
         .fails(refusals([Code::AlreadyExists]));
@@ -129,7 +129,7 @@ async fn create_park<D: Database>(
 }
 
 fn change_operation() -> Operation {
-    let body = shape().may("name", text()).may("portfolio", shapes::entity_id().nullable()).closed();
+    let body = shape().may("name", shapes::label()).may("portfolio", shapes::entity_id().nullable()).closed();
     let summary = "Rename a park, or move it into another portfolio or out of one.";
     let operation = operation(Verb::Patch, "/parks/{park}", "ChangePark", summary)
         .takes_strictly(body)

@@ -46,7 +46,7 @@ fn user() -> Shape {
 }
 
 fn put_operation() -> Operation {
-    let body = shape().must("email", text()).may("name", text().nullable()).closed();
+    let body = shape().must("email", shapes::email()).may("name", shapes::label().nullable()).closed();
     let operation = operation(Verb::Put, PATH, "PutUser", "Make a user known, or change one.")
         .takes_strictly(body)
         .fails(refusals([cooperation::Code::AlreadyExists]));
