@@ -18,7 +18,6 @@ use crate::store::{CommitError, Database, StoreError};
 type ById = HashMap<Id, Arc<ApiKey>>;
 
 /// The keys of a database, those included that are not taken any more.
-#[derive(Default)]
 pub struct Keys {
     shown: ArcSwap<ById>,
     /// Held by the one who makes or revokes a key.

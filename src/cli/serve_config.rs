@@ -18,7 +18,7 @@ use crate::callers::oidc::{IssuerUrlError, OidcConfig};
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::server::{BaseUrl, CorsOrigins, ServerConfig, TlsFiles};
+use crate::server::{BaseUrl, CorsOrigins, HostNames, ServerConfig, TlsFiles};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -78,6 +78,11 @@ pub struct Overrides {
     /// Origins whose web pages may call, separated by commas, such as https://app.example; * for any [default: none]
     #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Option<Vec<String>>,
+
+    /// Names that the server may be called by while it asks nobody for a key, separated by commas; * for any [default:
+    /// addresses, localhost, and those of --listen and --authzen-base-url; any where it listens for other machines]
+    #[arg(long, value_name = "NAMES", env = "TENURE_ALLOWED_HOSTS", value_delimiter = ',')]
+    allowed_hosts: Option<Vec<String>>,
 
     /// What is logged: a level (error, warn, info, debug, trace), or a filter by part of the program [default: info]
     #[arg(long, value_name = "FILTER", env = "TENURE_LOG")]
@@ -254,7 +259,13 @@ impl Settings {
         let data = set.data.filter(|path| !path.as_os_str().is_empty());
         let data =
             data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
-        let listen = set.listen.map_or(Ok(LISTEN_DEFAULT), |text| listen_address::resolve(&text))?;
+        let listen = set.listen.as_deref().map_or(Ok(LISTEN_DEFAULT), listen_address::resolve)?;
+        let authzen_base_url = set.authzen_base_url.map(base_url).transpose()?;
+        let own_names = [
+            set.listen.as_deref().and_then(listen_address::name),
+            authzen_base_url.as_ref().map(BaseUrl::host),
+        ];
+        let host_names = host_names(set.allowed_hosts, listen, own_names.into_iter().flatten())?;
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
         let lists = ListLimits::default();
         let origins = set.cors_origins.iter().flatten().map(String::as_str);
@@ -278,6 +289,7 @@ impl Settings {
             traces: TraceSettings::resolve(set.otlp_endpoint, set.otlp_sample)?,
             server: ServerConfig {
                 cors_origins,
+                host_names,
                 body_bytes_max: positive("body_bytes_max", body_bytes, "byte")?,
                 request_timeout: timeout(
                     "request_timeout_ms",
@@ -297,7 +309,7 @@ impl Settings {
                 watch_heartbeat: heartbeat(set.watch_heartbeat_ms)?.unwrap_or(server.watch_heartbeat),
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
                 authzen_store: set.authzen_store.map(store_id).transpose()?,
-                authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
+                authzen_base_url,
                 backup_directory: set.backup_dir,
                 backups_kept: set.backups_kept.map(|kept| count("backups_kept", kept)).transpose()?,
                 access_record: access_record(
@@ -356,6 +368,21 @@ fn tls(
         (Some(_), None) => Err("`tls_cert` is given; expected `tls_key` as well".to_owned()),
         (None, Some(_)) => Err("`tls_key` is given; expected `tls_cert` as well".to_owned()),
     }
+}
+
+/// The names that the server may be called by: those that were set and its own. Where it listens for other machines and asks
+/// nobody for a key, the operator has said that whoever reaches it may do everything, by whatever name it has for them.
+fn host_names<'a>(
+    set: Option<Vec<String>>,
+    listen: SocketAddr,
+    own: impl Iterator<Item = &'a str>,
+) -> Result<HostNames, String> {
+    let names = match set {
+        None if !listen.ip().is_loopback() => HostNames::Any,
+        set => HostNames::parse(set.iter().flatten().map(String::as_str))
+            .map_err(|error| format!("`allowed_hosts`: {error}"))?,
+    };
+    Ok(own.fold(names, HostNames::and))
 }
 
 /// What cannot be less than one, since nothing at all could be done then.
@@ -441,6 +468,7 @@ impl Overrides {
             oidc_audience: self.oidc_audience.or(other.oidc_audience),
             oidc_stores_claim: self.oidc_stores_claim.or(other.oidc_stores_claim),
             cors_origins: self.cors_origins.or(other.cors_origins),
+            allowed_hosts: self.allowed_hosts.or(other.allowed_hosts),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             request_timeout_ms: self.request_timeout_ms.or(other.request_timeout_ms),

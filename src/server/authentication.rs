@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, Method};
 
 use super::app::App;
 use super::error::{ApiError, Code};
+use super::hosts;
 use super::listen::Connection;
 use super::middleware::Place;
 use super::permissions::Needs;
@@ -60,6 +61,7 @@ pub(super) async fn admit<D: Database>(
         return Ok(Caller::Anyone);
     };
     if !app.callers.are_authenticated() {
+        hosts::refuse_others(&app.config.host_names, parts)?;
         return Ok(Caller::Anyone);
     }
     let names_store = path.is_some_and(|path| path.contains("{store_id}"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
+use super::hosts::HostNames;
 use super::observation::{DecisionLog, TreeDrawing};
 use super::origins::CorsOrigins;
 use crate::cooperation::AccessRecordOptions;
@@ -16,6 +17,8 @@ use crate::model::limits::BODY_BYTES_MAX;
 pub struct ServerConfig {
     /// The web pages that may call.
     pub cors_origins: CorsOrigins,
+    /// The names that it may be called by while nobody is asked who they are.
+    pub host_names: HostNames,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
     /// Longest time from a request's head to its answer.
@@ -58,6 +61,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             cors_origins: CorsOrigins::None,
+            host_names: HostNames::default(),
             body_bytes_max: BODY_BYTES_MAX,
             request_timeout: Duration::from_millis(3_000),
             stream_timeout: Duration::from_millis(60_000),

@@ -3,6 +3,7 @@
 //! No label may take a value that a client chooses freely: routes are those of the router, never paths.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::authentication::Known;
 use super::cache_metrics::CacheMetrics;
 use super::error::ApiError;
 use super::histograms::{Costs, Durations};
@@ -26,6 +28,7 @@ use super::openapi::{Operation, Tag, Verb};
 use super::process_metrics::ProcessMetrics;
 use super::storage_metrics::StorageMetrics;
 use super::store_metrics::{OfStore, StoreMetrics};
+use crate::callers::Stores;
 use crate::engine::{CheckAnswer, Engine};
 use crate::model::StoreId;
 use crate::store::Database;
@@ -35,6 +38,8 @@ pub(super) struct Metrics {
     registry: Registry,
     /// Those whose names do not begin with ours.
     of_process: Registry,
+    /// Those that name stores, which not everybody may know.
+    by_store: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Durations>,
     /// Those of the routes that there are, by verb and path, so that a request looks nothing up under a lock.
@@ -106,7 +111,8 @@ impl Metrics {
         registry.register_collector(Box::new(CacheMetrics(Arc::clone(engine))));
         registry.register_collector(Box::new(StorageMetrics(Arc::clone(engine))));
         let of_stores = StoreMetrics::default();
-        registry.register_collector(Box::new(of_stores.clone()));
+        let mut by_store = Registry::with_prefix("tenure");
+        by_store.register_collector(Box::new(of_stores.clone()));
         let mut of_process = Registry::default();
         of_process.register_collector(Box::new(ProcessMetrics));
         if let Some(observation) = observation {
@@ -150,6 +156,7 @@ impl Metrics {
         Self {
             registry,
             of_process,
+            by_store,
             requests,
             durations,
             of_routes,
@@ -163,6 +170,18 @@ impl Metrics {
             costs: of_purposes,
             of_stores,
         }
+    }
+
+    /// All of them as `/metrics` shows them; those by store only `with_stores`.
+    fn text(&self, with_stores: bool) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let by_store = with_stores.then_some(&self.by_store);
+        for registry in [&self.of_process].into_iter().chain(by_store) {
+            text::encode_registry(&mut text, registry)?;
+        }
+        // The one that writes the end, too.
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
     }
 
     /// Takes in which routes there are, each a verb, a path, and whether it asks something and changes nothing; once.
@@ -302,15 +321,18 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 pub(super) fn operation() -> Operation {
     Operation::new(Verb::Get, "/metrics", Tag::Server, "Metrics", "Get the metrics.")
+        .note(
+            "Those by store are there for whoever may know which stores there are: for a key for all stores.",
+        )
         .answers_text("The metrics, as OpenMetrics has them.", OPENMETRICS)
 }
 
 /// `GET /metrics`
-pub(super) async fn show<D: Database>(State(app): State<App<D>>) -> Result<impl IntoResponse, ApiError> {
-    let mut body = String::new();
-    let Metrics { registry, of_process, .. } = &*app.metrics;
-    let encoded =
-        text::encode_registry(&mut body, of_process).and_then(|()| text::encode(&mut body, registry));
-    encoded.map_err(|error| ApiError::internal(error.to_string()))?;
+pub(super) async fn show<D: Database>(
+    State(app): State<App<D>>,
+    Known(caller): Known,
+) -> Result<impl IntoResponse, ApiError> {
+    let knows_all_stores = caller.scope().is_none_or(|scope| scope.stores == Stores::All);
+    let body = app.metrics.text(knows_all_stores).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], body))
 }

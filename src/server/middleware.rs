@@ -16,6 +16,7 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tracing::field::display;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
@@ -26,6 +27,7 @@ use super::extract;
 use super::origins;
 use super::reply::STORE_ID;
 use super::traces;
+use crate::callers::Caller;
 use crate::model::StoreId;
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
@@ -74,7 +76,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     let traced = traces::request(&method, route, request.headers());
     // What is logged meanwhile names the request too.
     let span = span(request_id);
-    let mut caller_name = None;
+    let mut known = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
@@ -85,7 +87,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     refusal.into_response()
                 }
                 Ok(caller) => {
-                    caller_name = caller.name();
+                    known = Some(caller.clone());
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
@@ -109,7 +111,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
             let code = failure.map(|failure| failure.code);
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let status = status.as_u16();
-            $level!(request_id, %method, route, store, caller = caller_name, status, code, duration_us $(, $cause)?, "answered")
+            let caller = known.as_ref().and_then(Caller::name).map(display);
+            $level!(request_id, %method, route, store, caller, status, code, duration_us $(, $cause)?, "answered")
         }};
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {

@@ -201,6 +201,10 @@ fn a_key_that_makes_no_sense_is_refused_by_the_name_of_its_field() {
             json!({"name": "a", "permissions": ["read"], "expires_at": NOW}),
             "invalid expires_at: expected an instant in the future, found `2026-01-01T00:00:00Z`",
         ),
+        (
+            json!({"name": "a", "permissions": ["read"], "expires_at": ""}),
+            "invalid expires_at: `` is not an instant; expected RFC 3339, for example `2027-01-31T12:00:00Z`",
+        ),
     ] {
         let refused = send_as(&server, &root, "POST", "/keys", Some(body));
         assert_eq!(refused.fails(400, "validation_error"), message);

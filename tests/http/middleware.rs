@@ -13,7 +13,7 @@ use tenure::model::limits::EvaluationLimits;
 use tenure::server::ServerConfig;
 use tokio::sync::oneshot;
 
-use crate::fixture::{Server, answer, key};
+use crate::fixture::{Server, answer, api, key};
 
 #[test]
 fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
@@ -215,7 +215,6 @@ mod panics {
     use super::*;
     use tenure::engine::Engine;
     use tenure::model::{Clock, Id, Instant, StoreId};
-    use tenure::server;
     use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
     use tenure::store::{
         Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
@@ -293,7 +292,7 @@ mod panics {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
         let config = ServerConfig { request_timeout: Duration::from_millis(50), ..ServerConfig::default() };
-        let router = server::api(Arc::new(engine), &config);
+        let router = api(Arc::new(engine), &config);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let request =
             Request::builder().method("POST").uri("/stores").body(Body::from(r#"{"name": "slow"}"#));
@@ -305,7 +304,7 @@ mod panics {
     fn a_panic_and_a_failure_are_a_500_that_tells_nothing_and_the_server_goes_on() {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
-        let router = server::api(Arc::new(engine), &ServerConfig::default());
+        let router = api(Arc::new(engine), &ServerConfig::default());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let send = |method: &str, path: &str, body: &'static str| {
             let request = Request::builder().method(method).uri(path).header("X-Request-Id", "r7");

@@ -187,6 +187,44 @@ fn new_keys_of_the_issuer_are_fetched_when_a_token_needs_them_and_old_ones_forgo
 }
 
 #[test]
+fn tokens_of_a_key_that_is_not_known_yet_lock_nobody_out() {
+    let (first, second) = (Signer::new("k1"), Signer::new("k2"));
+    let issuer = Issuer::new(vec![first.jwk()]);
+    let server = Server::new().called_by(|callers| callers.with_oidc(issuer.oidc()));
+    let claims = issuer.claims("tenure:check", json!("*"));
+    check(&server, &first.sign(&claims)).done(200);
+    // The issuer signs by a new key at once, and many ask before it can be fetched.
+    let new = second.sign(&claims);
+    for _ in 0..100 {
+        check(&server, &new).fails(401, "unauthenticated");
+    }
+    let mut other = claims.clone();
+    other["sub"] = json!("another");
+    check(&server, &first.sign(&other)).done(200);
+}
+
+#[test]
+fn who_is_locked_out_waits_with_new_tokens_and_not_with_those_that_were_taken() {
+    let signer = Signer::new("k1");
+    let issuer = Issuer::new(vec![signer.jwk()]);
+    let server = Server::new().called_by(|callers| callers.with_oidc(issuer.oidc()));
+    let claims = issuer.claims("tenure:check", json!("*"));
+    let known = signer.sign(&claims);
+    check(&server, &known).done(200);
+    let forged = Signer::new("k1").sign(&claims);
+    for _ in 0..60 {
+        check(&server, &forged).fails(401, "unauthenticated");
+    }
+    check(&server, &known).done(200);
+    let mut other = claims.clone();
+    other["sub"] = json!("another");
+    let new = signer.sign(&other);
+    assert_eq!(check(&server, &new).header("Retry-After"), Some("60"));
+    server.set_clock("2026-01-01T00:01:00Z");
+    check(&server, &new).done(200);
+}
+
+#[test]
 fn an_issuer_that_cannot_be_reached_makes_nobody_known_and_keys_go_on() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

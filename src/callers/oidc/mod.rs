@@ -119,7 +119,7 @@ pub struct Oidc {
 struct Fetched {
     jwks: Jwks,
     at: Option<Stopwatch>,
-    /// How often they were fetched.
+    /// How often others were fetched than before.
     generation: u64,
 }
 
@@ -188,10 +188,7 @@ impl Oidc {
         *asked = Some(Stopwatch::now());
         match Jwks::fetch(&self.config.issuer) {
             Ok(jwks) => {
-                // A key that is gone vouches for nothing any more: what was verified before is verified anew.
-                let generation = self.jwks.load().generation + 1;
-                self.jwks.store(Arc::new(Fetched { jwks, at: Some(Stopwatch::now()), generation }));
-                self.verified.clear();
+                self.take(jwks);
                 info!(issuer = %self.config.issuer, "the issuer's keys were fetched");
                 true
             }
@@ -199,6 +196,18 @@ impl Oidc {
                 warn!(issuer = %self.config.issuer, error, "the issuer's keys cannot be fetched");
                 false
             }
+        }
+    }
+
+    /// Has these keys from now on.
+    fn take(&self, jwks: Jwks) {
+        let known = self.jwks.load();
+        let are_same = known.jwks.are_those_of(&jwks);
+        let generation = if are_same { known.generation } else { known.generation + 1 };
+        self.jwks.store(Arc::new(Fetched { jwks, at: Some(Stopwatch::now()), generation }));
+        // A key that is gone vouches for nothing any more: what was verified before is verified anew.
+        if !are_same {
+            self.verified.clear();
         }
     }
 

@@ -67,6 +67,21 @@ fn tokens_that_are_signed_by_rsa_are_taken_and_kept_until_they_expire_or_the_key
 }
 
 #[test]
+fn a_token_stays_known_while_the_same_keys_are_fetched_again() {
+    let oidc = oidc(vec![key()]);
+    let identity = identity(&oidc, RS256).unwrap();
+    oidc.take(Jwks::of(vec![key()]).unwrap());
+    assert!(Arc::ptr_eq(&oidc.known(RS256, now()).unwrap(), &identity));
+    let mut other = key();
+    other["alg"] = json!("PS256");
+    oidc.take(Jwks::of(vec![other]).unwrap());
+    assert!(oidc.known(RS256, now()).is_none() && oidc.verified.is_empty());
+    // The same ones again are others than those before: what they have verified was forgotten.
+    oidc.take(Jwks::of(vec![key()]).unwrap());
+    assert!(oidc.known(RS256, now()).is_none());
+}
+
+#[test]
 fn a_token_that_was_altered_is_refused() {
     let oidc = oidc(vec![key()]);
     let [head, claims, signature]: [&str; 3] = RS256.split('.').collect::<Vec<_>>().try_into().unwrap();

@@ -129,10 +129,8 @@ fn request(fields: &mut Fields) -> Result<KeyRequest, ApiError> {
             Stores::listed(stores.into_iter().map(read).collect::<Result<Vec<_>, _>>()?)
         }
     };
-    let expires_at = match fields.string("expires_at")? {
-        text if text.is_empty() => None,
-        text => Some(text.parse().map_err(|error| ApiError::invalid(&fields.path("expires_at"), error))?),
-    };
+    // An empty text is no instant, and no way to say that it does not end.
+    let expires_at = wire::given_instant(fields, "expires_at")?;
     Ok(KeyRequest { name, scope: Scope { permissions, stores }, expires_at })
 }
 
