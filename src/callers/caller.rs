@@ -9,6 +9,7 @@ use super::key::ApiKey;
 use super::keys::Keys;
 use super::oidc::{Identity, Oidc, Verified};
 use super::scope::{Permission, Scope};
+use super::usage::{CallerLimits, Exceeded, UnderWay};
 use crate::model::Instant;
 use crate::model::limits::BEARER_TOKEN_BYTES_MAX;
 use crate::store::{Database, StoreError};
@@ -31,6 +32,16 @@ impl Caller {
             Self::Anyone => None,
             Self::Key(key) => Some(&key.scope),
             Self::Issued(identity) => Some(&identity.scope),
+        }
+    }
+
+    /// A request of the caller at `now`, held to its own limits and where it has none to `others`; it is under way until
+    /// what is returned is dropped. Where nobody is asked who they are, nobody can be told from another.
+    pub fn begin(&self, others: CallerLimits, now: Instant) -> Result<Option<UnderWay>, Exceeded> {
+        match self {
+            Self::Anyone => Ok(None),
+            Self::Key(key) => key.usage.begin(key.limits.or(others), now),
+            Self::Issued(identity) => identity.usage.begin(others, now),
         }
     }
 

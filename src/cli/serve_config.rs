@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use serde::Deserialize;
 use super::listen_address;
 use super::serve_observation::{self, DecisionLogSettings};
 use super::serve_traces::TraceSettings;
+use crate::callers::CallerLimits;
 use crate::callers::oidc::{IssuerUrlError, OidcConfig};
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
-use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
+use crate::model::limits::{CALLER_LIMIT_MAX, DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
 use crate::server::{BaseUrl, CorsOrigins, HostNames, ServerConfig, TlsFiles};
 
 /// Where the server listens, if nothing says otherwise.
@@ -107,6 +109,16 @@ pub struct Overrides {
     /// Most requests served at once; one more is answered 429 [default: 1024]
     #[arg(long, value_name = "COUNT", env = "TENURE_CONCURRENT_REQUESTS_MAX")]
     concurrent_requests_max: Option<usize>,
+
+    /// Most requests of one key, or of one identity of the issuer, in a second; one more is answered 429. Keys may have
+    /// limits of their own [default: any number]
+    #[arg(long, value_name = "COUNT", env = "TENURE_KEY_REQUESTS_PER_SECOND")]
+    key_requests_per_second: Option<u32>,
+
+    /// Most requests of one key, or of one identity of the issuer, under way at once, streams included; one more is
+    /// answered 429 [default: any number]
+    #[arg(long, value_name = "COUNT", env = "TENURE_KEY_CONCURRENT_REQUESTS")]
+    key_concurrent_requests: Option<u32>,
 
     /// Most open connections; one more waits [default: 10000]
     #[arg(long, value_name = "COUNT", env = "TENURE_CONNECTIONS_MAX")]
@@ -298,6 +310,10 @@ impl Settings {
                 )?,
                 stream_timeout: timeout("stream_timeout_ms", set.stream_timeout_ms, server.stream_timeout)?,
                 concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
+                caller_limits: CallerLimits {
+                    requests_per_second: limit("key_requests_per_second", set.key_requests_per_second)?,
+                    concurrent_requests: limit("key_concurrent_requests", set.key_concurrent_requests)?,
+                },
                 connections_max: count("connections_max", connections)?,
                 header_read_timeout: timeout(
                     "header_read_timeout_ms",
@@ -411,6 +427,13 @@ fn count(name: &str, value: usize) -> Result<usize, String> {
     }
 }
 
+/// A limit of each caller.
+fn limit(name: &str, value: Option<u32>) -> Result<Option<NonZeroU32>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let limit = NonZeroU32::new(value).filter(|limit| limit.get() <= CALLER_LIMIT_MAX);
+    limit.map(Some).ok_or_else(|| format!("`{name}` is {value}; expected 1 to {CALLER_LIMIT_MAX}"))
+}
+
 fn timeout(name: &str, value: Option<u64>, default: Duration) -> Result<Duration, String> {
     value.map_or(Ok(default), |ms| positive(name, ms, "millisecond").map(Duration::from_millis))
 }
@@ -475,6 +498,8 @@ impl Overrides {
             stream_timeout_ms: self.stream_timeout_ms.or(other.stream_timeout_ms),
             body_bytes_max: self.body_bytes_max.or(other.body_bytes_max),
             concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
+            key_requests_per_second: self.key_requests_per_second.or(other.key_requests_per_second),
+            key_concurrent_requests: self.key_concurrent_requests.or(other.key_concurrent_requests),
             connections_max: self.connections_max.or(other.connections_max),
             header_read_timeout_ms: self.header_read_timeout_ms.or(other.header_read_timeout_ms),
             revision_wait_ms: self.revision_wait_ms.or(other.revision_wait_ms),

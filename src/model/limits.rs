@@ -126,6 +126,8 @@ pub const KEYS_MAX: usize = 10_000;
 pub const STORES_PER_KEY_MAX: usize = 100;
 /// Longest name of a key, in bytes.
 pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Largest limit that a key can have, in requests in a second or under way at once.
+pub const CALLER_LIMIT_MAX: u32 = 1_000_000;
 /// Longest bearer token that is looked at, in bytes.
 pub const BEARER_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Most bearer tokens that are not valid which one address may try in a minute; then it has to wait.

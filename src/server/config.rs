@@ -8,6 +8,7 @@ use super::base_url::BaseUrl;
 use super::hosts::HostNames;
 use super::observation::{DecisionLog, TreeDrawing};
 use super::origins::CorsOrigins;
+use crate::callers::CallerLimits;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::BODY_BYTES_MAX;
@@ -27,6 +28,8 @@ pub struct ServerConfig {
     pub stream_timeout: Duration,
     /// Most requests that are served at once; one more is turned away.
     pub concurrent_requests_max: usize,
+    /// How much each caller may ask that has no limits of its own.
+    pub caller_limits: CallerLimits,
     /// Most open connections; one more waits.
     pub connections_max: usize,
     /// Longest time that a client may take for a request's head, and that a connection may be idle.
@@ -66,6 +69,7 @@ impl Default for ServerConfig {
             request_timeout: Duration::from_millis(3_000),
             stream_timeout: Duration::from_millis(60_000),
             concurrent_requests_max: 1_024,
+            caller_limits: CallerLimits::default(),
             connections_max: 10_000,
             header_read_timeout: Duration::from_millis(30_000),
             revision_wait: Duration::from_millis(2_000),

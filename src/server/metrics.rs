@@ -44,6 +44,8 @@ pub(super) struct Metrics {
     durations: Family<RouteLabels, Durations>,
     /// Those of the routes that there are, by verb and path, so that a request looks nothing up under a lock.
     of_routes: OnceLock<HashMap<String, Vec<(&'static str, OfRoute)>>>,
+    /// In the order of [`Refused::ALL`].
+    refused: [Counter; Refused::ALL.len()],
     in_flight: Gauge,
     watches: Gauge,
     allowed: Counter,
@@ -70,6 +72,39 @@ pub(super) enum Purpose {
     Batch,
     List,
     Explanation,
+}
+
+/// What a request is refused by with 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The requests that are served at once.
+    Load,
+    /// Its caller's requests in a second.
+    Rate,
+    /// Its caller's requests under way.
+    Concurrency,
+    /// The tokens of its address that were not valid.
+    Attempts,
+    /// The watches that are open.
+    Watches,
+    /// The lists that are streamed.
+    Streams,
+}
+
+impl Refused {
+    const ALL: [Self; 6] =
+        [Self::Load, Self::Rate, Self::Concurrency, Self::Attempts, Self::Watches, Self::Streams];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Rate => "rate",
+            Self::Concurrency => "concurrency",
+            Self::Attempts => "attempts",
+            Self::Watches => "watches",
+            Self::Streams => "streams",
+        }
+    }
 }
 
 /// What is counted of one route.
@@ -100,6 +135,11 @@ struct PurposeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
 }
@@ -126,6 +166,14 @@ impl Metrics {
             "Time from a request's head to its answer's",
             Unit::Seconds,
             durations.clone(),
+        );
+        let refusals = Family::<LimitLabels, Counter>::default();
+        let refused =
+            Refused::ALL.map(|by| refusals.get_or_create(&LimitLabels { limit: by.name() }).clone());
+        registry.register(
+            "requests_refused",
+            "Requests answered 429, by the limit that refused them",
+            refusals,
         );
         let in_flight = Gauge::default();
         registry.register("http_requests_in_flight", "Requests being served", in_flight.clone());
@@ -160,6 +208,7 @@ impl Metrics {
             requests,
             durations,
             of_routes,
+            refused,
             in_flight,
             watches,
             allowed,
@@ -210,6 +259,13 @@ impl Metrics {
     /// A watch begins; it is open until the guard is dropped.
     pub(super) fn watch(&self) -> Counted {
         Counted::one(&self.watches)
+    }
+
+    /// A request is refused.
+    pub(super) fn refused(&self, by: Refused) {
+        if let Some(counter) = self.refused.get(by as usize) {
+            counter.inc();
+        }
     }
 
     /// A request was answered; says whether its route asks something and changes nothing.

@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::field::display;
@@ -21,13 +22,14 @@ use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
-use super::authentication::{self, RouteNeeds};
+use super::authentication::{self, Admitted, RouteNeeds};
 use super::error::{ApiError, Code, Failure};
 use super::extract;
+use super::metrics::Refused;
 use super::origins;
 use super::reply::STORE_ID;
 use super::traces;
-use crate::callers::Caller;
+use crate::callers::{Caller, UnderWay};
 use crate::model::StoreId;
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::store::Database;
@@ -86,7 +88,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     discard(app, body).await;
                     refusal.into_response()
                 }
-                Ok(caller) => {
+                Ok(Admitted { caller, under_way }) => {
                     known = Some(caller.clone());
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
@@ -94,7 +96,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     // commits.
                     let answered = AssertUnwindSafe(answer(request)).catch_unwind().instrument(span);
                     let answered = answered.instrument(traced.clone()).await;
-                    answered.unwrap_or_else(|panic| panicked(&*panic))
+                    let answered = answered.unwrap_or_else(|panic| panicked(&*panic));
+                    until_sent(answered, under_way)
                 }
             }
         }
@@ -123,6 +126,19 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A stream, whose length nobody knows, is under way until it ends; anything else is done with its head.
+fn until_sent(response: Response, under_way: Option<UnderWay>) -> Response {
+    match under_way {
+        Some(under_way) if response.body().size_hint().exact().is_none() => response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _until_the_body_is_dropped = &under_way;
+                frame
+            }))
+        }),
+        _ => response,
+    }
 }
 
 /// The client's id, where it is one that can stand in a log and in a header as it is; otherwise a new one.
@@ -179,6 +195,7 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
     let mut response = match permits.try_acquire() {
         Ok(_permit) => deadline(app, request, answer).await,
         Err(_) => {
+            app.metrics.refused(Refused::Load);
             let message = "too many requests are being served; try again later";
             ApiError::new(Code::TooManyRequests, message).into_response()
         }

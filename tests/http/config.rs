@@ -62,6 +62,11 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
         "allowed_hosts = [\"a:80\"]\n",
         "`allowed_hosts`: `a:80` is no name such as `tenure` or `tenure.example`",
     );
+    refused("key_requests_per_second = 0\n", "`key_requests_per_second` is 0; expected 1 to 1000000");
+    refused(
+        "key_concurrent_requests = 1000001\n",
+        "`key_concurrent_requests` is 1000001; expected 1 to 1000000",
+    );
     refused("connections_max = 0\n", "`connections_max` is 0; expected 1 to 1000000");
     refused("log = \"a=b=c\"\n", "`log` is no filter such as `info`");
 }

@@ -64,6 +64,7 @@ pub struct Server {
     runtime: Runtime,
     engine: Arc<Engine<MemoryDatabase>>,
     router: Api,
+    config: ServerConfig,
     clock: Arc<TestClock>,
     pub store: String,
     pub model: String,
@@ -92,6 +93,7 @@ impl Server {
             runtime: Runtime::new().unwrap(),
             engine,
             router,
+            config: config.clone(),
             clock,
             store: String::new(),
             model: String::new(),
@@ -105,14 +107,15 @@ impl Server {
 
     /// The same, with a configuration that may name its store.
     pub fn configured(mut self, config: impl FnOnce(&str) -> ServerConfig) -> Self {
-        self.router = api(Arc::clone(&self.engine), &config(&self.store));
+        self.config = config(&self.store);
+        self.router = api(Arc::clone(&self.engine), &self.config);
         self
     }
 
     /// The same, for other callers.
     pub fn called_by(mut self, callers: impl FnOnce(Callers) -> Callers) -> Self {
         let callers = Arc::new(callers(Callers::load(self.engine.database()).unwrap()));
-        self.router = server::api(Arc::clone(&self.engine), &ServerConfig::default(), callers);
+        self.router = server::api(Arc::clone(&self.engine), &self.config, callers);
         self
     }
 

@@ -11,6 +11,7 @@ mod assertions;
 mod authzen;
 mod bad_input;
 mod batch_check;
+mod caller_limits;
 mod changes;
 mod check;
 mod config;

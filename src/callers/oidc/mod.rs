@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use ureq::http::Uri;
 
 use super::key::TokenDigest;
+use super::usage::Usage;
 use crate::model::Instant;
 use claims::Claims;
 use jwks::Jwks;
@@ -113,6 +114,8 @@ pub struct Oidc {
     asked: Mutex<Option<Stopwatch>>,
     /// Each with the generation of the keys that it was verified by.
     verified: DashMap<TokenDigest, (u64, Arc<Identity>)>,
+    /// What each subject asks, by its digest: all of its tokens are one caller.
+    usages: DashMap<TokenDigest, Arc<Usage>>,
 }
 
 /// Keys, and when they were fetched.
@@ -158,6 +161,7 @@ impl Oidc {
             jwks: ArcSwap::from_pointee(Fetched { jwks: Jwks::default(), at: None, generation: 0 }),
             asked: Mutex::default(),
             verified: DashMap::new(),
+            usages: DashMap::new(),
         }
     }
 
@@ -211,6 +215,15 @@ impl Oidc {
         }
     }
 
+    /// What a subject asks at present.
+    fn usage_of(&self, subject: &str) -> Arc<Usage> {
+        if self.usages.len() >= TOKENS_KEPT {
+            // Of the others no token is known any more, and no request under way.
+            self.usages.retain(|_, usage| Arc::strong_count(usage) > 1);
+        }
+        Arc::clone(&self.usages.entry(TokenDigest::of(subject)).or_default())
+    }
+
     /// Whether the keys may be asked for at present.
     pub(super) fn may_renew(&self) -> bool {
         self.asked.try_lock().is_ok_and(|asked| asked.is_none_or(|asked| asked.elapsed() >= FETCHED_APART))
@@ -242,7 +255,9 @@ impl Oidc {
         }
         let Some(key) = fetched.jwks.find(head.kid.as_deref(), head.alg) else { return Verified::UnknownKey };
         let claims = claims(token, key, head.alg);
-        let Some(identity) = claims.and_then(|claims| claims.identity(&self.config, now)) else {
+        let Some(identity) =
+            claims.and_then(|claims| claims.identity(&self.config, now, |sub| self.usage_of(sub)))
+        else {
             return Verified::Invalid;
         };
         let identity = Arc::new(identity);
