@@ -110,6 +110,11 @@ pub struct Overrides {
     #[arg(long, value_name = "COUNT", env = "TENURE_CONCURRENT_REQUESTS_MAX")]
     concurrent_requests_max: Option<usize>,
 
+    /// Most queries at once that take longer than a moment, such as lists and batches; others wait for a short while, and
+    /// are answered 429 where more keeps coming than is done [default: as many as there are processors]
+    #[arg(long, value_name = "COUNT", env = "TENURE_QUERIES_AT_ONCE")]
+    queries_at_once: Option<usize>,
+
     /// Most requests of one key, or of one identity of the issuer, in a second; one more is answered 429. Keys may have
     /// limits of their own [default: any number]
     #[arg(long, value_name = "COUNT", env = "TENURE_KEY_REQUESTS_PER_SECOND")]
@@ -283,6 +288,7 @@ impl Settings {
         let origins = set.cors_origins.iter().flatten().map(String::as_str);
         let cors_origins = CorsOrigins::parse(origins).map_err(|error| format!("`cors_origins`: {error}"))?;
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
+        let queries_at_once = set.queries_at_once.unwrap_or(server.queries_at_once);
         let connections = set.connections_max.unwrap_or(server.connections_max);
         let watches = set.watches_max.unwrap_or(server.watches_max);
         let body_bytes = set.body_bytes_max.unwrap_or(server.body_bytes_max);
@@ -310,6 +316,7 @@ impl Settings {
                 )?,
                 stream_timeout: timeout("stream_timeout_ms", set.stream_timeout_ms, server.stream_timeout)?,
                 concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
+                queries_at_once: count("queries_at_once", queries_at_once)?,
                 caller_limits: CallerLimits {
                     requests_per_second: limit("key_requests_per_second", set.key_requests_per_second)?,
                     concurrent_requests: limit("key_concurrent_requests", set.key_concurrent_requests)?,
@@ -498,6 +505,7 @@ impl Overrides {
             stream_timeout_ms: self.stream_timeout_ms.or(other.stream_timeout_ms),
             body_bytes_max: self.body_bytes_max.or(other.body_bytes_max),
             concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
+            queries_at_once: self.queries_at_once.or(other.queries_at_once),
             key_requests_per_second: self.key_requests_per_second.or(other.key_requests_per_second),
             key_concurrent_requests: self.key_concurrent_requests.or(other.key_concurrent_requests),
             connections_max: self.connections_max.or(other.connections_max),

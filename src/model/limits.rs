@@ -88,6 +88,14 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
 
+/// Largest head of a request, in bytes: its line and its headers.
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Most headers of a request.
+pub const HEADERS_MAX: usize = 100;
+/// How long the first of those who wait for a processor has to have waited before that is overload, in milliseconds.
+pub const TURN_WAIT_LONG_MS: u64 = 20;
+/// How many have to wait for each processor before that is overload.
+pub const TURNS_WAITING_PER_PROCESSOR: usize = 32;
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
 /// Most changes that a watch holds in memory at once.

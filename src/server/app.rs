@@ -12,9 +12,10 @@ use tokio::task::{self, JoinHandle};
 use tracing::{Instrument as _, trace_span};
 
 use super::config::ServerConfig;
-use super::error::ApiError;
-use super::metrics::Metrics;
+use super::error::{ApiError, Code};
+use super::metrics::{Metrics, Refused};
 use super::observation::{Observation, Watch};
+use super::turns::{Busy, Turns};
 use super::watches::Watches;
 use crate::callers::{Caller, Callers, Permission};
 use crate::cooperation::{AccessRecorder, Cooperations};
@@ -49,6 +50,7 @@ pub(super) struct State<D: Database> {
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
+    pub(super) turns: Arc<Turns>,
     pub(super) callers: Arc<Callers>,
 }
 
@@ -74,7 +76,8 @@ impl<D: Database> From<State<D>> for App<D> {
 }
 
 impl<D: Database> App<D> {
-    /// Runs `query`, which is synchronous and may be long, where it cannot keep the runtime from serving others.
+    /// Runs `query`, which is synchronous and may be long, when it is its turn, where it cannot keep the runtime from serving
+    /// others.
     ///
     /// If the request goes away meanwhile, a query that has not begun never does, and one that has runs to its
     /// end, which the evaluation's limits bound; it changes nothing.
@@ -82,7 +85,27 @@ impl<D: Database> App<D> {
         &self,
         query: impl FnOnce(&Engine<D>) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        Ok(self.spawn(query).outcome().await??)
+        Ok(self.in_turn(query).await??)
+    }
+
+    /// Begins `work` when it is its turn, which it keeps to its end, and waits for that.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine<D>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.turns.next().await.map_err(|Busy| self.busy())?;
+        let in_turn = move |engine: &Engine<D>| {
+            // Also where the request has gone away meanwhile: it is the processor that the turn stands for.
+            let _turn = turn;
+            work(engine)
+        };
+        self.spawn(in_turn).outcome().await
+    }
+
+    /// What is answered where more is asked than can be done.
+    pub(super) fn busy(&self) -> ApiError {
+        self.metrics.refused(Refused::Busy);
+        ApiError::new(Code::TooManyRequests, "more is asked than can be answered; try again later")
     }
 
     /// Runs a list, which goes on until it is told not to: shortly before the request would be cut off, so that what was
@@ -96,18 +119,18 @@ impl<D: Database> App<D> {
         let end = Stopwatch::now() + self.config.request_timeout.mul_f64(LIST_TIME_SHARE);
         self.reach(store, &context).await;
         let (waiting, gone) = oneshot::channel::<Infallible>();
-        let outcome = self.spawn(move |engine| {
+        let outcome = self.in_turn(move |engine| {
             let gone = RefCell::new(gone);
             // The other end has nothing to send: it goes away with the request.
             let wanted = || matches!(gone.borrow_mut().try_recv(), Err(TryRecvError::Empty));
             list(engine, &context, &|| wanted() && Stopwatch::now() < end)
         });
-        let outcome = outcome.outcome().await;
+        let outcome = outcome.await;
         drop(waiting);
         outcome
     }
 
-    /// Begins `work` where it cannot keep the runtime from serving others.
+    /// Begins `work` at once where it cannot keep the runtime from serving others.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Engine<D>) -> T + Send + 'static,

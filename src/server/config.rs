@@ -1,7 +1,9 @@
 //! What an operator may tune about the server, each with its unit and default. Where it comes from (flags, the
 //! environment, a file) is the command line's business.
 
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
@@ -28,6 +30,8 @@ pub struct ServerConfig {
     pub stream_timeout: Duration,
     /// Most requests that are served at once; one more is turned away.
     pub concurrent_requests_max: usize,
+    /// Queries at once that take longer than a moment: lists, batches, explanations, large checks.
+    pub queries_at_once: usize,
     /// How much each caller may ask that has no limits of its own.
     pub caller_limits: CallerLimits,
     /// Most open connections; one more waits.
@@ -69,6 +73,7 @@ impl Default for ServerConfig {
             request_timeout: Duration::from_millis(3_000),
             stream_timeout: Duration::from_millis(60_000),
             concurrent_requests_max: 1_024,
+            queries_at_once: available_parallelism().map_or(1, NonZero::get),
             caller_limits: CallerLimits::default(),
             connections_max: 10_000,
             header_read_timeout: Duration::from_millis(30_000),

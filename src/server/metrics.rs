@@ -79,6 +79,8 @@ pub(super) enum Purpose {
 pub(super) enum Refused {
     /// The requests that are served at once.
     Load,
+    /// The processors: more is asked than can be answered.
+    Busy,
     /// Its caller's requests in a second.
     Rate,
     /// Its caller's requests under way.
@@ -92,12 +94,13 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    const ALL: [Self; 6] =
-        [Self::Load, Self::Rate, Self::Concurrency, Self::Attempts, Self::Watches, Self::Streams];
+    const ALL: [Self; 7] =
+        [Self::Load, Self::Busy, Self::Rate, Self::Concurrency, Self::Attempts, Self::Watches, Self::Streams];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Load => "load",
+            Self::Busy => "busy",
             Self::Rate => "rate",
             Self::Concurrency => "concurrency",
             Self::Attempts => "attempts",
@@ -163,7 +166,7 @@ impl Metrics {
         let durations = Family::default();
         registry.register_with_unit(
             "http_request_duration",
-            "Time from a request's head to its answer's",
+            "Time from a request's head to its answer's; without those that were turned away (429)",
             Unit::Seconds,
             durations.clone(),
         );
@@ -251,6 +254,11 @@ impl Metrics {
         of_path.iter().find(|(own, _)| *own == method).map(|(_, of_route)| of_route)
     }
 
+    /// Whether a route asks something and changes nothing.
+    pub(super) fn is_query(&self, method: &Method, route: &str) -> bool {
+        self.of_route(known(method), route).is_some_and(|of_route| of_route.is_query)
+    }
+
     /// A request begins; it is in flight until the guard is dropped.
     pub(super) fn begin(&self) -> Counted {
         Counted::one(&self.in_flight)
@@ -274,10 +282,13 @@ impl Metrics {
         let labels = || RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
         match self.of_route(method, route) {
             Some(of_route) => {
-                of_route.durations.observe(took);
                 match status {
                     StatusCode::OK => drop(of_route.ok.inc()),
                     _ => drop(self.requests.get_or_create(&labels()).inc()),
+                }
+                // Being turned away takes no time, and must not make the others look quick.
+                if status != StatusCode::TOO_MANY_REQUESTS {
+                    of_route.durations.observe(took);
                 }
                 of_route.is_query
             }

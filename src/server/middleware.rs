@@ -28,6 +28,7 @@ use super::extract;
 use super::metrics::Refused;
 use super::origins;
 use super::reply::STORE_ID;
+use super::routes;
 use super::traces;
 use crate::callers::{Caller, UnderWay};
 use crate::model::StoreId;
@@ -167,6 +168,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 /// [`limited`], as a layer of the router.
 pub(super) async fn limit<D: Database>(
     State((app, permits)): State<(App<D>, Arc<Semaphore>)>,
+    matched: Option<MatchedPath>,
     params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -176,6 +178,14 @@ pub(super) async fn limit<D: Database>(
         let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
         text.parse::<StoreId>().ok()
     });
+    let route = matched.as_ref().map(MatchedPath::as_str);
+    // Most checks are decided without a turn, and their bodies tell which.
+    let takes_turn = route
+        .is_some_and(|route| route != routes::check::PATH && app.metrics.is_query(request.method(), route));
+    if takes_turn && app.turns.are_taken() {
+        discard(&app, request.into_body()).await;
+        return named(&app, store, app.busy().into_response());
+    }
     let answer = |head, body: Bytes| next.run(Request::from_parts(head, Body::from(body)));
     limited(&app, &permits, store, request, answer).await
 }
@@ -192,7 +202,7 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
     request: Request,
     answer: impl FnOnce(Parts, Bytes) -> F,
 ) -> Response {
-    let mut response = match permits.try_acquire() {
+    let response = match permits.try_acquire() {
         Ok(_permit) => deadline(app, request, answer).await,
         Err(_) => {
             app.metrics.refused(Refused::Load);
@@ -200,6 +210,11 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
             ApiError::new(Code::TooManyRequests, message).into_response()
         }
     };
+    named(app, store, response)
+}
+
+/// Counts an answer for the store that its request names, and names it in the answer.
+fn named<D: Database>(app: &App<D>, store: Option<StoreId>, mut response: Response) -> Response {
     if let Some(store) = store {
         app.metrics.answered_for(store, response.status());
     }

@@ -10,7 +10,8 @@
 //!   make one; `hosts`: by which names the server may be called.
 //! - `authentication`, `permissions`: who calls, and what each operation takes.
 //! - `observation/`: what an operator sees of single checks; `traces`: what OpenTelemetry is told of a request.
-//! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits.
+//! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits;
+//!   `turns`: waiting for a processor, and what is shed.
 //! - `base_url`: where clients reach the server.
 
 mod api;
@@ -42,6 +43,7 @@ mod store_metrics;
 mod tls;
 mod token;
 mod traces;
+mod turns;
 mod watches;
 mod wire;
 
@@ -71,6 +73,7 @@ use authentication::RouteNeeds;
 use error::{ApiError, Code};
 use openapi::{Operation, Routes};
 use permissions::Needs;
+use turns::Turns;
 
 /// Everything that the server answers, on `engine`, for these callers, who must be those of its database.
 pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: Arc<Callers>) -> Api {
@@ -84,6 +87,7 @@ pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: 
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let observation = observation::Observation::new(&config);
+    let turns = Arc::new(Turns::new(config.queries_at_once, config.request_timeout / 3));
     let metrics = Arc::new(metrics::Metrics::new(&engine, observation.as_ref()));
     let app = App::from(app::State {
         engine,
@@ -94,6 +98,7 @@ pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: 
         observation,
         streams,
         watches,
+        turns,
         callers,
     });
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

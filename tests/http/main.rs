@@ -42,6 +42,7 @@ mod raw_writes;
 mod read;
 mod revisions;
 mod shares;
+mod sockets;
 mod stores;
 mod users;
 mod watch;
