@@ -8,7 +8,7 @@ FUZZ_SECONDS ?= 600
 CRASH_ROUNDS ?= 2000
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test crash sdk lint bench fuzz api-fuzz demo deps
+.PHONY: help build test crash overload sdk lint bench fuzz api-fuzz demo deps
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -23,6 +23,9 @@ test: deps ## Run all tests
 
 crash: deps ## Kill the server CRASH_ROUNDS (2000) times and compare what is found; prints the figures
 	TENURE_CRASH_ROUNDS=$(CRASH_ROUNDS) $(CARGO) test --release --locked --test crash -- --nocapture killed
+
+overload: build ## Ask ten times what the server can take; prints how long what it lets in takes
+	@scripts/overload "$(TARGET_DIR)/release/tenure"
 
 sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR
 	@scripts/sdk install

@@ -1,7 +1,8 @@
 //! How often an address has failed to say who it is, in bounded memory and without a lock.
 //!
 //! Nobody guesses 256 bits, limited or not. The limit keeps what is tried from costing much, and from filling the log with
-//! more than it says. A valid key is taken whatever has failed before, so that nobody can lock others out.
+//! more than it says. A valid key is taken whatever has failed before, and so is a token of an issuer that was verified
+//! before: nobody can lock them out. A token that is new has to wait, since its signature would have to be checked.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;

@@ -1,5 +1,6 @@
 //! From a bearer token to a caller.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use super::key::ApiKey;
 use super::keys::Keys;
 use super::oidc::{Identity, Oidc, Verified};
 use super::scope::{Permission, Scope};
+use super::usage::{CallerLimits, Exceeded, UnderWay};
 use crate::model::Instant;
 use crate::model::limits::BEARER_TOKEN_BYTES_MAX;
 use crate::store::{Database, StoreError};
@@ -33,17 +35,28 @@ impl Caller {
         }
     }
 
+    /// A request of the caller at `now`, held to its own limits and where it has none to `others`; it is under way until
+    /// what is returned is dropped. Where nobody is asked who they are, nobody can be told from another.
+    pub fn begin(&self, others: CallerLimits, now: Instant) -> Result<Option<UnderWay>, Exceeded> {
+        match self {
+            Self::Anyone => Ok(None),
+            Self::Key(key) => key.usage.begin(key.limits.or(others), now),
+            Self::Issued(identity) => identity.usage.begin(others, now),
+        }
+    }
+
     /// Whether the caller has a permission, in the stores that it has any in.
     pub fn has(&self, permission: Permission) -> bool {
         self.scope().is_none_or(|scope| scope.permissions.has(permission))
     }
 
-    /// What the caller is called in the log: the public id of its key, or its issuer's name for it.
-    pub fn name(&self) -> Option<String> {
+    /// What the caller is called in the log: the public id of its key, or its issuer's name for it. Not written out, as
+    /// most requests have no line there.
+    pub fn name(&self) -> Option<&dyn fmt::Display> {
         match self {
             Self::Anyone => None,
-            Self::Key(key) => Some(key.id.to_string()),
-            Self::Issued(identity) => Some(identity.subject.to_string()),
+            Self::Key(key) => Some(&key.id),
+            Self::Issued(identity) => Some(&identity.subject),
         }
     }
 }
@@ -69,18 +82,8 @@ pub struct Callers {
     keys: Keys,
     attempts: Attempts,
     oidc: Option<Arc<Oidc>>,
-    asked: Asked,
-}
-
-/// Whether callers are asked who they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    /// As soon as there is a key.
-    WithKeys,
-    /// Though there may be keys.
-    Never,
-    /// Though there is no key that could be an answer.
-    Always,
+    /// Whether nobody is asked who they are, though there may be keys.
+    are_insecure: bool,
 }
 
 impl Callers {
@@ -90,13 +93,8 @@ impl Callers {
             keys: Keys::load(database)?,
             attempts: Attempts::default(),
             oidc: None,
-            asked: Asked::WithKeys,
+            are_insecure: false,
         })
-    }
-
-    /// Nobody, where the keys cannot be read.
-    pub fn nobody() -> Self {
-        Self { keys: Keys::default(), attempts: Attempts::default(), oidc: None, asked: Asked::Always }
     }
 
     /// Those as well who have a token of an issuer.
@@ -115,7 +113,7 @@ impl Callers {
     /// Everybody, whatever keys there are.
     #[must_use]
     pub fn insecure(self) -> Self {
-        Self { asked: Asked::Never, ..self }
+        Self { are_insecure: true, ..self }
     }
 
     /// The keys.
@@ -126,11 +124,7 @@ impl Callers {
     /// Whether a caller has to say who it is: as soon as there is a key, be it revoked or expired, or an
     /// issuer.
     pub fn are_authenticated(&self) -> bool {
-        match self.asked {
-            Asked::WithKeys => self.oidc.is_some() || !self.keys.is_empty(),
-            Asked::Never => false,
-            Asked::Always => true,
-        }
+        !self.are_insecure && (self.oidc.is_some() || !self.keys.is_empty())
     }
 
     /// Who calls from `address` with the bearer token `token` at `now`.
@@ -160,7 +154,9 @@ impl Callers {
             match oidc.verify(token, now) {
                 Verified::Is(identity) => return Ok(Caller::Issued(identity)),
                 Verified::UnknownKey if oidc.may_renew() => return Err(Unknown::Unfetched),
-                Verified::UnknownKey | Verified::Invalid => {}
+                // The issuer may have made that key a moment ago. No signature was checked, so that nothing was tried.
+                Verified::UnknownKey => return Err(Unknown::Invalid),
+                Verified::Invalid => {}
             }
         }
         self.attempts.failed(address, now);

@@ -5,6 +5,8 @@
 //! list, while of 256 random bits nobody can try a noticeable part, whatever a try costs.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::scope::Scope;
+use super::usage::{CallerLimits, Usage};
 use crate::model::{Id, Instant};
 
 /// What a token begins with, so that people and scanners of leaked secrets recognise one.
@@ -93,10 +96,12 @@ pub struct KeyRequest {
     pub scope: Scope,
     /// From when on it is refused, exclusive; `None`: until it is revoked.
     pub expires_at: Option<Instant>,
+    /// How much it may ask, where that is not left to the server.
+    pub limits: CallerLimits,
 }
 
 /// A key, without what its token is.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ApiKey {
     /// Its public identifier.
     pub id: Id,
@@ -110,7 +115,11 @@ pub struct ApiKey {
     pub expires_at: Option<Instant>,
     /// When it was revoked.
     pub revoked_at: Option<Instant>,
+    /// How much it may ask, where that is not left to the server.
+    pub limits: CallerLimits,
     pub(super) digest: TokenDigest,
+    /// What it asks at present; clones share it.
+    pub(super) usage: Arc<Usage>,
 }
 
 impl ApiKey {
@@ -134,6 +143,8 @@ impl ApiKey {
             created_at: self.created_at.unix_micros(),
             expires_at: self.expires_at.map(Instant::unix_micros),
             revoked_at: self.revoked_at.map(Instant::unix_micros),
+            requests_per_second: self.limits.requests_per_second,
+            concurrent_requests: self.limits.concurrent_requests,
             sha256: URL_SAFE_NO_PAD.encode(digest),
         })
     }
@@ -153,7 +164,12 @@ impl ApiKey {
             created_at: instant(stored.created_at)?,
             expires_at: stored.expires_at.map(instant).transpose()?,
             revoked_at: stored.revoked_at.map(instant).transpose()?,
+            limits: CallerLimits {
+                requests_per_second: stored.requests_per_second,
+                concurrent_requests: stored.concurrent_requests,
+            },
             digest: TokenDigest(digest),
+            usage: Arc::default(),
         })
     }
 }
@@ -178,6 +194,10 @@ struct Stored {
     created_at: i64,
     expires_at: Option<i64>,
     revoked_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requests_per_second: Option<NonZeroU32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    concurrent_requests: Option<NonZeroU32>,
     sha256: String,
 }
 
@@ -243,15 +263,26 @@ mod tests {
             created_at: now(),
             expires_at: Some(now().saturating_add_micros(1)),
             revoked_at: None,
+            limits: CallerLimits { requests_per_second: NonZeroU32::new(9), concurrent_requests: None },
             digest: TokenDigest::of("x"),
+            usage: Arc::default(),
         };
         let bytes = key.encode().unwrap();
-        assert!(ApiKey::decode(key.id, &bytes).unwrap() == key);
+        let read = ApiKey::decode(key.id, &bytes).unwrap();
+        assert_eq!((&read.name, &read.scope, read.limits), (&key.name, &key.scope, key.limits));
+        assert_eq!((read.created_at, read.expires_at, read.revoked_at), (now(), key.expires_at, None));
+        assert!(read.digest == key.digest && read.encode().unwrap() == bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.contains(r#""permissions":["read","act-as"]"#), "{text}");
+        let limit = r#","requests_per_second":9"#;
+        assert!(text.contains(limit) && !text.contains("concurrent"), "{text}");
+        // One that was stored before there were limits.
+        let unlimited = ApiKey::decode(key.id, text.replace(limit, "").as_bytes()).unwrap();
+        assert_eq!(unlimited.limits, CallerLimits::default());
         for wrong in [
             text.replacen('{', r#"{"only_from":"10.0.0.0/8","#, 1),
             text.replace("act-as", "root"),
+            text.replace(limit, r#","requests_per_second":0"#),
             text.replace(r#""sha256":""#, r#""sha256":"AA"#),
             text.replace(r#""revoked_at":null"#, r#""revoked_at":9223372036854775807"#),
         ] {
@@ -268,7 +299,9 @@ mod tests {
             created_at: now(),
             expires_at,
             revoked_at,
+            limits: CallerLimits::default(),
             digest: TokenDigest::OF_NONE,
+            usage: Arc::default(),
         };
         let before = now().saturating_add_micros(-1);
         assert!(key(None, None).is_active(now()));

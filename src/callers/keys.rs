@@ -18,7 +18,6 @@ use crate::store::{CommitError, Database, StoreError};
 type ById = HashMap<Id, Arc<ApiKey>>;
 
 /// The keys of a database, those included that are not taken any more.
-#[derive(Default)]
 pub struct Keys {
     shown: ArcSwap<ById>,
     /// Held by the one who makes or revokes a key.
@@ -106,7 +105,7 @@ impl Keys {
         request: KeyRequest,
         now: Instant,
     ) -> Result<(Arc<ApiKey>, Token), KeyError> {
-        let KeyRequest { name, scope, expires_at } = request;
+        let KeyRequest { name, scope, expires_at, limits } = request;
         if !(1..=KEY_NAME_BYTES_MAX).contains(&name.len()) || name.chars().any(char::is_control) {
             return Err(KeyError::Name);
         }
@@ -126,7 +125,8 @@ impl Keys {
         let (id, token) = Token::generate(now).ok_or_else(|| internal("the system has no random numbers"))?;
         let digest = TokenDigest::of(token.reveal());
         let name = name.into();
-        let key = ApiKey { id, name, scope, created_at: now, expires_at, revoked_at: None, digest };
+        let (revoked_at, usage) = (None, Arc::default());
+        let key = ApiKey { id, name, scope, created_at: now, expires_at, revoked_at, limits, digest, usage };
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut keys = ById::clone(&self.shown.load());
         make_room(&mut keys, database, now)?;

@@ -6,7 +6,8 @@
 //!
 //! - `scope`: permissions, and the stores that they are for; `key`: a key and its token.
 //! - `oidc`: tokens of an issuer; `trust`: by which certificates issuers, and servers, are known.
-//! - `keys`: the keys of a database; `attempts`: how often an address has failed; `caller`: from a token to who calls.
+//! - `keys`: the keys of a database; `attempts`: how often an address has failed; `caller`: from a token to who calls;
+//!   `usage`: how much one may ask.
 
 mod attempts;
 mod caller;
@@ -15,8 +16,10 @@ mod keys;
 pub mod oidc;
 mod scope;
 pub mod trust;
+mod usage;
 
 pub use caller::{Caller, Callers, Unknown};
 pub use key::{ApiKey, KeyRequest, Token};
 pub use keys::{KeyError, Keys};
 pub use scope::{Permission, Permissions, Scope, Stores};
+pub use usage::{CallerLimits, Exceeded, UnderWay};

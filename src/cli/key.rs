@@ -3,6 +3,7 @@
 //! Over HTTP with a key for administrators; the very first one is made on the data directory, while no server runs on it.
 
 use std::io::Write;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,8 +15,8 @@ use super::client::{Client, Page, ServerArgs, each_page, store_id};
 use super::failure::Failure;
 use super::output::{self, Table};
 use super::write::{Expiry, expiry};
-use crate::callers::{KeyRequest, Keys, Permission, Scope, Stores};
-use crate::model::limits::PAGE_SIZE_MAX;
+use crate::callers::{CallerLimits, KeyRequest, Keys, Permission, Scope, Stores};
+use crate::model::limits::{CALLER_LIMIT_MAX, PAGE_SIZE_MAX};
 use crate::model::{Id, StoreId, SystemClock};
 use crate::store::Database;
 use crate::store::rocks::{RocksDatabase, RocksOptions};
@@ -56,6 +57,13 @@ pub struct CreateArgs {
     /// [default: never]
     #[arg(long, value_name = "T", value_parser = expiry)]
     expires_at: Option<Expiry>,
+    /// Most requests in a second; one more is answered 429 [default: what the server has for all keys]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
+    requests_per_second: Option<NonZeroU32>,
+    /// Most requests under way at once, streams included; one more is answered 429 [default: what the server has for all
+    /// keys]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
+    concurrent_requests: Option<NonZeroU32>,
     /// Make it in the database of this directory, on which no server runs
     #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "json"])]
     data: Option<PathBuf>,
@@ -89,6 +97,11 @@ fn key_id(text: &str) -> Result<Id, String> {
     })
 }
 
+fn limit(text: &str) -> Result<NonZeroU32, String> {
+    let limit = text.parse().ok().filter(|limit: &NonZeroU32| limit.get() <= CALLER_LIMIT_MAX);
+    limit.ok_or_else(|| format!("expected 1 to {CALLER_LIMIT_MAX}"))
+}
+
 #[derive(Deserialize)]
 struct Created {
     id: String,
@@ -105,6 +118,8 @@ struct Key {
     created_at: String,
     expires_at: Option<String>,
     revoked_at: Option<String>,
+    requests_per_second: Option<NonZeroU32>,
+    concurrent_requests: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +135,7 @@ impl Page for KeyPage {
 }
 
 impl Key {
-    fn row(&self) -> [String; 6] {
+    fn row(&self) -> [String; 7] {
         let ends = match (&self.revoked_at, &self.expires_at) {
             (Some(at), _) => format!("revoked {at}"),
             (None, Some(at)) => at.clone(),
@@ -128,7 +143,11 @@ impl Key {
         };
         let stores = self.stores.as_ref().map_or_else(|| "all".to_owned(), |stores| stores.join(","));
         let permissions = self.permissions.join(",");
-        [self.id.clone(), self.name.clone(), permissions, stores, self.created_at.clone(), ends]
+        let rate = self.requests_per_second.map(|rate| format!("{rate}/s"));
+        let concurrency = self.concurrent_requests.map(|most| format!("{most} at once"));
+        let limits: Vec<String> = rate.into_iter().chain(concurrency).collect();
+        let limits = if limits.is_empty() { "default".to_owned() } else { limits.join(", ") };
+        [self.id.clone(), self.name.clone(), permissions, stores, limits, self.created_at.clone(), ends]
     }
 }
 
@@ -175,6 +194,13 @@ impl CreateArgs {
             if let Some(end) = self.expires_at {
                 fields.insert("expires_at".to_owned(), end.at(&SystemClock).to_string().into());
             }
+            let limits = [
+                ("requests_per_second", self.requests_per_second),
+                ("concurrent_requests", self.concurrent_requests),
+            ];
+            for (name, limit) in limits.into_iter().filter_map(|(name, limit)| Some((name, limit?))) {
+                fields.insert(name.to_owned(), limit.get().into());
+            }
         }
         request
     }
@@ -189,7 +215,11 @@ impl CreateArgs {
             if self.store.is_empty() { Stores::All } else { Stores::listed(self.store.iter().copied()) };
         let scope = Scope { permissions: self.permissions.iter().copied().collect(), stores };
         let expires_at = self.expires_at.map(|end| end.at(&SystemClock));
-        let request = KeyRequest { name: self.name.clone(), scope, expires_at };
+        let limits = CallerLimits {
+            requests_per_second: self.requests_per_second,
+            concurrent_requests: self.concurrent_requests,
+        };
+        let request = KeyRequest { name: self.name.clone(), scope, expires_at, limits };
         let keys = Keys::load(&database).map_err(|error| failed(&error))?;
         let now = database.clock().now();
         let (key, token) = keys.create(&database, request, now).map_err(|error| failed(&error))?;
@@ -202,7 +232,7 @@ impl ListArgs {
     fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.server);
         let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = Table::new(["ID", "NAME", "PERMISSIONS", "STORES", "CREATED", "ENDS"]);
+        let mut table = Table::new(["ID", "NAME", "PERMISSIONS", "STORES", "LIMITS", "CREATED", "ENDS"]);
         let ask = |token: &str| {
             let token = Some(token).filter(|token| !token.is_empty());
             client.get("/keys", &[("page_size", Some(&*page_size)), ("continuation_token", token)])

@@ -23,9 +23,23 @@ pub fn resolve(text: &str) -> Result<SocketAddr, String> {
     chosen.copied().ok_or_else(|| unknown("none was found".to_owned()))
 }
 
+/// The name in such a text, where it has one.
+pub fn name(text: &str) -> Option<&str> {
+    match text.parse::<SocketAddr>() {
+        Ok(_) => None,
+        Err(_) => text.rsplit_once(':').map(|(name, _)| name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_told_from_an_address() {
+        assert_eq!(name("localhost:8081"), Some("localhost"));
+        assert_eq!((name("127.0.0.1:80"), name("[::1]:80")), (None, None));
+    }
 
     #[test]
     fn addresses_and_names_are_taken() {

@@ -259,7 +259,7 @@ async fn until_stopped(
         }
     });
     tell(address, settings, callers.are_authenticated());
-    let api = server::api_for(Arc::clone(engine), &settings.server, callers);
+    let api = server::api(Arc::clone(engine), &settings.server, callers);
     tokio::select! {
         () = server::serve(listener, api, &settings.server, tls, stop) => Ok(Stopped::InTime),
         name = second => {

@@ -4,6 +4,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,11 +15,12 @@ use serde::Deserialize;
 use super::listen_address;
 use super::serve_observation::{self, DecisionLogSettings};
 use super::serve_traces::TraceSettings;
+use crate::callers::CallerLimits;
 use crate::callers::oidc::{IssuerUrlError, OidcConfig};
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
-use crate::model::limits::{DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
-use crate::server::{BaseUrl, CorsOrigins, ServerConfig, TlsFiles};
+use crate::model::limits::{CALLER_LIMIT_MAX, DECISION_CACHE_BYTES_DEFAULT, EvaluationLimits, ListLimits};
+use crate::server::{BaseUrl, CorsOrigins, HostNames, ServerConfig, TlsFiles};
 
 /// Where the server listens, if nothing says otherwise.
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
@@ -79,6 +81,11 @@ pub struct Overrides {
     #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Option<Vec<String>>,
 
+    /// Names that the server may be called by while it asks nobody for a key, separated by commas; * for any [default:
+    /// addresses, localhost, and those of --listen and --authzen-base-url; any where it listens for other machines]
+    #[arg(long, value_name = "NAMES", env = "TENURE_ALLOWED_HOSTS", value_delimiter = ',')]
+    allowed_hosts: Option<Vec<String>>,
+
     /// What is logged: a level (error, warn, info, debug, trace), or a filter by part of the program [default: info]
     #[arg(long, value_name = "FILTER", env = "TENURE_LOG")]
     log: Option<String>,
@@ -102,6 +109,21 @@ pub struct Overrides {
     /// Most requests served at once; one more is answered 429 [default: 1024]
     #[arg(long, value_name = "COUNT", env = "TENURE_CONCURRENT_REQUESTS_MAX")]
     concurrent_requests_max: Option<usize>,
+
+    /// Most queries at once that take longer than a moment, such as lists and batches; others wait for a short while, and
+    /// are answered 429 where more keeps coming than is done [default: as many as there are processors]
+    #[arg(long, value_name = "COUNT", env = "TENURE_QUERIES_AT_ONCE")]
+    queries_at_once: Option<usize>,
+
+    /// Most requests of one key, or of one identity of the issuer, in a second; one more is answered 429. Keys may have
+    /// limits of their own [default: any number]
+    #[arg(long, value_name = "COUNT", env = "TENURE_KEY_REQUESTS_PER_SECOND")]
+    key_requests_per_second: Option<u32>,
+
+    /// Most requests of one key, or of one identity of the issuer, under way at once, streams included; one more is
+    /// answered 429 [default: any number]
+    #[arg(long, value_name = "COUNT", env = "TENURE_KEY_CONCURRENT_REQUESTS")]
+    key_concurrent_requests: Option<u32>,
 
     /// Most open connections; one more waits [default: 10000]
     #[arg(long, value_name = "COUNT", env = "TENURE_CONNECTIONS_MAX")]
@@ -254,12 +276,19 @@ impl Settings {
         let data = set.data.filter(|path| !path.as_os_str().is_empty());
         let data =
             data.ok_or("no data directory is given; set --data DIR, TENURE_DATA, or `data` in the file")?;
-        let listen = set.listen.map_or(Ok(LISTEN_DEFAULT), |text| listen_address::resolve(&text))?;
+        let listen = set.listen.as_deref().map_or(Ok(LISTEN_DEFAULT), listen_address::resolve)?;
+        let authzen_base_url = set.authzen_base_url.map(base_url).transpose()?;
+        let own_names = [
+            set.listen.as_deref().and_then(listen_address::name),
+            authzen_base_url.as_ref().map(BaseUrl::host),
+        ];
+        let host_names = host_names(set.allowed_hosts, listen, own_names.into_iter().flatten())?;
         let (server, evaluation) = (ServerConfig::default(), EvaluationLimits::default());
         let lists = ListLimits::default();
         let origins = set.cors_origins.iter().flatten().map(String::as_str);
         let cors_origins = CorsOrigins::parse(origins).map_err(|error| format!("`cors_origins`: {error}"))?;
         let concurrent = set.concurrent_requests_max.unwrap_or(server.concurrent_requests_max);
+        let queries_at_once = set.queries_at_once.unwrap_or(server.queries_at_once);
         let connections = set.connections_max.unwrap_or(server.connections_max);
         let watches = set.watches_max.unwrap_or(server.watches_max);
         let body_bytes = set.body_bytes_max.unwrap_or(server.body_bytes_max);
@@ -278,6 +307,7 @@ impl Settings {
             traces: TraceSettings::resolve(set.otlp_endpoint, set.otlp_sample)?,
             server: ServerConfig {
                 cors_origins,
+                host_names,
                 body_bytes_max: positive("body_bytes_max", body_bytes, "byte")?,
                 request_timeout: timeout(
                     "request_timeout_ms",
@@ -286,6 +316,11 @@ impl Settings {
                 )?,
                 stream_timeout: timeout("stream_timeout_ms", set.stream_timeout_ms, server.stream_timeout)?,
                 concurrent_requests_max: count("concurrent_requests_max", concurrent)?,
+                queries_at_once: count("queries_at_once", queries_at_once)?,
+                caller_limits: CallerLimits {
+                    requests_per_second: limit("key_requests_per_second", set.key_requests_per_second)?,
+                    concurrent_requests: limit("key_concurrent_requests", set.key_concurrent_requests)?,
+                },
                 connections_max: count("connections_max", connections)?,
                 header_read_timeout: timeout(
                     "header_read_timeout_ms",
@@ -297,7 +332,7 @@ impl Settings {
                 watch_heartbeat: heartbeat(set.watch_heartbeat_ms)?.unwrap_or(server.watch_heartbeat),
                 grace_period: set.grace_period_ms.map_or(server.grace_period, Duration::from_millis),
                 authzen_store: set.authzen_store.map(store_id).transpose()?,
-                authzen_base_url: set.authzen_base_url.map(base_url).transpose()?,
+                authzen_base_url,
                 backup_directory: set.backup_dir,
                 backups_kept: set.backups_kept.map(|kept| count("backups_kept", kept)).transpose()?,
                 access_record: access_record(
@@ -358,6 +393,21 @@ fn tls(
     }
 }
 
+/// The names that the server may be called by: those that were set and its own. Where it listens for other machines and asks
+/// nobody for a key, the operator has said that whoever reaches it may do everything, by whatever name it has for them.
+fn host_names<'a>(
+    set: Option<Vec<String>>,
+    listen: SocketAddr,
+    own: impl Iterator<Item = &'a str>,
+) -> Result<HostNames, String> {
+    let names = match set {
+        None if !listen.ip().is_loopback() => HostNames::Any,
+        set => HostNames::parse(set.iter().flatten().map(String::as_str))
+            .map_err(|error| format!("`allowed_hosts`: {error}"))?,
+    };
+    Ok(own.fold(names, HostNames::and))
+}
+
 /// What cannot be less than one, since nothing at all could be done then.
 fn positive<N: Default + PartialEq + Display>(name: &str, value: N, unit: &str) -> Result<N, String> {
     if value == N::default() {
@@ -382,6 +432,13 @@ fn count(name: &str, value: usize) -> Result<usize, String> {
         1..=COUNT_MAX => Ok(value),
         value => Err(format!("`{name}` is {value}; expected 1 to {COUNT_MAX}")),
     }
+}
+
+/// A limit of each caller.
+fn limit(name: &str, value: Option<u32>) -> Result<Option<NonZeroU32>, String> {
+    let Some(value) = value else { return Ok(None) };
+    let limit = NonZeroU32::new(value).filter(|limit| limit.get() <= CALLER_LIMIT_MAX);
+    limit.map(Some).ok_or_else(|| format!("`{name}` is {value}; expected 1 to {CALLER_LIMIT_MAX}"))
 }
 
 fn timeout(name: &str, value: Option<u64>, default: Duration) -> Result<Duration, String> {
@@ -441,12 +498,16 @@ impl Overrides {
             oidc_audience: self.oidc_audience.or(other.oidc_audience),
             oidc_stores_claim: self.oidc_stores_claim.or(other.oidc_stores_claim),
             cors_origins: self.cors_origins.or(other.cors_origins),
+            allowed_hosts: self.allowed_hosts.or(other.allowed_hosts),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
             request_timeout_ms: self.request_timeout_ms.or(other.request_timeout_ms),
             stream_timeout_ms: self.stream_timeout_ms.or(other.stream_timeout_ms),
             body_bytes_max: self.body_bytes_max.or(other.body_bytes_max),
             concurrent_requests_max: self.concurrent_requests_max.or(other.concurrent_requests_max),
+            queries_at_once: self.queries_at_once.or(other.queries_at_once),
+            key_requests_per_second: self.key_requests_per_second.or(other.key_requests_per_second),
+            key_concurrent_requests: self.key_concurrent_requests.or(other.key_concurrent_requests),
             connections_max: self.connections_max.or(other.connections_max),
             header_read_timeout_ms: self.header_read_timeout_ms.or(other.header_read_timeout_ms),
             revision_wait_ms: self.revision_wait_ms.or(other.revision_wait_ms),

@@ -92,6 +92,14 @@ pub const BODY_BYTES_MAX: usize = 512 * 1204;
 pub const READS_FOR_NOBODY_MAX: u32 = 64;
 /// Longest time that the tree of a slow check is looked for, in seconds; meanwhile it keeps a snapshot.
 pub const SLOW_CHECK_EXPLAINED_S_MAX: u64 = 10;
+/// Largest head of a request, in bytes: its line and its headers.
+pub const HEAD_BYTES_MAX: usize = 128 * 1024;
+/// Most headers of a request.
+pub const HEADERS_MAX: usize = 100;
+/// How long the first of those who wait for a processor has to have waited before that is overload, in milliseconds.
+pub const TURN_WAIT_LONG_MS: u64 = 20;
+/// How many have to wait for each processor before that is overload.
+pub const TURNS_WAITING_PER_PROCESSOR: usize = 32;
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
 /// Most changes that a watch holds in memory at once.
@@ -130,6 +138,8 @@ pub const KEYS_MAX: usize = 10_000;
 pub const STORES_PER_KEY_MAX: usize = 100;
 /// Longest name of a key, in bytes.
 pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Largest limit that a key can have, in requests in a second or under way at once.
+pub const CALLER_LIMIT_MAX: u32 = 1_000_000;
 /// Longest bearer token that is looked at, in bytes.
 pub const BEARER_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Most bearer tokens that are not valid which one address may try in a minute; then it has to wait.

@@ -9,9 +9,10 @@ use tokio::task::{self, JoinHandle};
 use tracing::{Instrument as _, trace_span};
 
 use super::config::ServerConfig;
-use super::error::ApiError;
-use super::metrics::Metrics;
+use super::error::{ApiError, Code};
+use super::metrics::{Metrics, Refused};
 use super::observation::{Observation, Watch};
+use super::turns::{Busy, Turns};
 use super::watches::Watches;
 use crate::callers::{Caller, Callers, Permission};
 use crate::cooperation::{AccessRecorder, Cooperations};
@@ -47,6 +48,7 @@ pub(super) struct State<D: Database> {
     /// Streams that may be opened.
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
+    pub(super) turns: Arc<Turns>,
     pub(super) callers: Arc<Callers>,
 }
 
@@ -72,7 +74,8 @@ impl<D: Database> From<State<D>> for App<D> {
 }
 
 impl<D: Database> App<D> {
-    /// Runs `query`, which is synchronous and may be long, where it cannot keep the runtime from serving others.
+    /// Runs `query`, which is synchronous and may be long, when it is its turn, where it cannot keep the runtime from serving
+    /// others.
     ///
     /// If the request goes away meanwhile, a query that has not begun never does, and one that has runs to its
     /// end: it must read no more than a page of anything. What evaluates goes by
@@ -81,7 +84,27 @@ impl<D: Database> App<D> {
         &self,
         query: impl FnOnce(&Engine<D>) -> Result<T, EngineError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        Ok(self.spawn(query).outcome().await??)
+        Ok(self.in_turn(query).await??)
+    }
+
+    /// Begins `work` when it is its turn, which it keeps to its end, and waits for that.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine<D>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.turns.next().await.map_err(|Busy| self.busy())?;
+        let in_turn = move |engine: &Engine<D>| {
+            // Also where the request has gone away meanwhile: it is the processor that the turn stands for.
+            let _turn = turn;
+            work(engine)
+        };
+        self.spawn(in_turn).outcome().await
+    }
+
+    /// What is answered where more is asked than can be done.
+    pub(super) fn busy(&self) -> ApiError {
+        self.metrics.refused(Refused::Busy);
+        ApiError::new(Code::TooManyRequests, "more is asked than can be answered; try again later")
     }
 
     /// Runs a list, which goes on until it is told not to: shortly before the request would be cut off, so that what was
@@ -110,12 +133,12 @@ impl<D: Database> App<D> {
         let waiting = Arc::new(());
         let waits = Arc::downgrade(&waiting);
         context.wanted = Wanted::as_long_as(move || waits.strong_count() > 0);
-        let outcome = self.spawn(move |engine| query(engine, &context)).outcome().await;
+        let outcome = self.in_turn(move |engine| query(engine, &context)).await;
         drop(waiting);
         outcome
     }
 
-    /// Begins `work` where it cannot keep the runtime from serving others.
+    /// Begins `work` at once where it cannot keep the runtime from serving others.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Engine<D>) -> T + Send + 'static,

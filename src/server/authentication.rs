@@ -14,16 +14,29 @@ use axum::http::{HeaderMap, Method};
 
 use super::app::App;
 use super::error::{ApiError, Code};
+use super::hosts;
 use super::listen::Connection;
+use super::metrics::Refused;
 use super::middleware::Place;
 use super::permissions::Needs;
 use super::routes::cooperation::ACTOR;
-use crate::callers::{Caller, Permission, Scope, Stores, Unknown};
+use crate::callers::{Caller, Exceeded, Permission, Scope, Stores, UnderWay, Unknown};
 use crate::model::StoreId;
 use crate::store::Database;
 
 /// Who makes the request, for a handler.
 pub(super) struct Known(pub(super) Caller);
+
+/// A request that may be made.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    /// What it takes up of the caller's limits, until it is dropped.
+    pub(super) under_way: Option<UnderWay>,
+}
+
+impl Admitted {
+    const OF_ANYONE: Self = Self { caller: Caller::Anyone, under_way: None };
+}
 
 /// What every route needs, by its path and verb.
 pub(super) struct RouteNeeds(HashMap<String, Vec<(&'static str, Needs)>>);
@@ -53,25 +66,34 @@ pub(super) async fn admit<D: Database>(
     needs: &RouteNeeds,
     place: &Place<'_>,
     parts: &mut Parts,
-) -> Result<Caller, ApiError> {
+) -> Result<Admitted, ApiError> {
     let path = place.route;
     let needed = path.and_then(|path| needs.of(path, &parts.method));
     let Some(needed) = needed.filter(|needed| *needed != Needs::Nothing) else {
-        return Ok(Caller::Anyone);
+        return Ok(Admitted::OF_ANYONE);
     };
     if !app.callers.are_authenticated() {
-        return Ok(Caller::Anyone);
+        hosts::refuse_others(&app.config.host_names, parts)?;
+        return Ok(Admitted::OF_ANYONE);
     }
     let names_store = path.is_some_and(|path| path.contains("{store_id}"));
     let address = parts.extensions.get::<Connection>().and_then(Connection::address);
     let token = bearer(&parts.headers)?;
-    let mut known = app.callers.authenticate(token, address, app.engine.now());
+    let now = app.engine.now();
+    let mut known = app.callers.authenticate(token, address, now);
     if matches!(known, Err(Unknown::Unfetched)) {
         let callers = Arc::clone(&app.callers);
         app.spawn(move |_| callers.renew()).outcome().await?;
         known = app.callers.authenticate(token, address, app.engine.now());
     }
-    let caller = known.map_err(unknown)?;
+    let caller = known.map_err(|known| {
+        if matches!(known, Unknown::TooMany { .. }) {
+            app.metrics.refused(Refused::Attempts);
+        }
+        unknown(known)
+    })?;
+    // What is then forbidden has been asked all the same.
+    let under_way = caller.begin(app.config.caller_limits, now).map_err(|limit| exceeded(app, limit))?;
     if let Some(scope) = caller.scope() {
         has_permissions(needed, scope, parts.headers.contains_key(ACTOR))?;
         let store = match place.store {
@@ -81,7 +103,23 @@ pub(super) async fn admit<D: Database>(
         };
         has_store(needed, scope, store)?;
     }
-    Ok(caller)
+    Ok(Admitted { caller, under_way })
+}
+
+fn exceeded<D: Database>(app: &App<D>, limit: Exceeded) -> ApiError {
+    match limit {
+        Exceeded::Rate { per_second, wait_s } => {
+            app.metrics.refused(Refused::Rate);
+            let message =
+                format!("you may make {per_second} requests a second; try again in {wait_s} seconds");
+            ApiError::new(Code::TooManyRequests, message).retry_after(wait_s)
+        }
+        Exceeded::Concurrency { most } => {
+            app.metrics.refused(Refused::Concurrency);
+            let message = format!("you may have {most} requests under way at once; try again later");
+            ApiError::new(Code::TooManyRequests, message)
+        }
+    }
 }
 
 /// The store that the path names, read as the handlers read it.

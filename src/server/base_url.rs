@@ -40,6 +40,17 @@ impl FromStr for BaseUrl {
 }
 
 impl BaseUrl {
+    /// Its host, without a port.
+    pub fn host(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        // A colon that is not behind the last bracket is of an address.
+        match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => host,
+            _ => authority,
+        }
+    }
+
     /// The one that a request was sent to, by its own `Host`; `None` where that names no host.
     ///
     /// Whoever sends a request can write anything there, so that this is an answer for that client alone.
@@ -97,6 +108,18 @@ mod tests {
             &format!("https://a/{}", "x".repeat(2048)),
         ] {
             assert_eq!(parsed(text), Err(BaseUrlError(text.to_owned())), "{text}");
+        }
+    }
+
+    #[test]
+    fn its_host_has_no_port() {
+        for (text, host) in [
+            ("https://tenure.example", "tenure.example"),
+            ("https://tenure.example:8443/a:b", "tenure.example"),
+            ("http://[::1]:8080/a", "[::1]"),
+            ("http://[::1]", "[::1]"),
+        ] {
+            assert_eq!(text.parse::<BaseUrl>().unwrap().host(), host);
         }
     }
 

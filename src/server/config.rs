@@ -1,12 +1,16 @@
 //! What an operator may tune about the server, each with its unit and default. Where it comes from (flags, the
 //! environment, a file) is the command line's business.
 
+use std::num::NonZero;
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use super::base_url::BaseUrl;
+use super::hosts::HostNames;
 use super::observation::{DecisionLog, TreeDrawing};
 use super::origins::CorsOrigins;
+use crate::callers::CallerLimits;
 use crate::cooperation::AccessRecordOptions;
 use crate::model::StoreId;
 use crate::model::limits::BODY_BYTES_MAX;
@@ -16,6 +20,8 @@ use crate::model::limits::BODY_BYTES_MAX;
 pub struct ServerConfig {
     /// The web pages that may call.
     pub cors_origins: CorsOrigins,
+    /// The names that it may be called by while nobody is asked who they are.
+    pub host_names: HostNames,
     /// Largest request body, in bytes.
     pub body_bytes_max: usize,
     /// Longest time from a request's head to its answer.
@@ -24,6 +30,10 @@ pub struct ServerConfig {
     pub stream_timeout: Duration,
     /// Most requests that are served at once; one more is turned away.
     pub concurrent_requests_max: usize,
+    /// Queries at once that take longer than a moment: lists, batches, explanations, large checks.
+    pub queries_at_once: usize,
+    /// How much each caller may ask that has no limits of its own.
+    pub caller_limits: CallerLimits,
     /// Most open connections; one more waits.
     pub connections_max: usize,
     /// Longest time that a client may take for a request's head, and that a connection may be idle.
@@ -58,10 +68,13 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             cors_origins: CorsOrigins::None,
+            host_names: HostNames::default(),
             body_bytes_max: BODY_BYTES_MAX,
             request_timeout: Duration::from_millis(3_000),
             stream_timeout: Duration::from_millis(60_000),
             concurrent_requests_max: 1_024,
+            queries_at_once: available_parallelism().map_or(1, NonZero::get),
+            caller_limits: CallerLimits::default(),
             connections_max: 10_000,
             header_read_timeout: Duration::from_millis(30_000),
             revision_wait: Duration::from_millis(2_000),

@@ -3,6 +3,7 @@
 //! No label may take a value that a client chooses freely: routes are those of the router, never paths.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::authentication::Known;
 use super::cache_metrics::CacheMetrics;
 use super::error::ApiError;
 use super::histograms::{Costs, Durations};
@@ -26,6 +28,7 @@ use super::openapi::{Operation, Tag, Verb};
 use super::process_metrics::ProcessMetrics;
 use super::storage_metrics::StorageMetrics;
 use super::store_metrics::{OfStore, StoreMetrics};
+use crate::callers::Stores;
 use crate::engine::{CheckAnswer, Engine};
 use crate::model::StoreId;
 use crate::store::Database;
@@ -35,10 +38,14 @@ pub(super) struct Metrics {
     registry: Registry,
     /// Those whose names do not begin with ours.
     of_process: Registry,
+    /// Those that name stores, which not everybody may know.
+    by_store: Registry,
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Durations>,
     /// Those of the routes that there are, by verb and path, so that a request looks nothing up under a lock.
     of_routes: OnceLock<HashMap<String, Vec<(&'static str, OfRoute)>>>,
+    /// In the order of [`Refused::ALL`].
+    refused: [Counter; Refused::ALL.len()],
     in_flight: Gauge,
     watches: Gauge,
     allowed: Counter,
@@ -65,6 +72,42 @@ pub(super) enum Purpose {
     Batch,
     List,
     Explanation,
+}
+
+/// What a request is refused by with 429.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// The requests that are served at once.
+    Load,
+    /// The processors: more is asked than can be answered.
+    Busy,
+    /// Its caller's requests in a second.
+    Rate,
+    /// Its caller's requests under way.
+    Concurrency,
+    /// The tokens of its address that were not valid.
+    Attempts,
+    /// The watches that are open.
+    Watches,
+    /// The lists that are streamed.
+    Streams,
+}
+
+impl Refused {
+    const ALL: [Self; 7] =
+        [Self::Load, Self::Busy, Self::Rate, Self::Concurrency, Self::Attempts, Self::Watches, Self::Streams];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Load => "load",
+            Self::Busy => "busy",
+            Self::Rate => "rate",
+            Self::Concurrency => "concurrency",
+            Self::Attempts => "attempts",
+            Self::Watches => "watches",
+            Self::Streams => "streams",
+        }
+    }
 }
 
 /// What is counted of one route.
@@ -95,6 +138,11 @@ struct PurposeLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     outcome: &'static str,
 }
@@ -106,7 +154,8 @@ impl Metrics {
         registry.register_collector(Box::new(CacheMetrics(Arc::clone(engine))));
         registry.register_collector(Box::new(StorageMetrics(Arc::clone(engine))));
         let of_stores = StoreMetrics::default();
-        registry.register_collector(Box::new(of_stores.clone()));
+        let mut by_store = Registry::with_prefix("tenure");
+        by_store.register_collector(Box::new(of_stores.clone()));
         let mut of_process = Registry::default();
         of_process.register_collector(Box::new(ProcessMetrics));
         if let Some(observation) = observation {
@@ -117,9 +166,17 @@ impl Metrics {
         let durations = Family::default();
         registry.register_with_unit(
             "http_request_duration",
-            "Time from a request's head to its answer's",
+            "Time from a request's head to its answer's; without those that were turned away (429)",
             Unit::Seconds,
             durations.clone(),
+        );
+        let refusals = Family::<LimitLabels, Counter>::default();
+        let refused =
+            Refused::ALL.map(|by| refusals.get_or_create(&LimitLabels { limit: by.name() }).clone());
+        registry.register(
+            "requests_refused",
+            "Requests answered 429, by the limit that refused them",
+            refusals,
         );
         let in_flight = Gauge::default();
         registry.register("http_requests_in_flight", "Requests being served", in_flight.clone());
@@ -150,9 +207,11 @@ impl Metrics {
         Self {
             registry,
             of_process,
+            by_store,
             requests,
             durations,
             of_routes,
+            refused,
             in_flight,
             watches,
             allowed,
@@ -163,6 +222,18 @@ impl Metrics {
             costs: of_purposes,
             of_stores,
         }
+    }
+
+    /// All of them as `/metrics` shows them; those by store only `with_stores`.
+    fn text(&self, with_stores: bool) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        let by_store = with_stores.then_some(&self.by_store);
+        for registry in [&self.of_process].into_iter().chain(by_store) {
+            text::encode_registry(&mut text, registry)?;
+        }
+        // The one that writes the end, too.
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
     }
 
     /// Takes in which routes there are, each a verb, a path, and whether it asks something and changes nothing; once.
@@ -183,6 +254,11 @@ impl Metrics {
         of_path.iter().find(|(own, _)| *own == method).map(|(_, of_route)| of_route)
     }
 
+    /// Whether a route asks something and changes nothing.
+    pub(super) fn is_query(&self, method: &Method, route: &str) -> bool {
+        self.of_route(known(method), route).is_some_and(|of_route| of_route.is_query)
+    }
+
     /// A request begins; it is in flight until the guard is dropped.
     pub(super) fn begin(&self) -> Counted {
         Counted::one(&self.in_flight)
@@ -193,16 +269,26 @@ impl Metrics {
         Counted::one(&self.watches)
     }
 
+    /// A request is refused.
+    pub(super) fn refused(&self, by: Refused) {
+        if let Some(counter) = self.refused.get(by as usize) {
+            counter.inc();
+        }
+    }
+
     /// A request was answered; says whether its route asks something and changes nothing.
     pub(super) fn answered(&self, method: &Method, route: &str, status: StatusCode, took: Duration) -> bool {
         let method = known(method);
         let labels = || RequestLabels { method, route: route.to_owned(), status: status.as_u16() };
         match self.of_route(method, route) {
             Some(of_route) => {
-                of_route.durations.observe(took);
                 match status {
                     StatusCode::OK => drop(of_route.ok.inc()),
                     _ => drop(self.requests.get_or_create(&labels()).inc()),
+                }
+                // Being turned away takes no time, and must not make the others look quick.
+                if status != StatusCode::TOO_MANY_REQUESTS {
+                    of_route.durations.observe(took);
                 }
                 of_route.is_query
             }
@@ -302,15 +388,18 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 
 pub(super) fn operation() -> Operation {
     Operation::new(Verb::Get, "/metrics", Tag::Server, "Metrics", "Get the metrics.")
+        .note(
+            "Those by store are there for whoever may know which stores there are: for a key for all stores.",
+        )
         .answers_text("The metrics, as OpenMetrics has them.", OPENMETRICS)
 }
 
 /// `GET /metrics`
-pub(super) async fn show<D: Database>(State(app): State<App<D>>) -> Result<impl IntoResponse, ApiError> {
-    let mut body = String::new();
-    let Metrics { registry, of_process, .. } = &*app.metrics;
-    let encoded =
-        text::encode_registry(&mut body, of_process).and_then(|()| text::encode(&mut body, registry));
-    encoded.map_err(|error| ApiError::internal(error.to_string()))?;
+pub(super) async fn show<D: Database>(
+    State(app): State<App<D>>,
+    Known(caller): Known,
+) -> Result<impl IntoResponse, ApiError> {
+    let knows_all_stores = caller.scope().is_none_or(|scope| scope.stores == Stores::All);
+    let body = app.metrics.text(knows_all_stores).map_err(|error| ApiError::internal(error.to_string()))?;
     Ok(([(CONTENT_TYPE, OPENMETRICS)], body))
 }

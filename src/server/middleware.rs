@@ -15,18 +15,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+use tracing::field::display;
 use tracing::{Instrument, Span, debug, error, info, info_span, warn};
 use ulid::Ulid;
 
 use super::app::App;
-use super::authentication::{self, RouteNeeds};
+use super::authentication::{self, Admitted, RouteNeeds};
 use super::error::{ApiError, Code, Failure};
 use super::extract;
+use super::metrics::Refused;
 use super::origins;
 use super::reply::{STORE_ID, id_value};
+use super::routes;
 use super::traces;
+use crate::callers::{Caller, UnderWay};
 use crate::model::limits::REQUEST_ID_BYTES_MAX;
 use crate::model::{Id, StoreId};
 use crate::store::Database;
@@ -75,7 +80,7 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     let traced = traces::request(&method, route, request.headers());
     // What is logged meanwhile names the request too.
     let span = span(request_id);
-    let mut caller_name = None;
+    let mut known = None;
     let mut response = match origins::refusal(&app.config.cors_origins, &request) {
         Some(refusal) => refusal.into_response(),
         None => {
@@ -85,8 +90,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     discard(app, body).await;
                     refusal.into_response()
                 }
-                Ok(caller) => {
-                    caller_name = caller.name();
+                Ok(Admitted { caller, under_way }) => {
+                    known = Some(caller.clone());
                     parts.extensions.insert(caller);
                     let request = Request::from_parts(parts, body);
                     // Nothing that a panic may have left half done is looked at again: a request changes only what it
@@ -94,7 +99,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
                     let answering = pin!(answer(request));
                     let answered = AssertUnwindSafe(answering).catch_unwind().instrument(span);
                     let answered = answered.instrument(traced.clone()).await;
-                    answered.unwrap_or_else(|panic| panicked(&*panic))
+                    let answered = answered.unwrap_or_else(|panic| panicked(&*panic));
+                    until_sent(answered, under_way)
                 }
             }
         }
@@ -111,7 +117,8 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
             let code = failure.map(|failure| failure.code);
             let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
             let status = status.as_u16();
-            $level!(request_id, %method, route, store, caller = caller_name, status, code, duration_us $(, $cause)?, "answered")
+            let caller = known.as_ref().and_then(Caller::name).map(display);
+            $level!(request_id, %method, route, store, caller, status, code, duration_us $(, $cause)?, "answered")
         }};
     }
     match failure.and_then(|failure| failure.internal.as_deref()) {
@@ -122,6 +129,19 @@ pub(super) async fn observed<D: Database, F: Future<Output = Response>>(
     }
     response.headers_mut().insert(REQUEST_ID, id);
     response
+}
+
+/// A stream, whose length nobody knows, is under way until it ends; anything else is done with its head.
+fn until_sent(response: Response, under_way: Option<UnderWay>) -> Response {
+    match under_way {
+        Some(under_way) if response.body().size_hint().exact().is_none() => response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _until_the_body_is_dropped = &under_way;
+                frame
+            }))
+        }),
+        _ => response,
+    }
 }
 
 /// The client's id, where it is one that can stand in a log and in a header as it is; otherwise a new one.
@@ -150,6 +170,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
 /// [`limited`], as a layer of the router.
 pub(super) async fn limit<D: Database>(
     State((app, permits)): State<(App<D>, Arc<Semaphore>)>,
+    matched: Option<MatchedPath>,
     params: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
@@ -159,6 +180,14 @@ pub(super) async fn limit<D: Database>(
         let (_, text) = params.iter().find(|(name, _)| *name == "store_id")?;
         text.parse::<StoreId>().ok()
     });
+    let route = matched.as_ref().map(MatchedPath::as_str);
+    // Most checks are decided without a turn, and their bodies tell which.
+    let takes_turn = route
+        .is_some_and(|route| route != routes::check::PATH && app.metrics.is_query(request.method(), route));
+    if takes_turn && app.turns.are_taken() {
+        discard(&app, request.into_body()).await;
+        return named(&app, store, app.busy().into_response());
+    }
     let answer = |head, body: Bytes| next.run(Request::from_parts(head, Body::from(body)));
     limited(&app, &permits, store, request, answer).await
 }
@@ -175,13 +204,19 @@ pub(super) async fn limited<D: Database, F: Future<Output = Response>>(
     request: Request,
     answer: impl FnOnce(Parts, Bytes) -> F,
 ) -> Response {
-    let mut response = match permits.try_acquire() {
+    let response = match permits.try_acquire() {
         Ok(_permit) => deadline(app, request, answer).await,
         Err(_) => {
+            app.metrics.refused(Refused::Load);
             let message = "too many requests are being served; try again later";
             ApiError::new(Code::TooManyRequests, message).into_response()
         }
     };
+    named(app, store, response)
+}
+
+/// Counts an answer for the store that its request names, and names it in the answer.
+fn named<D: Database>(app: &App<D>, store: Option<StoreId>, mut response: Response) -> Response {
     if let Some(store) = store {
         app.metrics.answered_for(store, response.status());
     }

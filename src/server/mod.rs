@@ -7,10 +7,11 @@
 //! - `api`: all of it as one service. `routes/`: one file per operation. `openapi/`: how they are described, and registered with that.
 //! - `fields`, `wire`, `extract`, `paging`, `token`: reading requests; `reply`, `lines`, `error`: writing answers.
 //! - `middleware`, `metrics` with `histograms` and the other `…_metrics`: what surrounds a request; `origins`: which web pages may
-//!   make one.
+//!   make one; `hosts`: by which names the server may be called.
 //! - `authentication`, `permissions`: who calls, and what each operation takes.
 //! - `observation/`: what an operator sees of single checks; `traces`: what OpenTelemetry is told of a request.
-//! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits.
+//! - `listen`: connections, and stopping gracefully; `tls`: what secures them; `revisions`, `watches`: waiting for commits;
+//!   `turns`: waiting for a processor, and what is shed.
 //! - `base_url`: where clients reach the server.
 
 mod api;
@@ -23,6 +24,7 @@ mod error;
 mod extract;
 mod fields;
 mod histograms;
+mod hosts;
 mod lines;
 mod listen;
 mod metrics;
@@ -41,12 +43,14 @@ mod store_metrics;
 mod tls;
 mod token;
 mod traces;
+mod turns;
 mod watches;
 mod wire;
 
 pub use api::Api;
 pub use base_url::{BaseUrl, BaseUrlError};
 pub use config::ServerConfig;
+pub use hosts::HostNames;
 pub use listen::serve;
 pub use observation::{DecisionLog, TreeDrawing};
 pub use origins::{CorsOrigin, CorsOrigins};
@@ -69,19 +73,10 @@ use authentication::RouteNeeds;
 use error::{ApiError, Code};
 use openapi::{Operation, Routes};
 use permissions::Needs;
+use turns::Turns;
 
-/// Everything that the server answers, on `engine`, for those that its database has keys of; for nobody, where they cannot be
-/// read.
-pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
-    let callers = Callers::load(engine.database()).unwrap_or_else(|error| {
-        error!(%error, "the keys of callers cannot be read, so that nobody is served");
-        Callers::nobody()
-    });
-    api_for(engine, config, Arc::new(callers))
-}
-
-/// [`api`] for these callers, who must be those of the engine's database.
-pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: Arc<Callers>) -> Api {
+/// Everything that the server answers, on `engine`, for these callers, who must be those of its database.
+pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: Arc<Callers>) -> Api {
     let config = Arc::new(config.clone());
     let streams = Arc::new(Semaphore::new(STREAMS_MAX));
     let watches = Arc::new(watches::Watches::new(&engine, config.watches_max));
@@ -92,6 +87,7 @@ pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, calle
         .map(Arc::new);
     let cooperations = Arc::new(Cooperations::new(Arc::clone(&engine)));
     let observation = observation::Observation::new(&config);
+    let turns = Arc::new(Turns::new(config.queries_at_once, config.request_timeout / 3));
     let metrics = Arc::new(metrics::Metrics::new(&engine, observation.as_ref()));
     let app = App::from(app::State {
         engine,
@@ -102,6 +98,7 @@ pub fn api_for<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, calle
         observation,
         streams,
         watches,
+        turns,
         callers,
     });
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

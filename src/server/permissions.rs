@@ -40,7 +40,7 @@ const TABLE: [(Needs, &[&str]); 12] = [
             "GetConfigurationOfConfiguredStore",
         ],
     ),
-    // Counts and durations by route, of all stores together.
+    // Counts and durations by route, of all stores together. Those by store are shown to keys for all stores only.
     (Needs::AnyKey, &["Metrics"]),
     (Anywhere(Read), &["ListStores"]),
     (Everywhere(Admin), &["CreateStore", "CreateKey", "ListKeys", "RevokeKey", "CreateBackup"]),

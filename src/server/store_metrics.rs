@@ -108,7 +108,8 @@ impl StoreMetrics {
     /// The places in which a store is looked for, in their order. The last bits of its identifier are random.
     fn along(&self, store: StoreId) -> impl Iterator<Item = &Place> {
         let places = &self.0.places;
-        let first = (store.bits() % PLACES as u128) as usize;
+        // Half of the bits do, and are divided in a tenth of the time.
+        let first = (store.bits() as u64 % PLACES as u64) as usize;
         let (before, after) = places.split_at_checked(first).unwrap_or((&[], places));
         after.iter().chain(before)
     }

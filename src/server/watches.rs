@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::error::{ApiError, Code};
-use super::metrics::{Counted, Metrics};
+use super::metrics::{Counted, Metrics, Refused};
 use super::revisions::Revisions;
 use crate::engine::Engine;
 use crate::model::limits::WATCHES_READING_MAX;
@@ -42,6 +42,7 @@ impl Watches {
         match Arc::clone(&self.places).try_acquire_owned() {
             Ok(permit) => Ok(WatchPlace { _permit: permit, _counted: metrics.watch() }),
             Err(_) => {
+                metrics.refused(Refused::Watches);
                 let message = "too many watches are open; try again later";
                 Err(ApiError::new(Code::TooManyRequests, message))
             }

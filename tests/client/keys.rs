@@ -57,7 +57,14 @@ fn with_a_key_the_server_can_be_reached_from_elsewhere_and_asks_for_it() {
     let message = "error: forbidden: this takes a key with the permission `admin` (HTTP 403)\n";
     assert_eq!((forbidden.code, forbidden.error.as_str()), (2, message));
 
+    let limits = ["--requests-per-second", "50", "--concurrent-requests", "8"];
+    let limited = [["key", "create", "batch", "-p", "check"].as_slice(), &limits].concat();
+    assert_eq!(run(&server, &root, &limited).code, 0);
     let listed = run(&server, &root, &["key", "list"]).out;
+    assert!(
+        listed.lines().any(|line| line.contains("batch") && line.contains("50/s, 8 at once")),
+        "{listed}"
+    );
     assert!(
         listed.lines().any(|line| line.contains(id) && line.contains("shop") && line.contains("read,check"))
     );

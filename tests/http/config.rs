@@ -58,6 +58,16 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
         "authzen_base_url = \"api.example\"\n",
         "`authzen_base_url`: `api.example` is no base URL such as `https://tenure.example`",
     );
+    refused(
+        "allowed_hosts = [\"a:80\"]\n",
+        "`allowed_hosts`: `a:80` is no name such as `tenure` or `tenure.example`",
+    );
+    refused("key_requests_per_second = 0\n", "`key_requests_per_second` is 0; expected 1 to 1000000");
+    refused(
+        "key_concurrent_requests = 1000001\n",
+        "`key_concurrent_requests` is 1000001; expected 1 to 1000000",
+    );
+    refused("queries_at_once = 0\n", "`queries_at_once` is 0; expected 1 to 1000000");
     refused("connections_max = 0\n", "`connections_max` is 0; expected 1 to 1000000");
     refused("log = \"a=b=c\"\n", "`log` is no filter such as `info`");
 }
@@ -124,13 +134,39 @@ fn web_pages_are_allowed_by_the_flag_the_environment_or_the_file() {
         let program = Program::start_with(&data, &arguments, environment);
         let status = |origin: &str| {
             let mut stream = program.connect();
-            let head =
-                format!("GET /stores HTTP/1.1\r\nHost: x\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n");
+            let head = format!(
+                "GET /stores HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n"
+            );
             stream.write_all(head.as_bytes()).unwrap();
             read_answer(stream).0
         };
         let statuses = ["https://a.example", "https://b.example", "https://c.example"].map(status);
         assert_eq!(statuses, [200, 200, 403]);
+    }
+}
+
+#[test]
+fn a_server_without_keys_is_called_by_its_own_names_only_where_it_listens_for_this_machine() {
+    let directory = tempdir().unwrap();
+    let data = directory.path().join("data");
+    let base = ["--authzen-base-url", "https://tenure.example/authzen"];
+    for (arguments, environment, expected) in [
+        (vec![], None, [200, 403, 403]),
+        (base.to_vec(), None, [200, 200, 403]),
+        (vec!["--insecure-no-auth"], None, [200, 403, 403]),
+        (vec![], Some(("TENURE_ALLOWED_HOSTS", "x,other.example")), [200, 403, 200]),
+        (vec!["--allowed-hosts", "*"], None, [200, 200, 200]),
+        (vec!["--insecure-no-auth", "--listen", "0.0.0.0:0"], None, [200, 200, 200]),
+    ] {
+        let program = Program::start_with(&data, &arguments, environment);
+        let port = program.address.rsplit(':').next().unwrap();
+        let status = |host: &str| {
+            let mut stream = std::net::TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+            let head = format!("GET /stores HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            read_answer(stream).0
+        };
+        assert_eq!(["localhost", "tenure.example", "other.example"].map(status), expected, "{arguments:?}");
     }
 }
 

@@ -13,10 +13,12 @@ use serde_json::{Map, Value, json};
 use tenure::engine::Engine;
 use tenure::model::SystemClock;
 use tenure::model::limits::EvaluationLimits;
-use tenure::server::{self, ServerConfig};
+use tenure::server::ServerConfig;
 use tenure::store::memory::MemoryDatabase;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
+
+use crate::fixture::api;
 
 /// The description that the server gives of itself.
 pub static API: LazyLock<Api> = LazyLock::new(|| Api::new(served()));
@@ -25,7 +27,7 @@ pub static API: LazyLock<Api> = LazyLock::new(|| Api::new(served()));
 fn served() -> Value {
     let ask = || {
         let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
-        let router = server::api(Arc::new(engine), &ServerConfig::default());
+        let router = api(Arc::new(engine), &ServerConfig::default());
         let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
         let bytes = Runtime::new().unwrap().block_on(async {
             let response = router.oneshot(request).await.unwrap();

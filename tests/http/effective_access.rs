@@ -230,7 +230,7 @@ fn check(program: &Program, store: &str) {
 /// How many entries the record of a served store has.
 fn recorded(program: &Program, store: &str) -> usize {
     let mut stream = program.connect();
-    let head = format!("GET {store}/audit/access HTTP/1.1\r\nHost: x\r\nConnection: close");
+    let head = format!("GET {store}/audit/access HTTP/1.1\r\nHost: localhost\r\nConnection: close");
     write!(stream, "{head}\r\nTenure-Actor: user:hanna\r\n\r\n").unwrap();
     let (status, read) = read_answer(stream);
     assert_eq!(status, 200, "{read}");

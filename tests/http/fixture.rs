@@ -11,6 +11,7 @@ use tenure::engine::Engine;
 use tenure::model::limits::{EvaluationLimits, ListLimits};
 use tenure::model::{Clock, Instant};
 use tenure::server::{self, Api, ServerConfig};
+use tenure::store::Database;
 use tenure::store::memory::MemoryDatabase;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -63,6 +64,7 @@ pub struct Server {
     runtime: Runtime,
     engine: Arc<Engine<MemoryDatabase>>,
     router: Api,
+    config: ServerConfig,
     clock: Arc<TestClock>,
     pub store: String,
     pub model: String,
@@ -86,11 +88,12 @@ impl Server {
         let clock = Arc::new(TestClock(AtomicI64::new(now.unix_micros())));
         let engine = Engine::new(MemoryDatabase::new(clock.clone()), limits).with_list_limits(lists);
         let engine = Arc::new(engine);
-        let router = server::api(Arc::clone(&engine), config);
+        let router = api(Arc::clone(&engine), config);
         let mut server = Self {
             runtime: Runtime::new().unwrap(),
             engine,
             router,
+            config: config.clone(),
             clock,
             store: String::new(),
             model: String::new(),
@@ -104,14 +107,15 @@ impl Server {
 
     /// The same, with a configuration that may name its store.
     pub fn configured(mut self, config: impl FnOnce(&str) -> ServerConfig) -> Self {
-        self.router = server::api(Arc::clone(&self.engine), &config(&self.store));
+        self.config = config(&self.store);
+        self.router = api(Arc::clone(&self.engine), &self.config);
         self
     }
 
     /// The same, for other callers.
     pub fn called_by(mut self, callers: impl FnOnce(Callers) -> Callers) -> Self {
         let callers = Arc::new(callers(Callers::load(self.engine.database()).unwrap()));
-        self.router = server::api_for(Arc::clone(&self.engine), &ServerConfig::default(), callers);
+        self.router = server::api(Arc::clone(&self.engine), &self.config, callers);
         self
     }
 
@@ -224,6 +228,12 @@ impl Server {
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body["allowed"].as_bool().unwrap()
     }
+}
+
+/// Everything that a server answers, for those that the database has keys of.
+pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig) -> Api {
+    let callers = Callers::load(engine.database()).unwrap();
+    server::api(engine, config, Arc::new(callers))
 }
 
 /// Sends a request to a router and reads the whole answer, which must be as the API is described.

@@ -264,6 +264,32 @@ fn a_list_of_stores_shows_those_of_the_key() {
 }
 
 #[test]
+fn metrics_name_stores_to_keys_for_all_stores_only() {
+    let (server, root) = guarded();
+    let other = send_as(&server, &root, "POST", "/stores", Some(json!({"name": "other store"}))).done(201);
+    let other = other["id"].as_str().unwrap();
+    for store in [other, &server.store] {
+        send_as(&server, &root, "POST", &format!("/stores/{store}/read"), Some(json!({}))).done(200);
+    }
+    let shown = |token: &str| {
+        let metrics = send_as(&server, token, "GET", "/metrics", None);
+        metrics.body.as_str().unwrap().to_owned()
+    };
+    let (_, anywhere) = make(&server, &root, &["check"], None);
+    let text = shown(&anywhere);
+    for store in [other, &server.store] {
+        assert!(text.contains(&format!("tenure_store_requests_total{{store=\"{store}\"}}")), "{text}");
+    }
+    let (_, narrow) = make(&server, &root, &["read", "admin"], Some(&[&server.store]));
+    let text = shown(&narrow);
+    assert!(!text.contains(other) && !text.contains("tenure_store_"), "{text}");
+    for line in ["tenure_checks_total{", "process_open_fds ", "tenure_http_requests_total{"] {
+        assert!(text.contains(&format!("\n{line}")), "{line} {text}");
+    }
+    assert!(text.ends_with("# EOF\n") && text.matches("# EOF").count() == 1);
+}
+
+#[test]
 fn who_acts_is_said_by_a_key_that_may() {
     let (server, root) = guarded();
     let path = server.path("/organizations/acme");

@@ -158,6 +158,7 @@ fn a_token_is_shown_once_and_nothing_else_of_a_key_is_hidden() {
     let store = server.store.clone();
     let body = json!({
         "name": "shop", "permissions": ["act-as", "check"], "stores": [store], "expires_at": "2026-06-01T02:00:00+02:00",
+        "requests_per_second": 50,
     });
     let mut made = send_as(&server, &root, "POST", "/keys", Some(body)).done(201);
     let token = made.as_object_mut().unwrap().remove("token").unwrap();
@@ -165,7 +166,7 @@ fn a_token_is_shown_once_and_nothing_else_of_a_key_is_hidden() {
     assert!(token.as_str().unwrap().starts_with(&format!("tenure_{id}_")));
     let expected = json!({
         "id": id, "name": "shop", "permissions": ["check", "act-as"], "stores": [store], "created_at": NOW,
-        "expires_at": "2026-06-01T00:00:00Z", "revoked_at": null,
+        "expires_at": "2026-06-01T00:00:00Z", "revoked_at": null, "requests_per_second": 50, "concurrent_requests": null,
     });
     assert_eq!(made, expected);
     let listed = send_as(&server, &root, "GET", "/keys", None).done(200);
@@ -200,6 +201,18 @@ fn a_key_that_makes_no_sense_is_refused_by_the_name_of_its_field() {
         (
             json!({"name": "a", "permissions": ["read"], "expires_at": NOW}),
             "invalid expires_at: expected an instant in the future, found `2026-01-01T00:00:00Z`",
+        ),
+        (
+            json!({"name": "a", "permissions": ["read"], "requests_per_second": 0}),
+            "invalid requests_per_second: expected 1 to 1000000, found 0",
+        ),
+        (
+            json!({"name": "a", "permissions": ["read"], "concurrent_requests": 4_294_967_297_u64}),
+            "invalid concurrent_requests: expected 1 to 1000000, found 4294967297",
+        ),
+        (
+            json!({"name": "a", "permissions": ["read"], "expires_at": ""}),
+            "invalid expires_at: `` is not an instant; expected RFC 3339, for example `2027-01-31T12:00:00Z`",
         ),
     ] {
         let refused = send_as(&server, &root, "POST", "/keys", Some(body));

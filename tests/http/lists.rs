@@ -11,13 +11,13 @@ use tenure::engine::{Engine, WriteRequest};
 use tenure::model::limits::{EvaluationLimits, ListLimits, STREAMS_MAX};
 use tenure::model::{StoreId, SystemClock, TupleKey};
 use tenure::schema;
-use tenure::server::{self, Api, ServerConfig};
+use tenure::server::{Api, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
 use tenure::store::{Field, OnDuplicate, Write};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-use crate::fixture::{Answer, Server, key};
+use crate::fixture::{Answer, Server, api, key};
 
 fn documents(user: &str) -> Value {
     json!({"type": "document", "relation": "can_read", "user": user})
@@ -302,7 +302,7 @@ mod streams {
             };
             let writes = (0..DOCUMENTS).map(write).collect();
             engine.write(store, WriteRequest { writes, ..WriteRequest::default() }).unwrap();
-            let router = server::api(Arc::new(engine), config);
+            let router = api(Arc::new(engine), config);
             Self { runtime: Runtime::new().unwrap(), router, store }
         }
 

@@ -13,7 +13,7 @@ use tenure::model::limits::EvaluationLimits;
 use tenure::server::ServerConfig;
 use tokio::sync::oneshot;
 
-use crate::fixture::{Server, answer, key};
+use crate::fixture::{Server, answer, api, key};
 
 #[test]
 fn a_sane_request_id_is_taken_over_and_any_other_replaced() {
@@ -215,7 +215,6 @@ mod panics {
     use super::*;
     use tenure::engine::Engine;
     use tenure::model::{Clock, Id, Instant, StoreId};
-    use tenure::server;
     use tenure::store::memory::{MemoryDatabase, MemorySnapshot};
     use tenure::store::{
         Batch, CommitError, CommitObserver, Completion, Credential, Database, StoreError, StoreInfo,
@@ -250,12 +249,16 @@ mod panics {
             Err(StoreError::Io { doing: "reading a secret place", reason: id.to_string() })
         }
 
+        /// Takes its time over the name `slow`.
         fn stores(
             &self,
             name: Option<&str>,
             after: Option<StoreId>,
             limit: usize,
         ) -> Result<Vec<StoreInfo>, StoreError> {
+            if name == Some("slow") {
+                std::thread::sleep(Duration::from_millis(1_000));
+            }
             self.0.stores(name, after, limit)
         }
 
@@ -293,7 +296,7 @@ mod panics {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
         let config = ServerConfig { request_timeout: Duration::from_millis(50), ..ServerConfig::default() };
-        let router = server::api(Arc::new(engine), &config);
+        let router = api(Arc::new(engine), &config);
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let request =
             Request::builder().method("POST").uri("/stores").body(Body::from(r#"{"name": "slow"}"#));
@@ -302,10 +305,49 @@ mod panics {
     }
 
     #[test]
+    fn where_more_is_asked_than_can_be_answered_some_are_told_at_once_and_the_others_answered() {
+        let engine =
+            Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
+        let request_timeout = Duration::from_secs(15);
+        let config = ServerConfig { queries_at_once: 1, request_timeout, ..ServerConfig::default() };
+        let router = api(Arc::new(engine), &config);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+        let ask = || runtime.spawn(answer(router.clone(), get("/stores?name=slow")));
+        let early: Vec<_> = (0..60).map(|_| ask()).collect();
+        std::thread::sleep(Duration::from_millis(100));
+        let last = ask();
+        std::thread::sleep(Duration::from_millis(100));
+        // The first has its turn, one waits, and another would wait in vain.
+        runtime.block_on(answer(router.clone(), get("/stores"))).fails(429, "too_many_requests");
+        let answers = early.into_iter().map(|task| runtime.block_on(task).unwrap());
+        let (answered, refused): (Vec<_>, Vec<_>) = answers.partition(|answer| answer.status == 200);
+        assert_eq!((answered.len(), refused.len()), (1, 59), "one had its turn, and the others are too late");
+        for refused in refused {
+            assert_eq!(refused.header("Retry-After"), Some("1"));
+            let message = refused.fails(429, "too_many_requests");
+            assert_eq!(message, "more is asked than can be answered; try again later");
+        }
+        for path in ["/healthz", "/openapi.json", "/metrics"] {
+            let open = runtime.block_on(answer(router.clone(), get(path)));
+            assert_eq!(open.status, 200, "{path}");
+            if path == "/metrics" {
+                let text = open.body.as_str().unwrap();
+                assert!(text.contains("tenure_requests_refused_total{limit=\"busy\"} 60\n"), "{text}");
+            }
+        }
+        // A write waits for the disk, not for a processor.
+        let write = Request::post("/stores").body(Body::from(r#"{"name": "fine"}"#)).unwrap();
+        assert_eq!(runtime.block_on(answer(router.clone(), write)).status, 201);
+        assert_eq!(runtime.block_on(last).unwrap().status, 200);
+        assert_eq!(runtime.block_on(answer(router.clone(), get("/stores"))).status, 200);
+    }
+
+    #[test]
     fn a_panic_and_a_failure_are_a_500_that_tells_nothing_and_the_server_goes_on() {
         let engine =
             Engine::new(Panicking(MemoryDatabase::new(Arc::new(Fixed))), EvaluationLimits::default());
-        let router = server::api(Arc::new(engine), &ServerConfig::default());
+        let router = api(Arc::new(engine), &ServerConfig::default());
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let send = |method: &str, path: &str, body: &'static str| {
             let request = Request::builder().method(method).uri(path).header("X-Request-Id", "r7");

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -12,7 +13,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
+use tenure::callers::CallerLimits;
 use tenure::callers::oidc::{Oidc, OidcConfig};
+use tenure::server::ServerConfig;
 
 use crate::fixture::{Answer, Server, key};
 use crate::keys::{make, send_as};
@@ -184,6 +187,65 @@ fn new_keys_of_the_issuer_are_fetched_when_a_token_needs_them_and_old_ones_forgo
     assert_eq!(issuer.asked.load(Ordering::SeqCst), 2);
     // What was verified by a key that is gone is not known any more, though the token itself goes on.
     check(&server, &old).fails(401, "unauthenticated");
+}
+
+#[test]
+fn tokens_of_a_key_that_is_not_known_yet_lock_nobody_out() {
+    let (first, second) = (Signer::new("k1"), Signer::new("k2"));
+    let issuer = Issuer::new(vec![first.jwk()]);
+    let server = Server::new().called_by(|callers| callers.with_oidc(issuer.oidc()));
+    let claims = issuer.claims("tenure:check", json!("*"));
+    check(&server, &first.sign(&claims)).done(200);
+    // The issuer signs by a new key at once, and many ask before it can be fetched.
+    let new = second.sign(&claims);
+    for _ in 0..100 {
+        check(&server, &new).fails(401, "unauthenticated");
+    }
+    let mut other = claims.clone();
+    other["sub"] = json!("another");
+    check(&server, &first.sign(&other)).done(200);
+}
+
+#[test]
+fn who_is_locked_out_waits_with_new_tokens_and_not_with_those_that_were_taken() {
+    let signer = Signer::new("k1");
+    let issuer = Issuer::new(vec![signer.jwk()]);
+    let server = Server::new().called_by(|callers| callers.with_oidc(issuer.oidc()));
+    let claims = issuer.claims("tenure:check", json!("*"));
+    let known = signer.sign(&claims);
+    check(&server, &known).done(200);
+    let forged = Signer::new("k1").sign(&claims);
+    for _ in 0..60 {
+        check(&server, &forged).fails(401, "unauthenticated");
+    }
+    check(&server, &known).done(200);
+    let mut other = claims.clone();
+    other["sub"] = json!("another");
+    let new = signer.sign(&other);
+    assert_eq!(check(&server, &new).header("Retry-After"), Some("60"));
+    server.set_clock("2026-01-01T00:01:00Z");
+    check(&server, &new).done(200);
+}
+
+#[test]
+fn all_tokens_of_one_identity_share_its_limits_and_those_of_others_do_not() {
+    let signer = Signer::new("k1");
+    let issuer = Issuer::new(vec![signer.jwk()]);
+    let caller_limits = CallerLimits { requests_per_second: NonZeroU32::new(3), ..CallerLimits::default() };
+    let server = Server::new()
+        .configured(|_| ServerConfig { caller_limits, ..ServerConfig::default() })
+        .called_by(|callers| callers.with_oidc(issuer.oidc()));
+    let token = |subject: &str, expires: u64| {
+        let mut claims = issuer.claims("tenure:check", json!("*"));
+        claims["sub"] = json!(subject);
+        claims["exp"] = json!(expires);
+        signer.sign(&claims)
+    };
+    for expires in [1_767_226_200, 1_767_226_201, 1_767_226_202] {
+        check(&server, &token("shop", expires)).done(200);
+    }
+    check(&server, &token("shop", 1_767_226_203)).fails(429, "too_many_requests");
+    check(&server, &token("other", 1_767_226_200)).done(200);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 use tenure::model::limits::EvaluationLimits;
-use tenure::server::{CorsOrigins, ServerConfig};
+use tenure::server::{CorsOrigins, HostNames, ServerConfig};
 
 use crate::fixture::{Server, key};
+use crate::keys::make;
 
 const EVIL: (&str, &str) = ("Origin", "https://evil.example");
 const APP: (&str, &str) = ("Origin", "https://app.example");
@@ -109,4 +110,48 @@ fn a_star_allows_any_origin() {
     assert_eq!((answer.status, answer.body["code"].as_str()), (400, Some("validation_error")));
     let answer = server.send("POST", "/stores", &[EVIL], Some(r#"{"name":"anyone"}"#));
     assert_eq!((answer.status, answer.header("Access-Control-Allow-Origin")), (201, Some("*")));
+}
+
+#[test]
+fn a_page_whose_name_leads_here_reads_nothing_while_nobody_is_asked_for_a_key() {
+    let server = Server::new();
+    let store = format!("/stores/{}", server.store);
+    let asked = [("GET", "/stores"), ("GET", &*store), ("GET", "/metrics"), ("DELETE", &*store)];
+    for host in ["evil.example", "evil.example:8080", "localhost.evil.example", ""] {
+        for (method, path) in asked {
+            let message = server.send(method, path, &[("Host", host)], None).fails(403, "forbidden");
+            let expected = format!(
+                "this server is not called `{host}`; --allowed-hosts says by which names it may be called without a key"
+            );
+            assert_eq!(message, expected);
+        }
+        // The short way to checks is the same.
+        server.send("POST", &server.path("/check"), &[("Host", host)], Some("{}")).fails(403, "forbidden");
+        assert_eq!(server.send("GET", "/healthz", &[("Host", host)], None).status, 200);
+    }
+    let both = [("Host", "localhost"), ("Host", "evil.example")];
+    server.send("GET", "/stores", &both, None).fails(403, "forbidden");
+    server.send("GET", "http://evil.example/stores", &[("Host", "localhost")], None).fails(403, "forbidden");
+    for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "192.0.2.1"] {
+        assert_eq!(server.send("GET", "/stores", &[("Host", host)], None).status, 200, "{host}");
+    }
+}
+
+#[test]
+fn a_server_may_be_called_by_the_names_that_are_listed_and_by_any_with_a_key() {
+    let named = |names: &str| {
+        let host_names = HostNames::parse(names.split(',')).unwrap();
+        Server::new().configured(|_| ServerConfig { host_names, ..ServerConfig::default() })
+    };
+    let status = |server: &Server, host: &str| server.send("GET", "/stores", &[("Host", host)], None).status;
+    let server = named("tenure.example,db");
+    for (host, expected) in [("Tenure.example:80", 200), ("db", 200), ("other.example", 403)] {
+        assert_eq!(status(&server, host), expected, "{host}");
+    }
+    assert_eq!(status(&named("*"), "other.example"), 200);
+    let (_, token) = make(&server, "", &["read"], None);
+    let bearer = format!("Bearer {token}");
+    let headers = [("Host", "other.example"), ("Authorization", bearer.as_str())];
+    assert_eq!(server.send("GET", "/stores", &headers, None).status, 200);
+    assert_eq!(status(&server, "other.example"), 401);
 }

@@ -43,7 +43,8 @@ fn open_requests_are_finished_before_the_end_and_new_ones_refused() {
     let mut program = Program::start(directory.path(), &["--request-timeout-ms", "15000"]);
     let mut open = program.connect();
     let body = r#"{"name": "finished"}"#;
-    write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    write!(open, "POST /stores HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len())
+        .unwrap();
     // The head must have been read before the signal comes.
     std::thread::sleep(Duration::from_millis(200));
     program.signal("-TERM");
@@ -66,7 +67,7 @@ fn the_grace_period_bounds_the_wait_for_open_requests() {
     let arguments = ["--grace-period-ms", "100", "--request-timeout-ms", "500"];
     let mut program = Program::start(directory.path(), &arguments);
     let mut open = program.connect();
-    write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").unwrap();
+    write!(open, "POST /stores HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n").unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let began = Instant::now();
     program.signal("-TERM");
@@ -82,7 +83,7 @@ fn asked_a_second_time_it_stops_at_once_and_keeps_what_was_written() {
         let mut program = Program::start(directory.path(), &arguments);
         assert_eq!(program.send("POST", "/stores", r#"{"name": "kept"}"#).0, 201);
         let mut open = program.connect();
-        write!(open, "POST /stores HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n").unwrap();
+        write!(open, "POST /stores HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n").unwrap();
         std::thread::sleep(Duration::from_millis(200));
         program.signal(first);
         std::thread::sleep(Duration::from_millis(200));
@@ -165,7 +166,7 @@ fn an_idle_connection_does_not_hold_up_the_end() {
     let directory = tempdir().unwrap();
     let mut program = Program::start(directory.path(), &[]);
     let mut open = program.connect();
-    write!(open, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    write!(open, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut byte = [0];
     open.read_exact(&mut byte).unwrap();
     let began = Instant::now();
@@ -296,7 +297,7 @@ fn store_of(program: &Program) -> String {
 
 fn watch(program: &Program, store: &str, query: &str) -> BufReader<TcpStream> {
     let mut stream = program.connect();
-    write!(stream, "GET /stores/{store}/watch{query} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    write!(stream, "GET /stores/{store}/watch{query} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut stream = BufReader::new(stream);
     assert_eq!(line_of(&mut stream, "HTTP/1.1"), "HTTP/1.1 200 OK");
     stream
@@ -374,7 +375,7 @@ fn the_place_of_a_watch_whose_client_has_gone_is_free() {
     drop(first);
     loop {
         let mut stream = program.connect();
-        write!(stream, "GET /stores/{store}/watch HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        write!(stream, "GET /stores/{store}/watch HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
         if line_of(&mut BufReader::new(stream), "HTTP/1.1") == "HTTP/1.1 200 OK" {
             break;
         }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tenure::engine::{Engine, WriteRequest};
 use tenure::model::TupleKey;
 use tenure::model::limits::EvaluationLimits;
-use tenure::server::{self, Api, ServerConfig};
+use tenure::server::{Api, ServerConfig};
 use tenure::store::memory::MemoryDatabase;
 use tenure::store::{Field, OnDuplicate, Write};
 use tokio::runtime::Runtime;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tower::ServiceExt;
 
 use crate::described::API;
-use crate::fixture::{NOW, Server, answer, key};
+use crate::fixture::{NOW, Server, answer, api, key};
 
 /// Far longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -195,7 +195,7 @@ fn a_watch_shows_what_the_log_of_changes_shows() {
 fn who_caused_a_change_is_told_where_it_is_known() {
     let server = Server::new();
     let engine = Arc::new(Engine::new(MemoryDatabase::new(server.clock()), EvaluationLimits::default()));
-    let router = server::api(Arc::clone(&engine), &ServerConfig::default());
+    let router = api(Arc::clone(&engine), &ServerConfig::default());
     let store = engine.create_store("first").unwrap().id;
     let model = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
     engine.write_model(store, tenure::schema::parse(model).unwrap()).unwrap();

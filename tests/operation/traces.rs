@@ -125,7 +125,7 @@ impl Traced {
         let (store, length) = (&self.store, body.len());
         write!(
             stream,
-            "POST /stores/{store}/{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{parent}Content-Length: {length}\r\n\r\n{body}"
+            "POST /stores/{store}/{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{parent}Content-Length: {length}\r\n\r\n{body}"
         )
         .unwrap();
         read_answer(stream)

@@ -1,9 +1,12 @@
 //! What a token claims, and what that comes to.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::scope::{Permission, Scope, Stores};
+use super::super::usage::Usage;
 use super::OidcConfig;
 use crate::model::limits::STORES_PER_KEY_MAX;
 use crate::model::{Instant, StoreId};
@@ -16,7 +19,7 @@ const SCOPE: &str = "tenure:";
 const SUBJECT_CHARACTERS_MAX: usize = 128;
 
 /// Whoever a token was issued to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Identity {
     /// The issuer's name for it, for the log.
     pub subject: Box<str>,
@@ -24,6 +27,8 @@ pub struct Identity {
     pub scope: Scope,
     /// From when on the token is refused.
     pub expires_at: Instant,
+    /// What it asks at present, by any of its tokens.
+    pub(in crate::callers) usage: Arc<Usage>,
 }
 
 #[derive(Deserialize)]
@@ -58,8 +63,13 @@ enum Names {
 }
 
 impl Claims {
-    /// Who it is, if the claims are of the issuer, for this server, and for `now`.
-    pub(super) fn identity(self, config: &OidcConfig, now: Instant) -> Option<Identity> {
+    /// Who it is, if the claims are of the issuer, for this server, and for `now`. `usage_of` tells what a subject asks.
+    pub(super) fn identity(
+        self,
+        config: &OidcConfig,
+        now: Instant,
+        usage_of: impl FnOnce(&str) -> Arc<Usage>,
+    ) -> Option<Identity> {
         let for_this = match &self.aud {
             Audience::One(audience) => *audience == config.audience,
             Audience::Many(audiences) => audiences.contains(&config.audience),
@@ -75,6 +85,7 @@ impl Claims {
             scope: Scope { permissions: self.permissions().collect(), stores: self.stores(config) },
             subject: self.sub.chars().filter(|c| !c.is_control()).take(SUBJECT_CHARACTERS_MAX).collect(),
             expires_at,
+            usage: usage_of(&self.sub),
         })
     }
 
@@ -138,7 +149,7 @@ mod tests {
             }
         }
         let now = Instant::from_unix_micros(500_000_000).unwrap();
-        serde_json::from_value::<Claims>(claims).ok()?.identity(&config(), now)
+        serde_json::from_value::<Claims>(claims).ok()?.identity(&config(), now, |_| Arc::default())
     }
 
     #[test]
@@ -159,7 +170,7 @@ mod tests {
             serde_json::json!({"iat": 561}),
             serde_json::json!({"nbf": 1e300}),
         ] {
-            assert_eq!(identity(wrong.clone()), None, "{wrong}");
+            assert!(identity(wrong.clone()).is_none(), "{wrong}");
         }
         for right in [
             serde_json::json!({"aud": ["other", "tenure"]}),

@@ -21,7 +21,11 @@ const FETCH_MAX: Duration = Duration::from_secs(5);
 
 /// The keys that an issuer has at present.
 #[derive(Default)]
-pub(super) struct Jwks(Vec<Key>);
+pub(super) struct Jwks {
+    keys: Vec<Key>,
+    /// As the issuer wrote them.
+    written: Vec<Value>,
+}
 
 struct Key {
     id: Option<String>,
@@ -64,13 +68,23 @@ impl Jwks {
 
     /// Those of `keys` that can be used. Others are for other purposes, or of kinds that are not known here.
     pub(super) fn of(keys: Vec<Value>) -> Result<Self, String> {
-        let usable: Vec<Key> = keys.into_iter().take(KEYS_MAX).filter_map(Key::of).collect();
-        if usable.is_empty() { Err("it has no key that can be used".to_owned()) } else { Ok(Self(usable)) }
+        let mut written = keys;
+        written.truncate(KEYS_MAX);
+        let usable: Vec<Key> = written.iter().cloned().filter_map(Key::of).collect();
+        if usable.is_empty() {
+            return Err("it has no key that can be used".to_owned());
+        }
+        Ok(Self { keys: usable, written })
+    }
+
+    /// Whether they are the same keys, in the same order.
+    pub(super) fn are_those_of(&self, other: &Self) -> bool {
+        self.written == other.written
     }
 
     /// The key that a token says it is signed by; a token that says nothing, by the only one that there is.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
-        let named: Vec<&Key> = match (id, self.0.as_slice()) {
+        let named: Vec<&Key> = match (id, self.keys.as_slice()) {
             (None, [only]) => vec![only],
             (None, _) => Vec::new(),
             (Some(id), keys) => keys.iter().filter(|key| key.id.as_deref() == Some(id)).collect(),

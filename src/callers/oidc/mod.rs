@@ -28,6 +28,7 @@ use tracing::{info, warn};
 use ureq::http::Uri;
 
 use super::key::TokenDigest;
+use super::usage::Usage;
 use crate::model::Instant;
 use claims::Claims;
 use jwks::Jwks;
@@ -113,13 +114,15 @@ pub struct Oidc {
     asked: Mutex<Option<Stopwatch>>,
     /// Each with the generation of the keys that it was verified by.
     verified: DashMap<TokenDigest, (u64, Arc<Identity>)>,
+    /// What each subject asks, by its digest: all of its tokens are one caller.
+    usages: DashMap<TokenDigest, Arc<Usage>>,
 }
 
 /// Keys, and when they were fetched.
 struct Fetched {
     jwks: Jwks,
     at: Option<Stopwatch>,
-    /// How often they were fetched.
+    /// How often others were fetched than before.
     generation: u64,
 }
 
@@ -158,6 +161,7 @@ impl Oidc {
             jwks: ArcSwap::from_pointee(Fetched { jwks: Jwks::default(), at: None, generation: 0 }),
             asked: Mutex::default(),
             verified: DashMap::new(),
+            usages: DashMap::new(),
         }
     }
 
@@ -188,10 +192,7 @@ impl Oidc {
         *asked = Some(Stopwatch::now());
         match Jwks::fetch(&self.config.issuer) {
             Ok(jwks) => {
-                // A key that is gone vouches for nothing any more: what was verified before is verified anew.
-                let generation = self.jwks.load().generation + 1;
-                self.jwks.store(Arc::new(Fetched { jwks, at: Some(Stopwatch::now()), generation }));
-                self.verified.clear();
+                self.take(jwks);
                 info!(issuer = %self.config.issuer, "the issuer's keys were fetched");
                 true
             }
@@ -200,6 +201,27 @@ impl Oidc {
                 false
             }
         }
+    }
+
+    /// Has these keys from now on.
+    fn take(&self, jwks: Jwks) {
+        let known = self.jwks.load();
+        let are_same = known.jwks.are_those_of(&jwks);
+        let generation = if are_same { known.generation } else { known.generation + 1 };
+        self.jwks.store(Arc::new(Fetched { jwks, at: Some(Stopwatch::now()), generation }));
+        // A key that is gone vouches for nothing any more: what was verified before is verified anew.
+        if !are_same {
+            self.verified.clear();
+        }
+    }
+
+    /// What a subject asks at present.
+    fn usage_of(&self, subject: &str) -> Arc<Usage> {
+        if self.usages.len() >= TOKENS_KEPT {
+            // Of the others no token is known any more, and no request under way.
+            self.usages.retain(|_, usage| Arc::strong_count(usage) > 1);
+        }
+        Arc::clone(&self.usages.entry(TokenDigest::of(subject)).or_default())
     }
 
     /// Whether the keys may be asked for at present.
@@ -233,7 +255,9 @@ impl Oidc {
         }
         let Some(key) = fetched.jwks.find(head.kid.as_deref(), head.alg) else { return Verified::UnknownKey };
         let claims = claims(token, key, head.alg);
-        let Some(identity) = claims.and_then(|claims| claims.identity(&self.config, now)) else {
+        let Some(identity) =
+            claims.and_then(|claims| claims.identity(&self.config, now, |sub| self.usage_of(sub)))
+        else {
             return Verified::Invalid;
         };
         let identity = Arc::new(identity);

@@ -55,7 +55,7 @@ fn tokens_that_are_signed_by_rsa_are_taken_and_kept_until_they_expire_or_the_key
         let identity = identity(&oidc, token).unwrap();
         assert_eq!(identity.scope.permissions.iter().collect::<Vec<_>>(), [Permission::Read]);
         assert_eq!((&*identity.subject, &identity.scope.stores), ("svc", &Stores::All));
-        assert_eq!(oidc.known(token, now()), Some(identity));
+        assert!(Arc::ptr_eq(&oidc.known(token, now()).unwrap(), &identity));
         assert!(oidc.known(token, "2100-01-01T00:01:00Z".parse().unwrap()).is_none());
         assert!(matches!(oidc.verify(token, "2100-01-01T00:01:00Z".parse().unwrap()), Verified::Invalid));
     }
@@ -64,6 +64,21 @@ fn tokens_that_are_signed_by_rsa_are_taken_and_kept_until_they_expire_or_the_key
     oidc.jwks.store(Arc::new(Fetched { jwks: others, at: Some(Stopwatch::now()), generation: 2 }));
     assert!(oidc.known(RS256, now()).is_none());
     assert!(matches!(oidc.verify(RS256, now()), Verified::UnknownKey));
+}
+
+#[test]
+fn a_token_stays_known_while_the_same_keys_are_fetched_again() {
+    let oidc = oidc(vec![key()]);
+    let identity = identity(&oidc, RS256).unwrap();
+    oidc.take(Jwks::of(vec![key()]).unwrap());
+    assert!(Arc::ptr_eq(&oidc.known(RS256, now()).unwrap(), &identity));
+    let mut other = key();
+    other["alg"] = json!("PS256");
+    oidc.take(Jwks::of(vec![other]).unwrap());
+    assert!(oidc.known(RS256, now()).is_none() && oidc.verified.is_empty());
+    // The same ones again are others than those before: what they have verified was forgotten.
+    oidc.take(Jwks::of(vec![key()]).unwrap());
+    assert!(oidc.known(RS256, now()).is_none());
 }
 
 #[test]

@@ -81,7 +81,8 @@ pub(in crate::server) async fn write<D: Database>(
         check_size(&fields.path("assertions"), &assertions)?;
         Ok(assertions)
     })?;
-    let committed = app.run_query(move |engine| engine.write_assertions(store, model, assertions)).await?;
+    let committed =
+        app.spawn(move |engine| engine.write_assertions(store, model, assertions)).outcome().await??;
     Ok(Reply::no_content().with(model, committed.revision))
 }
 

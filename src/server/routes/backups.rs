@@ -48,6 +48,6 @@ pub(in crate::server) async fn create<D: Database>(
         ApiError::new(Code::Unimplemented, "backups are off; start the server with `--backup-dir`")
     })?;
     let keep = app.config.backups_kept;
-    let made = app.run_query(move |engine| engine.back_up(&directory, keep)).await?;
+    let made = app.spawn(move |engine| engine.back_up(&directory, keep)).outcome().await??;
     Ok(Reply::created(made.into()))
 }

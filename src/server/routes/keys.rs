@@ -1,19 +1,20 @@
 //! The keys of callers: make, list, revoke.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::callers::{ApiKey, KeyError, KeyRequest, Permission, Scope, Stores};
-use crate::model::limits::{KEY_NAME_BYTES_MAX, STORES_PER_KEY_MAX};
+use crate::callers::{ApiKey, CallerLimits, KeyError, KeyRequest, Permission, Scope, Stores};
+use crate::model::limits::{CALLER_LIMIT_MAX, KEY_NAME_BYTES_MAX, STORES_PER_KEY_MAX};
 use crate::model::{Id, StoreId};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, Parameters};
 use crate::server::fields::{Fields, Given, wrong_type};
-use crate::server::openapi::schema::{Schema, Shape, choice, list_of, shape, text};
+use crate::server::openapi::schema::{Schema, Shape, choice, integer, list_of, shape, text};
 use crate::server::openapi::{Operation, Routes, Tag, Verb, shapes};
 use crate::server::paging::PageRequest;
 use crate::server::reply::Reply;
@@ -21,6 +22,8 @@ use crate::server::{token, wire};
 use crate::store::Database;
 
 const PATH: &str = "/keys";
+const RATE: &str = "requests_per_second";
+const CONCURRENCY: &str = "concurrent_requests";
 
 pub(in crate::server) fn routes<D: Database>() -> Routes<D> {
     Routes::new().on(create_operation(), create).on(list_operation(), list).on(revoke_operation(), revoke)
@@ -36,6 +39,9 @@ struct Key {
     created_at: String,
     expires_at: Option<String>,
     revoked_at: Option<String>,
+    /// `null`: as the server has it for all.
+    requests_per_second: Option<NonZeroU32>,
+    concurrent_requests: Option<NonZeroU32>,
 }
 
 impl From<&ApiKey> for Key {
@@ -52,6 +58,8 @@ impl From<&ApiKey> for Key {
             created_at: wire::instant(key.created_at),
             expires_at: wire::optional_instant(key.expires_at),
             revoked_at: wire::optional_instant(key.revoked_at),
+            requests_per_second: key.limits.requests_per_second,
+            concurrent_requests: key.limits.concurrent_requests,
         }
     }
 }
@@ -65,6 +73,12 @@ fn key() -> Shape {
         .must("created_at", shapes::instant())
         .must("expires_at", shapes::instant().nullable().says("From then on it is refused; null: never."))
         .must("revoked_at", shapes::instant().nullable())
+        .must(RATE, limit().nullable().says("Null: as the server has it for all keys."))
+        .must(CONCURRENCY, limit().nullable().says("Null: as the server has it for all keys."))
+}
+
+fn limit() -> Schema {
+    integer(1).with("maximum", CALLER_LIMIT_MAX)
 }
 
 fn name() -> Schema {
@@ -92,7 +106,12 @@ fn create_operation() -> Operation {
         .must("name", name())
         .must("permissions", permissions())
         .may("stores", stores().says("The stores that it is for; left out: all of them."))
-        .may("expires_at", shapes::instant());
+        .may("expires_at", shapes::instant())
+        .may(RATE, limit().says("Most requests in a second; left out: as the server has it for all keys."))
+        .may(
+            CONCURRENCY,
+            limit().says("Most requests under way at once, streams included; left out: the same."),
+        );
     let body = key().must("token", text().says("What callers send as bearer token; it is not shown again."));
     let summary = "Make a key. As soon as there is one, callers have to say who they are.";
     Operation::new(Verb::Post, PATH, Tag::Server, "CreateKey", summary)
@@ -129,11 +148,21 @@ fn request(fields: &mut Fields) -> Result<KeyRequest, ApiError> {
             Stores::listed(stores.into_iter().map(read).collect::<Result<Vec<_>, _>>()?)
         }
     };
-    let expires_at = match fields.string("expires_at")? {
-        text if text.is_empty() => None,
-        text => Some(text.parse().map_err(|error| ApiError::invalid(&fields.path("expires_at"), error))?),
+    // An empty text is no instant, and no way to say that it does not end.
+    let expires_at = wire::given_instant(fields, "expires_at")?;
+    let limits = CallerLimits {
+        requests_per_second: given_limit(fields, RATE)?,
+        concurrent_requests: given_limit(fields, CONCURRENCY)?,
     };
-    Ok(KeyRequest { name, scope: Scope { permissions, stores }, expires_at })
+    Ok(KeyRequest { name, scope: Scope { permissions, stores }, expires_at, limits })
+}
+
+fn given_limit(fields: &mut Fields, name: &str) -> Result<Option<NonZeroU32>, ApiError> {
+    let Some(given) = fields.integer(name)? else { return Ok(None) };
+    let limit =
+        u32::try_from(given).ok().filter(|limit| *limit <= CALLER_LIMIT_MAX).and_then(NonZeroU32::new);
+    let expected = || format!("expected 1 to {CALLER_LIMIT_MAX}, found {given}");
+    limit.map(Some).ok_or_else(|| ApiError::invalid(&fields.path(name), expected()))
 }
 
 /// A list of texts; `None` where it is absent. `null` is no list: it could be meant to be an empty one.

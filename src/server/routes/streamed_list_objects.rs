@@ -21,7 +21,7 @@ use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
 use crate::server::extract::{Input, StorePath};
 use crate::server::lines::{self, ErrorLine, Writer};
-use crate::server::metrics::Purpose;
+use crate::server::metrics::{Purpose, Refused};
 use crate::server::openapi::schema::{Schema, anything, integer, list_of, one_of, shape, text};
 use crate::server::openapi::shapes;
 use crate::server::openapi::{Operation, Tag, Verb};
@@ -72,6 +72,7 @@ pub(in crate::server) async fn streamed_list_objects<D: Database>(
 ) -> Result<Response<Body>, Refusal> {
     let (mut context, request) = input.read(request)?;
     let Ok(permit) = app.streams.clone().try_acquire_owned() else {
+        app.metrics.refused(Refused::Streams);
         return Err(ApiError::new(Code::TooManyRequests, "too many streams are open; try again later").into());
     };
     let (writer, lines) = lines::lines(app.config.stream_timeout);

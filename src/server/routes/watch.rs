@@ -200,9 +200,9 @@ impl<D: Database> Watcher<D> {
     async fn read(&mut self) -> Result<(), ApiError> {
         let (store, request) = (self.store, self.request.clone());
         let reading = self.app.watches.read().await;
-        let watched = self.app.run_query(move |engine| engine.watch(store, &request)).await;
+        let watched = self.app.spawn(move |engine| engine.watch(store, &request)).outcome().await;
         drop(reading);
-        let Watched { items, position, caught_up } = watched?;
+        let Watched { items, position, caught_up } = watched??;
         self.found = items.into_iter();
         self.request.after = position;
         self.caught_up = caught_up;

@@ -223,8 +223,7 @@ where
     let input = read(&call)?;
     let Call { store, actor, .. } = call;
     let cooperations = Arc::clone(&app.cooperations);
-    let done = app.spawn(move |_| cooperations.query(store, &actor, |work| run(work, input)));
-    Ok(done.outcome().await??)
+    Ok(app.in_turn(move |_| cooperations.query(store, &actor, |work| run(work, input))).await??)
 }
 
 /// The answer to a command.

@@ -1,0 +1,269 @@
+//! Whose turn it is: the work that takes a processor for longer than a moment, as many at once as there are processors.
+//!
+//! More at once would make each slower and none sooner, until all of them are too late. What comes meanwhile waits, first
+//! come first served, and a burst is answered as a whole. Where more keeps coming than is done, waiting helps nobody: then
+//! as many wait as are done at once, so that who is let in is answered about as soon as ever, and all others are told at
+//! once, before their bodies are read. That begins when the first has waited for long and many wait (so that neither a
+//! burst of small things nor a few large ones count), and ends as soon as a processor has nothing to do. It is the idea of
+//! CoDel (Nichols, Jacobson: Controlling Queue Delay, 2012): what tells overload is a queue that stands, not one that is long.
+//!
+//! Nothing that waits for the disk or for a client may take a turn: commits, streams and watches have limits of their own.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as Stopwatch};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::model::limits::{TURN_WAIT_LONG_MS, TURNS_WAITING_PER_PROCESSOR};
+
+/// The turns of one server.
+pub(super) struct Turns {
+    at_once: usize,
+    wait_max: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    under_way: usize,
+    /// In the order in which they came. Some may be gone.
+    waiting: VecDeque<Waiting>,
+    /// Whether more comes than is done.
+    is_overloaded: bool,
+}
+
+struct Waiting {
+    since: Stopwatch,
+    called: oneshot::Sender<Turn>,
+}
+
+/// There is no turn for this one: more comes than is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Busy;
+
+/// A turn, until it is dropped.
+pub(super) struct Turn(Arc<Turns>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.pass_on();
+    }
+}
+
+impl Turns {
+    /// `at_once` turns at once; who has waited for `wait_max` has waited in vain.
+    pub(super) fn new(at_once: usize, wait_max: Duration) -> Self {
+        Self { at_once, wait_max, state: Mutex::default() }
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn next(self: &Arc<Self>) -> Result<Turn, Busy> {
+        let called = match self.enter() {
+            Entered::Now => return Ok(Turn(Arc::clone(self))),
+            Entered::Later(called) => called,
+            Entered::Never => return Err(Busy),
+        };
+        match timeout(self.wait_max, called).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Busy),
+        }
+    }
+
+    /// Whether one more would be told at once that there is no turn for it.
+    pub(super) fn are_taken(&self) -> bool {
+        self.state().leaves_no_room(self.at_once)
+    }
+
+    fn enter(&self) -> Entered {
+        let mut state = self.state();
+        if state.under_way < self.at_once {
+            state.under_way += 1;
+            return Entered::Now;
+        }
+        if state.leaves_no_room(self.at_once) {
+            return Entered::Never;
+        }
+        let now = Stopwatch::now();
+        let (sender, called) = oneshot::channel();
+        state.waiting.push_back(Waiting { since: now, called: sender });
+        state.look_for_overload(self.at_once, now);
+        Entered::Later(called)
+    }
+
+    /// Hands a turn that is over to who has waited the longest.
+    fn pass_on(self: &Arc<Self>) {
+        let next = self.state().next();
+        if let Some(next) = next {
+            // Where it has just gone away, the turn comes back, and is passed on as it is dropped.
+            drop(next.called.send(Turn(Arc::clone(self))));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Entered {
+    Now,
+    Later(oneshot::Receiver<Turn>),
+    Never,
+}
+
+impl State {
+    fn leaves_no_room(&self, at_once: usize) -> bool {
+        self.is_overloaded && self.waiting.len() >= at_once
+    }
+
+    /// Who is next. Where nobody waits, a turn is over.
+    fn next(&mut self) -> Option<Waiting> {
+        while let Some(next) = self.waiting.pop_front() {
+            if !next.called.is_closed() {
+                return Some(next);
+            }
+        }
+        self.under_way -= 1;
+        self.is_overloaded = false;
+        None
+    }
+
+    /// Where the first has waited for long and many wait, sends all away but the last ones.
+    fn look_for_overload(&mut self, at_once: usize, now: Stopwatch) {
+        while self.waiting.front().is_some_and(|first| first.called.is_closed()) {
+            self.waiting.pop_front();
+        }
+        let long = Duration::from_millis(TURN_WAIT_LONG_MS);
+        let is_long = self.waiting.front().is_some_and(|first| now.duration_since(first.since) > long);
+        if self.is_overloaded || !is_long || self.waiting.len() <= TURNS_WAITING_PER_PROCESSOR * at_once {
+            return;
+        }
+        self.is_overloaded = true;
+        let too_many = self.waiting.len().saturating_sub(at_once);
+        self.waiting.drain(..too_many);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::runtime::Runtime;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_millis(TURN_WAIT_LONG_MS + 5);
+
+    fn turns(at_once: usize) -> Arc<Turns> {
+        Arc::new(Turns::new(at_once, Duration::from_secs(60)))
+    }
+
+    /// One that waits, after all others.
+    fn waits(runtime: &Runtime, turns: &Arc<Turns>) -> JoinHandle<Result<Turn, Busy>> {
+        let before = turns.state().waiting.len();
+        let own = Arc::clone(turns);
+        let task = runtime.spawn(async move { own.next().await });
+        while turns.state().waiting.len() == before && !task.is_finished() {
+            std::thread::yield_now();
+        }
+        task
+    }
+
+    fn now(turns: &Arc<Turns>) -> Option<Result<Turn, Busy>> {
+        turns.next().now_or_never()
+    }
+
+    #[test]
+    fn turns_are_taken_in_the_order_in_which_they_were_asked_for() {
+        let (runtime, turns) = (Runtime::new().unwrap(), turns(1));
+        let held = now(&turns).unwrap().unwrap();
+        let [first, second, third] = [(); 3].map(|()| waits(&runtime, &turns));
+        let _timers = runtime.enter();
+        assert!(now(&turns).is_none());
+        drop(held);
+        let held = runtime.block_on(first).unwrap().unwrap();
+        assert!(!second.is_finished());
+        // One that goes away takes none.
+        second.abort();
+        drop(runtime.block_on(second));
+        drop(held);
+        drop(runtime.block_on(third).unwrap().unwrap());
+        let state = turns.state();
+        assert_eq!((state.under_way, state.waiting.len()), (0, 0));
+    }
+
+    #[test]
+    fn however_many_come_and_go_no_turn_is_lost_or_taken_twice() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        let (runtime, turns) = (Runtime::new().unwrap(), turns(3));
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let tasks: Vec<_> = (0..2_000)
+            .map(|n: u64| {
+                let (turns, under_way) = (Arc::clone(&turns), Arc::clone(&under_way));
+                runtime.spawn(async move {
+                    // Some do not wait to the end.
+                    let patience = Duration::from_micros(if n % 3 == 0 { 50 } else { 60_000_000 });
+                    let Ok(Ok(turn)) = timeout(patience, turns.next()).await else { return false };
+                    assert!(under_way.fetch_add(1, Ordering::SeqCst) < 3);
+                    tokio::task::yield_now().await;
+                    under_way.fetch_sub(1, Ordering::SeqCst);
+                    drop(turn);
+                    true
+                })
+            })
+            .collect();
+        // How many are sent away depends on how quick the machine is.
+        let done = tasks.into_iter();
+        assert!(done.map(|task| runtime.block_on(task).unwrap()).filter(|done| *done).count() > 0);
+        let state = turns.state();
+        assert_eq!((state.under_way, state.waiting.len(), state.is_overloaded), (0, 0, false));
+    }
+
+    #[test]
+    fn a_burst_waits_and_a_queue_that_stands_is_cut_down_to_those_who_came_last() {
+        let (runtime, turns) = (Runtime::new().unwrap(), turns(1));
+        let held = now(&turns).unwrap().unwrap();
+        let early: Vec<_> = (0..2 * TURNS_WAITING_PER_PROCESSOR).map(|_| waits(&runtime, &turns)).collect();
+        assert!(!turns.are_taken() && early.iter().all(|task| !task.is_finished()), "a burst is none");
+        std::thread::sleep(LONG);
+        let last = waits(&runtime, &turns);
+        for task in early {
+            assert_eq!(runtime.block_on(task).unwrap().err(), Some(Busy));
+        }
+        assert!(turns.are_taken());
+        assert_eq!(now(&turns).unwrap().err(), Some(Busy));
+        // It goes on while there is always one who waits.
+        drop(held);
+        let held = runtime.block_on(last).unwrap().unwrap();
+        assert!(!turns.are_taken());
+        let next = waits(&runtime, &turns);
+        assert_eq!(now(&turns).unwrap().err(), Some(Busy));
+        drop(held);
+        drop(runtime.block_on(next).unwrap().unwrap());
+        // Nobody waits any more: it is over.
+        let held = now(&turns).unwrap().unwrap();
+        let waiting: Vec<_> = (0..5).map(|_| waits(&runtime, &turns)).collect();
+        drop(held);
+        for task in waiting {
+            drop(runtime.block_on(task).unwrap().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_few_that_wait_for_long_are_no_overload_and_none_waits_for_ever() {
+        let runtime = Runtime::new().unwrap();
+        let turns = Arc::new(Turns::new(1, LONG * 2));
+        let held = now(&turns).unwrap().unwrap();
+        let few: Vec<_> = (0..TURNS_WAITING_PER_PROCESSOR - 1).map(|_| waits(&runtime, &turns)).collect();
+        std::thread::sleep(LONG);
+        let late = waits(&runtime, &turns);
+        assert!(!turns.are_taken() && few.iter().all(|task| !task.is_finished()));
+        for task in few.into_iter().chain([late]) {
+            assert_eq!(runtime.block_on(task).unwrap().err(), Some(Busy));
+        }
+        drop(held);
+        assert!(matches!(now(&turns), Some(Ok(_))));
+    }
+}
