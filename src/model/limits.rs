@@ -94,8 +94,6 @@ pub const READS_FOR_NOBODY_MAX: u32 = 64;
 pub const SLOW_CHECK_EXPLAINED_S_MAX: u64 = 10;
 /// Largest head of a request, in bytes: its line and its headers.
 pub const HEAD_BYTES_MAX: usize = 128 * 1024;
-/// Most headers of a request.
-pub const HEADERS_MAX: usize = 100;
 /// How long the first of those who wait for a processor has to have waited before that is overload, in milliseconds.
 pub const TURN_WAIT_LONG_MS: u64 = 20;
 /// How many have to wait for each processor before that is overload.

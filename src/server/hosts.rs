@@ -6,7 +6,7 @@
 //! do is to be called by an address or by the server's own name. Where callers have to say who they are it has no token, so
 //! that the name does not matter.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::header::HOST;
 use axum::http::request::Parts;
@@ -63,6 +63,10 @@ impl HostNames {
     /// Whether the server may be called by what stands in `Host`, with or without a port.
     fn allow(&self, host: &str) -> bool {
         let Self::Listed(listed) = self else { return true };
+        // As nearly all clients say it.
+        if host.parse::<SocketAddr>().is_ok() {
+            return true;
+        }
         let Ok(authority) = host.parse::<Authority>() else { return false };
         if authority.as_str().contains('@') {
             return false;

@@ -29,7 +29,7 @@ use tracing::{debug, info, warn};
 use super::api::Api;
 use super::config::ServerConfig;
 use super::tls::{HANDSHAKE_MAX, RELOADED_EVERY, Tls};
-use crate::model::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
+use crate::model::limits::HEAD_BYTES_MAX;
 
 /// Wait after an accept that failed for want of resources, such as file descriptors.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -191,8 +191,8 @@ fn connect(opened: Opened, tls: Option<&Tls>, api: &Api, config: &ServerConfig, 
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(config.header_read_timeout)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX);
+        // It takes 100 headers at the most. To name another number costs an allocation for each request.
+        .max_buf_size(HEAD_BYTES_MAX);
     let Some(acceptor) = tls.map(Tls::acceptor) else {
         let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(drive(connection, about, permit));

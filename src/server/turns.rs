@@ -22,6 +22,8 @@ use crate::model::limits::{TURN_WAIT_LONG_MS, TURNS_WAITING_PER_PROCESSOR};
 pub(super) struct Turns {
     at_once: usize,
     wait_max: Duration,
+    /// How long the first of those who wait has to have waited before that is overload.
+    long: Duration,
     state: Mutex<State>,
 }
 
@@ -55,7 +57,7 @@ impl Drop for Turn {
 impl Turns {
     /// `at_once` turns at once; who has waited for `wait_max` has waited in vain.
     pub(super) fn new(at_once: usize, wait_max: Duration) -> Self {
-        Self { at_once, wait_max, state: Mutex::default() }
+        Self { at_once, wait_max, long: Duration::from_millis(TURN_WAIT_LONG_MS), state: Mutex::default() }
     }
 
     /// Waits for a turn.
@@ -88,7 +90,7 @@ impl Turns {
         let now = Stopwatch::now();
         let (sender, called) = oneshot::channel();
         state.waiting.push_back(Waiting { since: now, called: sender });
-        state.look_for_overload(self.at_once, now);
+        state.look_for_overload(self.at_once, self.long, now);
         Entered::Later(called)
     }
 
@@ -131,12 +133,11 @@ impl State {
     }
 
     /// Where the first has waited for long and many wait, sends all away but the last ones.
-    fn look_for_overload(&mut self, at_once: usize, now: Stopwatch) {
+    fn look_for_overload(&mut self, at_once: usize, long: Duration, now: Stopwatch) {
         while self.waiting.front().is_some_and(|first| first.called.is_closed()) {
             self.waiting.pop_front();
         }
-        let long = Duration::from_millis(TURN_WAIT_LONG_MS);
-        let is_long = self.waiting.front().is_some_and(|first| now.duration_since(first.since) > long);
+        let is_long = self.waiting.front().is_some_and(|first| now.duration_since(first.since) >= long);
         if self.is_overloaded || !is_long || self.waiting.len() <= TURNS_WAITING_PER_PROCESSOR * at_once {
             return;
         }
@@ -154,10 +155,16 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_millis(TURN_WAIT_LONG_MS + 5);
+    /// So long that no test takes it.
+    const NEVER: Duration = Duration::from_secs(3600);
+
+    /// Whoever waits has waited for long, or nobody ever has: how quick a machine is decides nothing.
+    fn turns_of(at_once: usize, long: Duration) -> Arc<Turns> {
+        Arc::new(Turns { long, ..Turns::new(at_once, NEVER) })
+    }
 
     fn turns(at_once: usize) -> Arc<Turns> {
-        Arc::new(Turns::new(at_once, Duration::from_secs(60)))
+        turns_of(at_once, NEVER)
     }
 
     /// One that waits, after all others.
@@ -204,7 +211,7 @@ mod tests {
                 let (turns, under_way) = (Arc::clone(&turns), Arc::clone(&under_way));
                 runtime.spawn(async move {
                     // Some do not wait to the end.
-                    let patience = Duration::from_micros(if n % 3 == 0 { 50 } else { 60_000_000 });
+                    let patience = Duration::from_micros(if n.is_multiple_of(3) { 50 } else { 60_000_000 });
                     let Ok(Ok(turn)) = timeout(patience, turns.next()).await else { return false };
                     assert!(under_way.fetch_add(1, Ordering::SeqCst) < 3);
                     tokio::task::yield_now().await;
@@ -222,12 +229,23 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_waits_and_a_queue_that_stands_is_cut_down_to_those_who_came_last() {
+    fn a_burst_waits_whatever_its_size() {
         let (runtime, turns) = (Runtime::new().unwrap(), turns(1));
         let held = now(&turns).unwrap().unwrap();
-        let early: Vec<_> = (0..2 * TURNS_WAITING_PER_PROCESSOR).map(|_| waits(&runtime, &turns)).collect();
-        assert!(!turns.are_taken() && early.iter().all(|task| !task.is_finished()), "a burst is none");
-        std::thread::sleep(LONG);
+        let burst: Vec<_> = (0..4 * TURNS_WAITING_PER_PROCESSOR).map(|_| waits(&runtime, &turns)).collect();
+        assert!(!turns.are_taken());
+        drop(held);
+        for task in burst {
+            drop(runtime.block_on(task).unwrap().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_queue_that_stands_is_cut_down_to_those_who_came_last() {
+        let (runtime, turns) = (Runtime::new().unwrap(), turns_of(1, Duration::ZERO));
+        let held = now(&turns).unwrap().unwrap();
+        let early: Vec<_> = (0..TURNS_WAITING_PER_PROCESSOR).map(|_| waits(&runtime, &turns)).collect();
+        assert!(!turns.are_taken(), "a few that wait for long are no overload");
         let last = waits(&runtime, &turns);
         for task in early {
             assert_eq!(runtime.block_on(task).unwrap().err(), Some(Busy));
@@ -252,17 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn a_few_that_wait_for_long_are_no_overload_and_none_waits_for_ever() {
+    fn nobody_waits_for_ever() {
         let runtime = Runtime::new().unwrap();
-        let turns = Arc::new(Turns::new(1, LONG * 2));
+        let turns = Arc::new(Turns::new(1, Duration::from_millis(1)));
         let held = now(&turns).unwrap().unwrap();
-        let few: Vec<_> = (0..TURNS_WAITING_PER_PROCESSOR - 1).map(|_| waits(&runtime, &turns)).collect();
-        std::thread::sleep(LONG);
-        let late = waits(&runtime, &turns);
-        assert!(!turns.are_taken() && few.iter().all(|task| !task.is_finished()));
-        for task in few.into_iter().chain([late]) {
-            assert_eq!(runtime.block_on(task).unwrap().err(), Some(Busy));
-        }
+        let own = Arc::clone(&turns);
+        assert_eq!(runtime.block_on(async move { own.next().await }).err(), Some(Busy));
         drop(held);
         assert!(matches!(now(&turns), Some(Ok(_))));
     }

@@ -37,16 +37,22 @@ fn what_was_written_is_there_after_a_restart() {
     assert_eq!(program.wait().code(), Some(0));
 }
 
+/// Sends the head of a request, and returns when it has been read, and the body is waited for.
+fn begin(open: &mut TcpStream, body_bytes: usize) {
+    let head = "POST /stores HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n";
+    write!(open, "{head}Content-Length: {body_bytes}\r\n\r\n").unwrap();
+    let mut answer = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+    open.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+}
+
 #[test]
 fn open_requests_are_finished_before_the_end_and_new_ones_refused() {
     let directory = tempdir().unwrap();
     let mut program = Program::start(directory.path(), &["--request-timeout-ms", "15000"]);
     let mut open = program.connect();
     let body = r#"{"name": "finished"}"#;
-    write!(open, "POST /stores HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len())
-        .unwrap();
-    // The head must have been read before the signal comes.
-    std::thread::sleep(Duration::from_millis(200));
+    begin(&mut open, body.len());
     program.signal("-TERM");
     let began = Instant::now();
     while TcpStream::connect(&program.address).is_ok() {
@@ -67,8 +73,7 @@ fn the_grace_period_bounds_the_wait_for_open_requests() {
     let arguments = ["--grace-period-ms", "100", "--request-timeout-ms", "500"];
     let mut program = Program::start(directory.path(), &arguments);
     let mut open = program.connect();
-    write!(open, "POST /stores HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n").unwrap();
-    std::thread::sleep(Duration::from_millis(100));
+    begin(&mut open, 100);
     let began = Instant::now();
     program.signal("-TERM");
     assert_eq!(program.wait().code(), Some(0));
