@@ -81,8 +81,8 @@ pub struct Overrides {
     #[arg(long, value_name = "ORIGINS", env = "TENURE_CORS_ORIGINS", value_delimiter = ',')]
     cors_origins: Option<Vec<String>>,
 
-    /// Names that the server may be called by while it asks nobody for a key, separated by commas; * for any [default:
-    /// addresses, localhost, and those of --listen and --authzen-base-url; any where it listens for other machines]
+    /// Names that the server may be called by while it asks nobody for a key, separated by commas, beside addresses, localhost,
+    /// and the names in --listen and --authzen-base-url; * for any, as where it listens for other machines [default: its own]
     #[arg(long, value_name = "NAMES", env = "TENURE_ALLOWED_HOSTS", value_delimiter = ',')]
     allowed_hosts: Option<Vec<String>>,
 
