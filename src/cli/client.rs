@@ -316,6 +316,19 @@ impl Client {
         self.send("GET", &target(path, query), None)
     }
 
+    /// Asks for a page of at most `size` things behind a continuation token; an empty one is the first page's.
+    pub fn page(
+        &self,
+        path: &str,
+        filter: &[(&str, Option<&str>)],
+        size: usize,
+        token: &str,
+    ) -> Result<Answer, ClientError> {
+        let token = Some(token).filter(|token| !token.is_empty());
+        let size = size.to_string();
+        self.get(path, &[filter, &[("page_size", Some(&*size)), ("continuation_token", token)]].concat())
+    }
+
     /// Asks for a stream of events, behind the one of the id `after` where that is given. It may be silent for as long as
     /// one request may take; longer, and it is taken for broken.
     pub fn stream(

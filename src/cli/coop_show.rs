@@ -10,9 +10,7 @@ use super::coop::{ActingArgs, acting_user, id, resource};
 use super::failure::Failure;
 use super::output::{self, Table};
 use crate::cooperation::{EntityId, Resource};
-
-/// Longest page that is asked for.
-const PAGE_SIZE: &str = "500";
+use crate::model::limits::COOPERATION_PAGE_SIZE_MAX;
 
 /// Which cooperation.
 #[derive(Debug, Args)]
@@ -306,11 +304,6 @@ impl ActingArgs {
         visit: impl FnMut(&Answer, P) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let (client, path) = (self.client(), self.path(path));
-        let ask = |token: &str| {
-            let token = Some(token).filter(|token| !token.is_empty());
-            let paging = [("page_size", Some(PAGE_SIZE)), ("continuation_token", token)];
-            client.get(&path, &[filter, &paging].concat())
-        };
-        each_page(ask, visit)
+        each_page(|token| client.page(&path, filter, COOPERATION_PAGE_SIZE_MAX, token), visit)
     }
 }

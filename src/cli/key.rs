@@ -11,8 +11,9 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, Page, ServerArgs, each_page, store_id};
+use super::client::{Client, Page, ServerArgs, store_id};
 use super::failure::Failure;
+use super::listing::Listing;
 use super::output::{self, Table};
 use super::write::{Expiry, expiry};
 use crate::callers::{CallerLimits, KeyRequest, Keys, Permission, Scope, Stores};
@@ -231,22 +232,11 @@ impl CreateArgs {
 impl ListArgs {
     fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.server);
-        let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = Table::new(["ID", "NAME", "PERMISSIONS", "STORES", "LIMITS", "CREATED", "ENDS"]);
-        let ask = |token: &str| {
-            let token = Some(token).filter(|token| !token.is_empty());
-            client.get("/keys", &[("page_size", Some(&*page_size)), ("continuation_token", token)])
-        };
-        each_page(ask, |answer, page: KeyPage| {
-            if self.server.json {
-                return Ok(output::raw(out, answer)?);
-            }
-            Ok::<_, Failure>(table.print(out, &page.keys.iter().map(Key::row).collect::<Vec<_>>())?)
-        })?;
-        if !self.server.json && table.is_empty() {
-            writeln!(out, "no keys: nobody is asked who they are")?;
-        }
-        Ok(())
+        let table = Table::new(["ID", "NAME", "PERMISSIONS", "STORES", "LIMITS", "CREATED", "ENDS"]);
+        let ask = |token: &str| client.page("/keys", &[], PAGE_SIZE_MAX, token);
+        let nothing = "no keys: nobody is asked who they are";
+        let listing = Listing { json: self.server.json, table, nothing };
+        listing.print(out, ask, |page: &KeyPage| page.keys.iter().map(Key::row).collect())
     }
 }
 

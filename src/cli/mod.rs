@@ -20,6 +20,7 @@ mod interrupt;
 mod key;
 mod list;
 mod listen_address;
+mod listing;
 mod load;
 mod model;
 mod model_file;

@@ -6,9 +6,10 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::client::{Client, Page, StoreArgs, each_page};
+use super::client::{Client, Page, StoreArgs};
 use super::failure::Failure;
-use super::output::{self, ShownTuple, Table};
+use super::listing::Listing;
+use super::output::{ShownTuple, Table};
 use crate::model::Instant;
 use crate::model::limits::PAGE_SIZE_MAX;
 
@@ -113,22 +114,14 @@ impl ReadArgs {
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.store.server);
         let path = format!("/stores/{}/read", self.store.store);
-        let mut table = Table::new(["SUBJECT", "RELATION", "OBJECT", "STATE", "WRITTEN"]);
         let ask = |token: &str| client.post(&path, &self.request(token));
-        each_page(ask, |answer, page: TuplePage| {
-            if self.store.server.json {
-                return Ok(output::raw(out, answer)?);
-            }
-            let row = |tuple: &StoredTuple| {
-                let [subject, relation, object, terms] = tuple.key.columns();
-                [subject, relation, object, terms, tuple.timestamp.clone()]
-            };
-            Ok::<_, Failure>(table.print(out, &page.tuples.iter().map(row).collect::<Vec<_>>())?)
-        })?;
-        if !self.store.server.json && table.is_empty() {
-            writeln!(out, "no tuples")?;
-        }
-        Ok(())
+        let row = |tuple: &StoredTuple| {
+            let [subject, relation, object, terms] = tuple.key.columns();
+            [subject, relation, object, terms, tuple.timestamp.clone()]
+        };
+        let table = Table::new(["SUBJECT", "RELATION", "OBJECT", "STATE", "WRITTEN"]);
+        let listing = Listing { json: self.store.server.json, table, nothing: "no tuples" };
+        listing.print(out, ask, |page: &TuplePage| page.tuples.iter().map(row).collect())
     }
 
     fn request(&self, token: &str) -> Value {
@@ -156,29 +149,9 @@ impl ChangesArgs {
         let client = Client::new(&self.store.server);
         let path = format!("/stores/{}/changes", self.store.store);
         let start = self.start_time.map(|instant| instant.to_string());
-        let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = Change::table();
-        let ask = |token: &str| {
-            let token = Some(token).filter(|token| !token.is_empty());
-            client.get(
-                &path,
-                &[
-                    ("type", self.object_type.as_deref()),
-                    ("start_time", start.as_deref()),
-                    ("page_size", Some(&page_size)),
-                    ("continuation_token", token),
-                ],
-            )
-        };
-        each_page(ask, |answer, page: ChangePage| {
-            if self.store.server.json {
-                return Ok(output::raw(out, answer)?);
-            }
-            Ok::<_, Failure>(table.print(out, &page.changes.iter().map(Change::row).collect::<Vec<_>>())?)
-        })?;
-        if !self.store.server.json && table.is_empty() {
-            writeln!(out, "no changes")?;
-        }
-        Ok(())
+        let filter = [("type", self.object_type.as_deref()), ("start_time", start.as_deref())];
+        let ask = |token: &str| client.page(&path, &filter, PAGE_SIZE_MAX, token);
+        let listing = Listing { json: self.store.server.json, table: Change::table(), nothing: "no changes" };
+        listing.print(out, ask, |page: &ChangePage| page.changes.iter().map(Change::row).collect())
     }
 }

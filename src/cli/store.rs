@@ -6,8 +6,9 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::client::{Client, Page, ServerArgs, each_page, store_id};
+use super::client::{Client, Page, ServerArgs, store_id};
 use super::failure::Failure;
+use super::listing::Listing;
 use super::output::{self, Table};
 use super::verify::VerifyArgs;
 use crate::model::StoreId;
@@ -136,27 +137,10 @@ impl CreateArgs {
 impl ListArgs {
     fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.server);
-        let page_size = PAGE_SIZE_MAX.to_string();
-        let mut table = table();
-        let ask = |token: &str| {
-            let token = Some(token).filter(|token| !token.is_empty());
-            let query = [
-                ("name", self.name.as_deref()),
-                ("page_size", Some(&*page_size)),
-                ("continuation_token", token),
-            ];
-            client.get("/stores", &query)
-        };
-        each_page(ask, |answer, page: StorePage| {
-            if self.server.json {
-                return Ok(output::raw(out, answer)?);
-            }
-            Ok::<_, Failure>(table.print(out, &page.stores.iter().map(Store::row).collect::<Vec<_>>())?)
-        })?;
-        if !self.server.json && table.is_empty() {
-            writeln!(out, "no stores")?;
-        }
-        Ok(())
+        let ask =
+            |token: &str| client.page("/stores", &[("name", self.name.as_deref())], PAGE_SIZE_MAX, token);
+        let listing = Listing { json: self.server.json, table: table(), nothing: "no stores" };
+        listing.print(out, ask, |page: &StorePage| page.stores.iter().map(Store::row).collect())
     }
 }
 

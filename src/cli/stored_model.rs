@@ -7,8 +7,9 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::{Answer, Client, ClientError, Page, StoreArgs, each_page};
+use super::client::{Client, Page, StoreArgs};
 use super::failure::Failure;
+use super::listing::Listing;
 use super::model_file::GivenModel;
 use super::output::{self, Table};
 use super::query::model_id;
@@ -98,24 +99,14 @@ impl ListArgs {
     /// Runs the command.
     pub fn run(&self, out: &mut impl Write) -> Result<(), Failure> {
         let client = Client::new(&self.store.server);
-        let mut table = Table::new(["ID", "SCHEMA", "TYPES"]);
-        let ask = |token: &str| page(&client, &self.store, PAGE_SIZE_MAX, token);
-        each_page(ask, |answer, page: ModelPage| {
-            if self.store.server.json {
-                return Ok(output::raw(out, answer)?);
-            }
-            let row = |model: &Model| {
-                let types = model.type_definitions.len().to_string();
-                [model.id.clone(), model.schema_version.clone(), types]
-            };
-            Ok::<_, Failure>(
-                table.print(out, &page.authorization_models.iter().map(row).collect::<Vec<_>>())?,
-            )
-        })?;
-        if !self.store.server.json && table.is_empty() {
-            writeln!(out, "no models")?;
-        }
-        Ok(())
+        let ask = |token: &str| client.page(&models_path(&self.store), &[], PAGE_SIZE_MAX, token);
+        let row = |model: &Model| {
+            let types = model.type_definitions.len().to_string();
+            [model.id.clone(), model.schema_version.clone(), types]
+        };
+        let table = Table::new(["ID", "SCHEMA", "TYPES"]);
+        let listing = Listing { json: self.store.server.json, table, nothing: "no models" };
+        listing.print(out, ask, |page: &ModelPage| page.authorization_models.iter().map(row).collect())
     }
 }
 
@@ -126,7 +117,7 @@ impl GetArgs {
         let id = match self.id {
             Some(id) => id.to_string(),
             None => {
-                let newest: ModelPage = page(&client, &self.store, 1, "")?.read()?;
+                let newest: ModelPage = client.page(&models_path(&self.store), &[], 1, "")?.read()?;
                 let newest = newest.authorization_models.into_iter().next();
                 newest.ok_or_else(|| Failure::Input(format!("store {} has no model", self.store.store)))?.id
             }
@@ -147,9 +138,4 @@ impl GetArgs {
 
 fn models_path(store: &StoreArgs) -> String {
     format!("/stores/{}/authorization-models", store.store)
-}
-
-fn page(client: &Client, store: &StoreArgs, size: usize, token: &str) -> Result<Answer, ClientError> {
-    let token = Some(token).filter(|token| !token.is_empty());
-    client.get(&models_path(store), &[("page_size", Some(&size.to_string())), ("continuation_token", token)])
 }

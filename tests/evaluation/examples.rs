@@ -124,7 +124,8 @@ type page
     assert_eq!(readers(both), ["user:*", "user:bob"]);
 }
 
-const GROUPS: &str = "
+/// Pages that groups read, but for who is banned.
+pub const GROUPS: &str = "
 model
   schema 1.1
 type user

@@ -11,21 +11,8 @@ use tenure::eval::Wanted;
 use tenure::model::TupleKey;
 use tenure::model::limits::{EvaluationLimits, READS_FOR_NOBODY_MAX};
 
+use crate::examples::GROUPS;
 use crate::limits::World;
-
-const CROWDS: &str = "
-model
-  schema 1.1
-type user
-type group
-  relations
-    define member: [user, group#member]
-type page
-  relations
-    define reader: [user, group#member]
-    define banned: [user]
-    define editor: reader but not banned
-";
 
 /// A page that many groups read, and a user of many others.
 fn crowds() -> World {
@@ -34,7 +21,7 @@ fn crowds() -> World {
         tuples.push_str(&format!("page:1 reader group:reading{n}#member\n"));
         tuples.push_str(&format!("group:of_ann{n} member user:ann\n"));
     }
-    World::new(EvaluationLimits::default(), CROWDS, &tuples)
+    World::new(EvaluationLimits::default(), GROUPS, &tuples)
 }
 
 /// What each query comes to, by its name, that goes on as long as is given.
