@@ -37,6 +37,12 @@ use crate::store::rocks::{RocksDatabase, RocksOptions};
 
 /// How long an evaluation that runs is waited for when the server has to end at once.
 const CUT_OFF_WAIT: Duration = Duration::from_millis(100);
+/// How many connections the runtime takes requests from at a time. Its threads have room for 256; what does not fit goes where
+/// those tasks wait that other threads wake, which are the answers to queries that took a turn, and these would wait too.
+const REQUESTS_AT_A_TIME: usize = 8;
+/// How many tasks a thread of the runtime runs at the most before it looks for those that other threads woke. By itself it
+/// would let a hundred requests go first, and three times for each query.
+const TASKS_BEFORE_ANSWERS: u32 = 4;
 
 /// Serve the HTTP API.
 ///
@@ -133,7 +139,11 @@ where
 }
 
 fn serve(settings: &Settings) -> Result<(), String> {
-    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .max_io_events_per_tick(REQUESTS_AT_A_TIME)
+        .global_queue_interval(TASKS_BEFORE_ANSWERS)
+        .build();
     let runtime = runtime.map_err(|error| format!("cannot start the runtime: {error}"))?;
     // First the address, which costs nothing to get back.
     let listener = runtime

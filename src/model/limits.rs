@@ -98,6 +98,10 @@ pub const HEAD_BYTES_MAX: usize = 128 * 1024;
 pub const TURN_WAIT_LONG_MS: u64 = 20;
 /// How many have to wait for each processor before that is overload.
 pub const TURNS_WAITING_PER_PROCESSOR: usize = 32;
+/// How many milliseconds at a time are looked at to tell whether an overload is over.
+pub const TURNS_CALM_WINDOW_MS: u64 = 500;
+/// It is over when for this share of such a window a processor had nothing to do.
+pub const TURNS_CALM_SHARE: f64 = 0.2;
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
 /// Most changes that a watch holds in memory at once.
