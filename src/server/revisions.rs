@@ -8,18 +8,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dashmap::DashMap;
-use tokio::sync::Notify;
 use tokio::sync::watch::{Receiver, Sender};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use crate::engine::Engine;
+use crate::model::limits::REVISION_WAITS_MAX;
 use crate::model::{Revision, StoreId};
 use crate::store::{CommitObserver, Database};
 
 /// The stores that somebody waits on, and no others.
-#[derive(Default)]
 pub(super) struct Revisions {
     stores: DashMap<StoreId, Arc<Waiting>>,
+    /// For those who wait for one revision, and hold a place of a request meanwhile.
+    waits: Semaphore,
+}
+
+impl Default for Revisions {
+    fn default() -> Self {
+        Self { stores: DashMap::default(), waits: Semaphore::new(REVISION_WAITS_MAX) }
+    }
 }
 
 /// Those who wait on one store.
@@ -50,7 +58,7 @@ impl Revisions {
     }
 
     /// Waits until the store has this revision, which costs nothing where it does; but no longer than it exists, nor
-    /// longer than `longest`. Whether it has is for the query to say.
+    /// longer than `longest`, nor where too many wait already. Whether it has is for the query to say.
     pub(super) async fn reach<D: Database>(
         self: &Arc<Self>,
         engine: &Engine<D>,
@@ -62,6 +70,7 @@ impl Revisions {
         if !missing() {
             return;
         }
+        let Ok(_wait) = self.waits.try_acquire() else { return };
         let mut news = self.news(store);
         let reached = async {
             while missing() {
@@ -116,6 +125,9 @@ mod tests {
     use tokio::runtime::Runtime;
 
     use super::*;
+    use crate::model::SystemClock;
+    use crate::model::limits::EvaluationLimits;
+    use crate::store::memory::MemoryDatabase;
 
     const STORE: StoreId = StoreId::from_bits(7);
     const OTHER: StoreId = StoreId::from_bits(8);
@@ -183,6 +195,25 @@ mod tests {
             }
         });
         assert!(revisions.stores.is_empty());
+    }
+
+    #[test]
+    fn where_too_many_wait_for_a_revision_no_other_does() {
+        let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
+        let store = engine.create_store("plants").unwrap().id;
+        let revisions = Arc::new(Revisions::default());
+        let runtime = Runtime::new().unwrap();
+        let far = engine.revision(store).unwrap().next();
+        runtime.block_on(async {
+            let wait = || revisions.reach(&engine, store, far, Duration::from_secs(3600));
+            let mut waiting: Vec<_> = (0..REVISION_WAITS_MAX).map(|_| Box::pin(wait())).collect();
+            for one in &mut waiting {
+                assert!(waits(one.as_mut()).await);
+            }
+            assert!(!waits(pin!(wait())).await);
+            drop(waiting.pop());
+            assert!(waits(pin!(wait())).await);
+        });
     }
 
     #[test]
