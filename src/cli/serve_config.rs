@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::listen_address;
 use super::serve_observation::{self, DecisionLogSettings};
@@ -302,7 +303,7 @@ impl Settings {
             insecure_no_auth: set.insecure_no_auth.unwrap_or(false),
             oidc: oidc(set.oidc_issuer, set.oidc_audience, set.oidc_stores_claim)?,
             tls: tls(set.tls_cert, set.tls_key, set.tls_client_ca)?,
-            log: set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()),
+            log: log_filter(set.log.unwrap_or_else(|| LOG_DEFAULT.to_owned()))?,
             log_format: set.log_format.unwrap_or_default(),
             traces: TraceSettings::resolve(set.otlp_endpoint, set.otlp_sample)?,
             server: ServerConfig {
@@ -532,6 +533,19 @@ impl Overrides {
             list_results_max: self.list_results_max.or(other.list_results_max),
             decision_cache_bytes: self.decision_cache_bytes.or(other.decision_cache_bytes),
         }
+    }
+}
+
+/// A word alone is a level, or a typing error: as the name of a part of the program it would turn all else off.
+fn log_filter(filter: String) -> Result<String, String> {
+    let is_level = |word: &str| word.parse::<LevelFilter>().is_ok();
+    let words = filter.split(',').map(str::trim);
+    match words.into_iter().find(|word| !word.contains(['=', '[']) && !is_level(word)) {
+        Some(word) => Err(format!(
+            "`log` has `{word}`, which is no level; expected off, error, warn, info, debug or trace, or parts of the \
+             program with their levels, such as `tenure=debug,warn`"
+        )),
+        None => Ok(filter),
     }
 }
 

@@ -70,6 +70,7 @@ fn a_file_that_is_wrong_is_refused_by_the_name_of_the_setting() {
     refused("queries_at_once = 0\n", "`queries_at_once` is 0; expected 1 to 1000000");
     refused("connections_max = 0\n", "`connections_max` is 0; expected 1 to 1000000");
     refused("log = \"a=b=c\"\n", "`log` is no filter such as `info`");
+    refused("log = \"tenure=debug, inof\"\n", "`log` has `inof`, which is no level; expected off, error");
 }
 
 #[test]
