@@ -126,6 +126,8 @@ impl ExplainArgs {
         }
         if !reasons.is_empty() {
             writeln!(out, "would be allowed by:")?;
+        } else if !allowed && !explained.is_incomplete("reasons") {
+            writeln!(out, "no change of one tuple, or of a few together, would turn it")?;
         }
         // Renewed from now on, or from the instant that was asked for on.
         let from = self.at.and_then(|_| at.parse().ok());

@@ -235,7 +235,7 @@ impl ListArgs {
         let table = Table::new(["ID", "NAME", "PERMISSIONS", "STORES", "LIMITS", "CREATED", "ENDS"]);
         let ask = |token: &str| client.page("/keys", &[], PAGE_SIZE_MAX, token);
         let nothing = "no keys: nobody is asked who they are";
-        let listing = Listing { json: self.server.json, table, nothing };
+        let listing = Listing { json: self.server.json, table, nothing, store: None };
         listing.print(out, ask, |page: &KeyPage| page.keys.iter().map(Key::row).collect())
     }
 }

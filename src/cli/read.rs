@@ -120,7 +120,8 @@ impl ReadArgs {
             [subject, relation, object, terms, tuple.timestamp.clone()]
         };
         let table = Table::new(["SUBJECT", "RELATION", "OBJECT", "STATE", "WRITTEN"]);
-        let listing = Listing { json: self.store.server.json, table, nothing: "no tuples" };
+        let listing =
+            Listing { json: self.store.server.json, table, nothing: "no tuples", store: Some(&self.store) };
         listing.print(out, ask, |page: &TuplePage| page.tuples.iter().map(row).collect())
     }
 
@@ -151,7 +152,12 @@ impl ChangesArgs {
         let start = self.start_time.map(|instant| instant.to_string());
         let filter = [("type", self.object_type.as_deref()), ("start_time", start.as_deref())];
         let ask = |token: &str| client.page(&path, &filter, PAGE_SIZE_MAX, token);
-        let listing = Listing { json: self.store.server.json, table: Change::table(), nothing: "no changes" };
+        let listing = Listing {
+            json: self.store.server.json,
+            table: Change::table(),
+            nothing: "no changes",
+            store: Some(&self.store),
+        };
         listing.print(out, ask, |page: &ChangePage| page.changes.iter().map(Change::row).collect())
     }
 }

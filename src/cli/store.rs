@@ -139,7 +139,7 @@ impl ListArgs {
         let client = Client::new(&self.server);
         let ask =
             |token: &str| client.page("/stores", &[("name", self.name.as_deref())], PAGE_SIZE_MAX, token);
-        let listing = Listing { json: self.server.json, table: table(), nothing: "no stores" };
+        let listing = Listing { json: self.server.json, table: table(), nothing: "no stores", store: None };
         listing.print(out, ask, |page: &StorePage| page.stores.iter().map(Store::row).collect())
     }
 }

@@ -105,7 +105,8 @@ impl ListArgs {
             [model.id.clone(), model.schema_version.clone(), types]
         };
         let table = Table::new(["ID", "SCHEMA", "TYPES"]);
-        let listing = Listing { json: self.store.server.json, table, nothing: "no models" };
+        let listing =
+            Listing { json: self.store.server.json, table, nothing: "no models", store: Some(&self.store) };
         listing.print(out, ask, |page: &ModelPage| page.authorization_models.iter().map(row).collect())
     }
 }

@@ -178,6 +178,16 @@ fn lists_go_to_the_last_page() {
 }
 
 #[test]
+fn a_store_that_does_not_exist_is_not_an_empty_one() {
+    let fixture = Fixture::new();
+    for command in [&["read"][..], &["read", "--json"], &["changes"], &["model", "list"]] {
+        let refused = fixture.run(&[command, &["--store", "01ARZ3NDEKTSV4RRFFQ69G5FAV"]].concat());
+        assert_eq!(refused.code, 2, "{command:?}: {}", refused.out);
+        assert!(refused.error.contains("store_id_not_found"), "{command:?}: {}", refused.error);
+    }
+}
+
+#[test]
 fn a_file_that_stops_half_way_says_how_far_it_came_and_can_go_on() {
     let fixture = Fixture::new();
     let file = fixture.file("tuples.ndjson", &lines(250, Some(150)));
