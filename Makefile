@@ -6,9 +6,10 @@ SDK_DIR    ?= .venv
 export SDK_DIR
 FUZZ_SECONDS ?= 600
 CRASH_ROUNDS ?= 2000
+SOAK_MINUTES ?= 60
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help build test crash overload sdk lint bench fuzz api-fuzz demo deps
+.PHONY: help build test crash overload soak sdk lint bench fuzz api-fuzz demo deps
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 8
@@ -26,6 +27,9 @@ crash: deps ## Kill the server CRASH_ROUNDS (2000) times and compare what is fou
 
 overload: build ## Ask ten times what the server can take; prints how long what it lets in takes
 	@scripts/overload "$(TARGET_DIR)/release/tenure"
+
+soak: build ## Load the server with half of what it can take for SOAK_MINUTES (60); prints memory and times of each minute
+	@scripts/soak "$(TARGET_DIR)/release/tenure" $(SOAK_MINUTES)
 
 sdk: build ## Run OpenFGA's SDKs against the server; installs them in .venv or SDK_DIR
 	@scripts/sdk install

@@ -18,7 +18,9 @@ use std::time::{Duration, Instant as Stopwatch};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::model::limits::{TURN_WAIT_LONG_MS, TURNS_CALM_SHARE, TURNS_CALM_WINDOW_MS, TURNS_WAITING_PER_PROCESSOR};
+use crate::model::limits::{
+    TURN_WAIT_LONG_MS, TURNS_CALM_SHARE, TURNS_CALM_WINDOW_MS, TURNS_WAITING_PER_PROCESSOR,
+};
 
 /// The turns of one server.
 pub(super) struct Turns {
@@ -192,7 +194,8 @@ impl Overload {
         }
         let is_free = self.free_since.map_or(Duration::ZERO, |since| now.duration_since(since));
         let is_over = self.was_free + is_free >= lasted.mul_f64(TURNS_CALM_SHARE);
-        *self = Self { window_began: now, was_free: Duration::ZERO, free_since: self.free_since.map(|_| now) };
+        *self =
+            Self { window_began: now, was_free: Duration::ZERO, free_since: self.free_since.map(|_| now) };
         is_over
     }
 }
