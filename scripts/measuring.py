@@ -35,9 +35,12 @@ def since(before, after):
 
 
 def by_route(buckets):
+    """The same for each route, and for all together."""
     routes = {}
     for (route, end), count in buckets.items():
         routes.setdefault(route, {})[end] = count
+        together = routes.setdefault("all", {})
+        together[end] = together.get(end, 0) + count
     return {route: ends for route, ends in routes.items() if max(ends.values()) >= REQUESTS_MIN}
 
 
