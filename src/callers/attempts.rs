@@ -15,10 +15,39 @@ const MICROS_PER_MINUTE: i64 = 60_000_000;
 
 /// The failed attempts of the present minute.
 pub struct Attempts {
-    /// Nobody can choose with whom to share a count.
+    /// Nobody can choose with whom to share a place.
     places: RandomState,
-    /// Each the minute in its upper half and how many in its lower.
     counts: Box<[AtomicU64]>,
+}
+
+/// What a place has: whose attempts, in which minute, and how many. Another address does not add to them, so that nobody is
+/// made to wait for what others did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Count {
+    /// Enough of the address's hash to tell it from others in its place.
+    whose: u32,
+    /// The lower bits of its number.
+    minute: u16,
+    failed: u16,
+}
+
+impl Count {
+    fn of_bits(bits: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = bits.to_be_bytes();
+        Self {
+            whose: u32::from_be_bytes([a, b, c, d]),
+            minute: u16::from_be_bytes([e, f]),
+            failed: u16::from_be_bytes([g, h]),
+        }
+    }
+
+    fn bits(self) -> u64 {
+        u64::from(self.whose) << 32 | u64::from(self.minute) << 16 | u64::from(self.failed)
+    }
+
+    fn is_too_many(self) -> bool {
+        u32::from(self.failed) >= FAILED_ATTEMPTS_PER_MINUTE_MAX
+    }
 }
 
 impl Default for Attempts {
@@ -32,27 +61,34 @@ impl Attempts {
     /// One more failed.
     pub fn failed(&self, address: Option<IpAddr>, now: Instant) {
         let (minute, _) = minute(now);
-        let next = |count: u64| match (count >> 32, count & u64::from(u32::MAX)) {
-            (known, failed) if known == minute => Some(known << 32 | (failed + 1).min(u64::from(u32::MAX))),
-            _ => Some(minute << 32 | 1),
+        let Some((whose, place)) = self.place(address) else { return };
+        let next = |bits| {
+            let count = Count::of_bits(bits);
+            let of_now = count.minute == minute;
+            let failed = match count.whose == whose && of_now {
+                true => count.failed.saturating_add(1),
+                // Who has to wait goes on waiting.
+                false if of_now && count.is_too_many() => return None,
+                false => 1,
+            };
+            Some(Count { whose, minute, failed }.bits())
         };
-        if let Some(count) = self.count(address) {
-            let _it_always_changes = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
-        }
+        // It changes nothing where somebody else has to wait in its place.
+        let _not_always = place.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
     /// How many seconds this address has to wait; `None` if it may try.
     pub fn wait_s(&self, address: Option<IpAddr>, now: Instant) -> Option<u64> {
         let (minute, left_s) = minute(now);
-        let count = self.count(address)?.load(Ordering::Relaxed);
-        let failed = count & u64::from(u32::MAX);
-        (count >> 32 == minute && failed >= u64::from(FAILED_ATTEMPTS_PER_MINUTE_MAX)).then_some(left_s)
+        let (whose, place) = self.place(address)?;
+        let count = Count::of_bits(place.load(Ordering::Relaxed));
+        (count.whose == whose && count.minute == minute && count.is_too_many()).then_some(left_s)
     }
 
-    fn count(&self, address: Option<IpAddr>) -> Option<&AtomicU64> {
-        let place = self.places.hash_one(address.map(network));
-        let place = usize::try_from(place % u64::try_from(self.counts.len()).ok()?).ok()?;
-        self.counts.get(place)
+    fn place(&self, address: Option<IpAddr>) -> Option<(u32, &AtomicU64)> {
+        let hash = self.places.hash_one(address.map(network));
+        let place = usize::try_from(hash % u64::try_from(self.counts.len()).ok()?).ok()?;
+        Some((u32::try_from(hash >> 32).ok()?, self.counts.get(place)?))
     }
 }
 
@@ -65,12 +101,12 @@ fn network(address: IpAddr) -> u128 {
 }
 
 /// Which minute it is, and how many seconds until the next.
-fn minute(now: Instant) -> (u64, u64) {
+fn minute(now: Instant) -> (u16, u64) {
     let (minute, past) =
         (now.unix_micros().div_euclid(MICROS_PER_MINUTE), now.unix_micros().rem_euclid(MICROS_PER_MINUTE));
     let left = u64::try_from(MICROS_PER_MINUTE - past).unwrap_or_default();
     // As many bits as there is room for.
-    (u64::try_from(minute).unwrap_or_default() & u64::from(u32::MAX), left.div_ceil(1_000_000))
+    (u16::try_from(minute & i64::from(u16::MAX)).unwrap_or_default(), left.div_ceil(1_000_000))
 }
 
 #[cfg(test)]
@@ -96,11 +132,29 @@ mod tests {
         }
         assert_eq!(attempts.wait_s(first, now), Some(15));
         let others = ["192.0.2.2", "192.0.2.3", "2001:db8::1"].map(address).into_iter().chain([None]);
-        // One may share its count, but hardly all.
-        assert!(others.map(|other| attempts.wait_s(other, now)).any(|wait| wait.is_none()));
+        for other in others {
+            assert_eq!(attempts.wait_s(other, now), None);
+        }
         assert_eq!(attempts.wait_s(first, at("2026-01-01T00:01:00Z")), None);
         attempts.failed(first, at("2026-01-01T00:01:00Z"));
         assert_eq!(attempts.wait_s(first, at("2026-01-01T00:01:01Z")), None);
+    }
+
+    #[test]
+    fn nobody_waits_for_what_others_did() {
+        let attempts = Attempts::default();
+        let now = at("2026-01-01T00:00:45Z");
+        // As many networks as it takes to meet in every place.
+        for network in 0..32 * FAILED_ATTEMPT_COUNTS {
+            let other = Some(IpAddr::V6((u128::try_from(network).unwrap() << 64).into()));
+            for _ in 0..FAILED_ATTEMPTS_PER_MINUTE_MAX {
+                attempts.failed(other, now);
+            }
+        }
+        let waiting = |count: &&AtomicU64| Count::of_bits(count.load(Ordering::Relaxed)).is_too_many();
+        assert_eq!(attempts.counts.iter().filter(waiting).count(), FAILED_ATTEMPT_COUNTS);
+        let others = (0..100).map(|n| address(&format!("192.0.2.{n}")));
+        assert!(others.into_iter().all(|other| attempts.wait_s(other, now).is_none()));
     }
 
     #[test]

@@ -80,8 +80,10 @@ impl<D: Database> Cooperations<D> {
             Err(error) => return Err(error.into()),
         };
         if !self.holds_cooperations(&reading, reading.snapshot())? {
+            // A store comes to cooperations by the model of the cooperations, where it does not have that yet.
+            let newest_model = Some(reading.model_id());
             let reads = self.is_pinned(&reading).then(|| reading.into_reads());
-            return Ok(WriteRequest { reads, ..request });
+            return Ok(WriteRequest { newest_model, reads, ..request });
         }
         for_admins(by_admin)?;
         let writes: Vec<String> = request.writes.iter().map(|write| write.key.to_string()).collect();
@@ -91,7 +93,7 @@ impl<D: Database> Cooperations<D> {
         if let Some(named) = request.model.replace(reading.model_id()) {
             self.engine().model(store, named)?;
         }
-        request.under_newest_model = true;
+        request.newest_model = Some(reading.model_id());
         request.journals.push(record(
             "tuples.write",
             "write",

@@ -241,11 +241,8 @@ fn r51_a_raw_write_that_was_checked_against_the_model_before_is_not_committed_un
     let (old, _) = store.state();
     let checked = store.cooperations.recorded(id, raw("park:deich#guest@user:olga", None), true).unwrap();
     // As if it stood in the queue of the writer meanwhile.
-    let waiting = Batch {
-        writes: checked.writes.clone(),
-        under_model: checked.under_newest_model.then_some(old).flatten(),
-        ..Batch::default()
-    };
+    let waiting =
+        Batch { writes: checked.writes.clone(), under_model: checked.newest_model, ..Batch::default() };
     store.upgrade().unwrap();
     let late = store.world.engine.commit(id, waiting);
     assert!(matches!(late, Err(EngineError::Commit(CommitError::Conflict))), "{late:?}");
@@ -283,6 +280,26 @@ fn r51_a_model_that_was_let_through_loses_against_the_first_cooperation() {
     late(third);
     refusal(batch(), Code::Forbidden);
     refusal(cooperations.model_batch(store, &weaker, true), Code::ModelPinned);
+}
+
+#[test]
+fn r51_a_raw_write_under_another_model_loses_against_the_model_of_the_cooperations() {
+    let World { engine, .. } = World::new();
+    let store = engine.create_store("empty").unwrap().id;
+    let cooperations = Cooperations::new(Arc::clone(&engine));
+    let other =
+        schema::parse("model\n  schema 1.1\ntype user\ntype park\n  relations\n    define viewer: [user]\n");
+    let other = engine.write_model(store, other.unwrap()).unwrap().model;
+    let write = |model| cooperations.recorded(store, raw("park:p#viewer@user:a", model), false).unwrap();
+    // Whichever model it names.
+    let waiting = [write(None), write(other)];
+    assert!(engine.write(store, write(None)).is_ok(), "as long as there is no other model");
+    engine.write_model(store, schema::parse(COOPERATION_MODEL).unwrap()).unwrap();
+    engine.write(store, raw("cooperation:first#initiator@organization:helios", None)).unwrap();
+    let [unnamed, named] = waiting.map(|late| engine.write(store, WriteRequest { model: other, ..late }));
+    for outcome in [unnamed, named] {
+        assert!(matches!(outcome, Err(EngineError::Commit(CommitError::Conflict))), "{outcome:?}");
+    }
 }
 
 #[test]

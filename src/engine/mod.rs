@@ -233,10 +233,9 @@ impl<D: Database> Engine<D> {
             deletes,
             writes,
             journals,
-            under_newest_model,
+            newest_model: under_model,
             reads,
         } = request;
-        let under_model = under_newest_model.then_some(model.id);
         let batch =
             Batch { actor, preconditions, deletes, writes, journals, under_model, reads, ..Batch::default() };
         let done =

@@ -50,8 +50,8 @@ pub struct WriteRequest {
     pub writes: Vec<Write>,
     /// Entries to add to journals.
     pub journals: Vec<JournalAddition>,
-    /// The model that the writes must fit has to be the newest one when they are committed.
-    pub under_newest_model: bool,
+    /// The model that has to be the newest one when they are committed, whichever they must fit. `None`: any.
+    pub newest_model: Option<ModelId>,
     /// What it rests on: it is refused if any of that is otherwise by then.
     pub reads: Option<ReadSet>,
 }

@@ -105,6 +105,9 @@ pub const REVISION_WAITS_MAX: usize = 256;
 pub const TURNS_CALM_WINDOW_MS: u64 = 500;
 /// It is over when for this share of such a window a processor had nothing to do.
 pub const TURNS_CALM_SHARE: f64 = 0.2;
+/// Most commands, and other requests that hold a thread until a commit is done, that are under way at once. The runtime has
+/// 512 such threads.
+pub const COMMANDS_AT_ONCE_MAX: usize = 256;
 /// Most lists that are streamed at once; each keeps a thread and a snapshot while it lasts.
 pub const STREAMS_MAX: usize = 64;
 /// Most changes that a watch holds in memory at once.
@@ -149,7 +152,7 @@ pub const CALLER_LIMIT_MAX: u32 = 1_000_000;
 pub const BEARER_TOKEN_BYTES_MAX: usize = 8 * 1024;
 /// Most bearer tokens that are not valid which one address may try in a minute; then it has to wait.
 pub const FAILED_ATTEMPTS_PER_MINUTE_MAX: u32 = 60;
-/// Most addresses whose failed attempts are counted apart; beyond, some share a count.
+/// Most addresses whose failed attempts are counted; beyond, those of some are not.
 pub const FAILED_ATTEMPT_COUNTS: usize = 4096;
 /// Longest email address, in bytes.
 pub const EMAIL_BYTES_MAX: usize = 254;

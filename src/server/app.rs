@@ -49,6 +49,8 @@ pub(super) struct State<D: Database> {
     pub(super) streams: Arc<Semaphore>,
     pub(super) watches: Arc<Watches>,
     pub(super) turns: Arc<Turns>,
+    /// For what holds a thread until the disk has taken something.
+    pub(super) commits: Arc<Semaphore>,
     pub(super) callers: Arc<Callers>,
 }
 
@@ -138,6 +140,20 @@ impl<D: Database> App<D> {
         outcome
     }
 
+    /// Runs `work`, which holds a thread until the writer has done its part. If the request goes away meanwhile, it goes on,
+    /// and keeps its place: a disk that hangs must not take the threads that queries need.
+    pub(super) async fn commit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Engine<D>) -> T + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let Ok(place) = Arc::clone(&self.commits).try_acquire_owned() else { return Err(self.busy()) };
+        let in_its_place = move |engine: &Engine<D>| {
+            let _place = place;
+            work(engine)
+        };
+        self.spawn(in_its_place).outcome().await
+    }
+
     /// Begins `work` at once where it cannot keep the runtime from serving others.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
@@ -211,13 +227,13 @@ impl<D: Database> App<D> {
                 let (cooperations, request) = (Arc::clone(&self.cooperations), request.clone());
                 let submit = move |engine: &Engine<D>| -> Result<(ModelId, bool), ApiError> {
                     let request = cooperations.recorded(store, request, by_admin)?;
-                    let is_tried_anew = request.reads.is_some();
+                    let is_tried_anew = request.newest_model.is_some();
                     Ok((engine.submit_write(store, request, done)?, is_tried_anew))
                 };
                 let (model, is_tried_anew) = self.spawn(submit).outcome().await??;
                 tries += 1;
                 match receiver.await {
-                    // The first cooperation may have come in between.
+                    // The first cooperation may have come in between, or another model.
                     Ok(Err(EngineError::Commit(CommitError::Conflict)))
                         if is_tried_anew && tries < COMMAND_TRIES_MAX => {}
                     Ok(outcome) => return Ok((model, outcome?)),

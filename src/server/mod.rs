@@ -66,7 +66,7 @@ use tracing::error;
 use crate::callers::Callers;
 use crate::cooperation::{AccessRecorder, Cooperations};
 use crate::engine::Engine;
-use crate::model::limits::STREAMS_MAX;
+use crate::model::limits::{COMMANDS_AT_ONCE_MAX, STREAMS_MAX};
 use crate::store::Database;
 use app::App;
 use authentication::RouteNeeds;
@@ -99,6 +99,7 @@ pub fn api<D: Database>(engine: Arc<Engine<D>>, config: &ServerConfig, callers: 
         streams,
         watches,
         turns,
+        commits: Arc::new(Semaphore::new(COMMANDS_AT_ONCE_MAX)),
         callers,
     });
     let permits = Arc::new(Semaphore::new(app.config.concurrent_requests_max));

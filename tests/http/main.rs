@@ -44,6 +44,7 @@ mod raw_writes;
 mod read;
 mod revisions;
 mod shares;
+mod slow_disk;
 mod sockets;
 mod stores;
 mod users;

@@ -4,9 +4,9 @@
 //! as long as it takes to exchange two lists. It wakes nobody, unless the consumer has gone to sleep for want of
 //! checks: that looks by itself every few milliseconds.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant as Stopwatch};
 
 use crate::model::limits::{CHECKS_UNRECORDED_IN_SHORT_MAX, CHECKS_UNRECORDED_MAX};
 use crate::model::{Instant, Revision};
@@ -16,6 +16,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// So often it looks in vain before it goes to sleep.
 const IDLE_LOOKS: u32 = 20;
 const LANES: usize = 16;
+/// How long room is waited for: longer than any commit takes on a disk that works, and not for as long as one that hangs
+/// does, for whoever waits keeps a turn from other checks.
+const ROOM_AWAITED_MAX: Duration = Duration::from_secs(1);
 
 /// A check that was remarked on, decided once more.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,10 @@ pub(super) struct Queue<T> {
     items: AtomicUsize,
     /// The consumer sleeps until it is woken.
     asleep: AtomicBool,
+    /// Room was waited for in vain: until the consumer comes back nobody else waits.
+    stuck: AtomicBool,
+    /// Items that there was no room for since the consumer was here.
+    missed: AtomicU64,
     state: Mutex<State>,
     /// For the consumer: there is something to do.
     work: Condvar,
@@ -61,6 +68,18 @@ struct State {
     ended: bool,
 }
 
+/// What became of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Put {
+    Taken,
+    /// The consumer made no room in time. `first` of those since it was here.
+    NoRoom {
+        first: bool,
+    },
+    /// The queue is closed.
+    Closed,
+}
+
 /// What the consumer is given.
 pub(super) struct Taken<T> {
     pub(super) items: Vec<T>,
@@ -70,13 +89,22 @@ pub(super) struct Taken<T> {
     asked: u64,
     /// It is to be dealt with at once.
     pub(super) hurry: bool,
+    /// Items that there was no room for.
+    pub(super) missed: u64,
     /// Nothing comes any more.
     pub(super) closed: bool,
 }
 
 impl<T> Default for Taken<T> {
     fn default() -> Self {
-        Self { items: Vec::new(), briefs: Default::default(), asked: 0, hurry: false, closed: false }
+        Self {
+            items: Vec::new(),
+            briefs: Default::default(),
+            asked: 0,
+            hurry: false,
+            missed: 0,
+            closed: false,
+        }
     }
 }
 
@@ -93,14 +121,20 @@ impl<T> Queue<T> {
             lanes: std::array::from_fn(|_| lane()),
             items: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
+            stuck: AtomicBool::new(false),
+            missed: AtomicU64::new(0),
             state: Mutex::default(),
             work: Condvar::new(),
             done: Condvar::new(),
         }
     }
 
-    /// Whether an item could be put in now without waiting for the consumer.
-    pub(super) fn has_room(&self) -> bool {
+    /// Whether nobody would wait who puts an item in now.
+    pub(super) fn waits_for_nobody(&self) -> bool {
+        self.has_room() || self.stuck.load(Ordering::Relaxed)
+    }
+
+    fn has_room(&self) -> bool {
         self.items.load(Ordering::Relaxed) < CHECKS_UNRECORDED_MAX
     }
 
@@ -117,12 +151,17 @@ impl<T> Queue<T> {
         true
     }
 
-    /// Puts an item in; waits while the queue is full. Whether it was taken: it is not once the queue is closed.
-    pub(super) fn put(&self, item: T) -> bool {
+    /// Puts an item in; waits a while where the queue is full.
+    pub(super) fn put(&self, item: T) -> Put {
+        let began = Stopwatch::now();
         while !self.has_room() {
+            if self.stuck.load(Ordering::Relaxed) || began.elapsed() >= ROOM_AWAITED_MAX {
+                self.stuck.store(true, Ordering::Relaxed);
+                return Put::NoRoom { first: self.missed.fetch_add(1, Ordering::Relaxed) == 0 };
+            }
             let state = self.state();
             if state.closed {
-                return false;
+                return Put::Closed;
             }
             self.work.notify_one();
             // Not for longer than the consumer takes to look: it may have made room before this began to wait.
@@ -130,13 +169,13 @@ impl<T> Queue<T> {
         }
         let mut waiting = self.lane();
         if waiting.closed {
-            return false;
+            return Put::Closed;
         }
         waiting.items.push(item);
         self.items.fetch_add(1, Ordering::Relaxed);
         drop(waiting);
         self.wake();
-        true
+        Put::Taken
     }
 
     /// Wakes the consumer if it sleeps. It says so before it looks into the lanes for the last time, and what is put in after
@@ -184,6 +223,8 @@ impl<T> Queue<T> {
             waiting.closed |= taken.closed;
         }
         self.items.fetch_sub(taken.items.len(), Ordering::Relaxed);
+        taken.missed = self.missed.swap(0, Ordering::Relaxed);
+        self.stuck.store(false, Ordering::Relaxed);
         self.done.notify_all();
     }
 
@@ -257,5 +298,28 @@ impl<T> Queue<T> {
 impl<T> Lane<T> {
     fn lock(&self) -> MutexGuard<'_, Waiting<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_consumer_that_hangs_does_not_hold_up_those_who_put_in() {
+        let queue = Queue::new();
+        assert!((0..CHECKS_UNRECORDED_MAX).all(|item| queue.put(item) == Put::Taken));
+        assert!(!queue.waits_for_nobody());
+        assert_eq!(queue.put(0), Put::NoRoom { first: true }, "after a while");
+        assert!(queue.waits_for_nobody());
+        assert!((0..100).all(|item| queue.put(item) == Put::NoRoom { first: false }));
+        let mut taken = Taken::default();
+        queue.take(&mut taken, true, Duration::ZERO);
+        assert_eq!((taken.items.len(), taken.missed), (CHECKS_UNRECORDED_MAX, 101));
+        assert_eq!(queue.put(0), Put::Taken);
+        assert_eq!(queue.missed.load(Ordering::Relaxed), 0);
+        queue.close();
+        queue.take(&mut Taken::default(), true, Duration::ZERO);
+        assert_eq!(queue.put(0), Put::Closed);
     }
 }

@@ -14,7 +14,7 @@ use super::super::pinned::is_cooperation_model;
 use super::super::sharing::Sharing;
 use super::block::{Blocks, Checked, Filed};
 use super::concern::Concern;
-use super::queue::{Brief, Queue, Taken};
+use super::queue::{Brief, Put, Queue, Taken};
 use super::{JOURNAL, concern};
 use crate::engine::{
     CheckObserver, CheckRequest, DecidedCheck, Engine, EngineError, Grounding, Remark, Told,
@@ -76,7 +76,7 @@ impl<S: Snapshot> CheckObserver<S> for Shared<S> {
     }
 
     fn has_room(&self) -> bool {
-        self.queue.has_room()
+        self.queue.waits_for_nobody()
     }
 
     fn remarked(&self, code: u64, at: Instant, revision: Revision) -> Told {
@@ -85,8 +85,14 @@ impl<S: Snapshot> CheckObserver<S> for Shared<S> {
     }
 
     fn checked(&self, check: DecidedCheck<S>) {
-        if !self.queue.put(check) {
-            warn!("a check was not recorded: it was asked after the record was closed");
+        match self.queue.put(check) {
+            Put::Taken => {}
+            Put::Closed => warn!("a check was not recorded: it was asked after the record was closed"),
+            Put::NoRoom { first: true } => {
+                error!("checks are not recorded for now: what was asked before cannot be stored");
+            }
+            // They are counted.
+            Put::NoRoom { first: false } => {}
         }
     }
 
@@ -216,6 +222,12 @@ impl<D: Database> Recording<D> {
             // Of these nobody tells any more, and what was told of them before is in the queue by now.
             let done_with = self.remarks_done_with();
             queue.take(&mut taken, self.since.is_some(), FORGET_EVERY);
+            if taken.missed > 0 {
+                error!(
+                    checks = taken.missed,
+                    "checks were not recorded: what was asked before could not be stored"
+                );
+            }
             self.look_at_all(&mut taken.items);
             for briefs in &mut taken.briefs {
                 self.file_all(briefs);

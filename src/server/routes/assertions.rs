@@ -81,8 +81,7 @@ pub(in crate::server) async fn write<D: Database>(
         check_size(&fields.path("assertions"), &assertions)?;
         Ok(assertions)
     })?;
-    let committed =
-        app.spawn(move |engine| engine.write_assertions(store, model, assertions)).outcome().await??;
+    let committed = app.commit(move |engine| engine.write_assertions(store, model, assertions)).await??;
     Ok(Reply::no_content().with(model, committed.revision))
 }
 

@@ -129,8 +129,8 @@ async fn create<D: Database>(
     input.strict = true;
     let request = input.read(request)?;
     let callers = Arc::clone(&app.callers);
-    let made = app.spawn(move |engine| callers.keys().create(engine.database(), request, engine.now()));
-    let (key, token) = made.outcome().await?.map_err(|error| failed(&error))?;
+    let made = app.commit(move |engine| callers.keys().create(engine.database(), request, engine.now()));
+    let (key, token) = made.await?.map_err(|error| failed(&error))?;
     Ok(Reply::created(Created { key: Key::from(&*key), token: token.reveal().to_owned() }))
 }
 
@@ -231,8 +231,8 @@ async fn revoke<D: Database>(
 ) -> Result<Reply<()>, ApiError> {
     let id: Id = id.parse().map_err(|()| wire::not_an_id("key"))?;
     let callers = Arc::clone(&app.callers);
-    let revoked = app.spawn(move |engine| callers.keys().revoke(engine.database(), id, engine.now()));
-    revoked.outcome().await?.map_err(|error| failed(&error))?;
+    let revoked = app.commit(move |engine| callers.keys().revoke(engine.database(), id, engine.now()));
+    revoked.await?.map_err(|error| failed(&error))?;
     Ok(Reply::no_content())
 }
 

@@ -90,7 +90,7 @@ pub(in crate::server) async fn write<D: Database>(
     let model = parse(&input)?;
     let cooperations = Arc::clone(&app.cooperations);
     let by_admin = caller.has(Permission::Admin);
-    let committed = app.spawn(move |_| cooperations.write_model(store, model, by_admin)).outcome().await??;
+    let committed = app.commit(move |_| cooperations.write_model(store, model, by_admin)).await??;
     let id =
         committed.model.ok_or_else(|| ApiError::internal("a model was committed without an identifier"))?;
     Ok(Reply::created(Written { authorization_model_id: id.to_string() }).with(id, committed.revision))

@@ -81,7 +81,7 @@ pub(in crate::server) async fn create<D: Database>(
         check_name(fields, &name)?;
         Ok(name)
     })?;
-    let store = app.spawn(move |engine| engine.create_store(&name)).outcome().await??;
+    let store = app.commit(move |engine| engine.create_store(&name)).await??;
     Ok(Reply::created(store.into()))
 }
 
@@ -158,7 +158,7 @@ pub(in crate::server) async fn delete<D: Database>(
     State(app): State<App<D>>,
     StorePath(store): StorePath,
 ) -> Result<StatusCode, ApiError> {
-    app.spawn(move |engine| engine.delete_store(store)).outcome().await??;
+    app.commit(move |engine| engine.delete_store(store)).await??;
     Ok(StatusCode::NO_CONTENT)
 }
 

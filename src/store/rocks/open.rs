@@ -161,6 +161,29 @@ pub(super) fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<
     Err(StoreError::Damaged { path: path.into(), reason })
 }
 
+/// Refuses a directory that has a database but for the file that says so: RocksDB would make a new one in its place, and
+/// delete the files of the old one.
+///
+/// A making that was broken off leaves none of these files behind, as they come after that one.
+fn require_no_remains(path: &Path, note: &Note) -> Result<(), StoreError> {
+    if exists(path) {
+        return Ok(());
+    }
+    let unusable = |e: io::Error| StoreError::Directory { path: path.into(), reason: e.to_string() };
+    let mut remains = (note.noted() > 0).then(|| NOTE_FILE.to_owned());
+    for entry in fs::read_dir(path).map_err(unusable)? {
+        let name = entry.map_err(unusable)?.file_name().to_string_lossy().into_owned();
+        let is_numbered = name.starts_with(|c: char| c.is_ascii_digit());
+        if name.starts_with("OPTIONS-") || is_numbered && (name.ends_with(".sst") || name.ends_with(".log")) {
+            remains = Some(name);
+        }
+    }
+    let Some(found) = remains else { return Ok(()) };
+    let reason =
+        format!("it has no file `{CURRENT_FILE}`, but `{found}` of a database; nothing in it was changed");
+    Err(StoreError::Damaged { path: path.into(), reason })
+}
+
 /// A data directory that this process has locked, and how it is opened.
 pub(super) struct Directory {
     pub(super) path: PathBuf,
@@ -172,6 +195,7 @@ impl Directory {
     /// Opens what is in it, or makes a database in it. Nothing that was noted is missing.
     pub(super) fn open(&self, lock: Arc<File>, note: &Note) -> Result<Arc<Storage>, StoreError> {
         let Self { path, options, steps } = self;
+        require_no_remains(path, note)?;
         let table_options = self.table_options();
         self.disarm()?;
         let mut db = DB::open_cf_descriptors(&of_database(options), path, self.tables(&table_options)?)

@@ -278,7 +278,7 @@ async fn record<D: Database>(
 ) -> Result<Reply<impl Serialize>, ApiError> {
     let read = |call: &Call| call.query(|fields| Ok((filter(fields)?, cursor(fields)?, limit(fields)?)));
     // Every check that was answered before is in what is read.
-    app.spawn(|engine| engine.settle_checks()).outcome().await?;
+    app.commit(|engine| engine.settle_checks()).await?;
     let run = |work: &mut Work<'_, D>, (filter, after, limit): (AccessFilter, Option<AccessPlace>, usize)| {
         access::record(work, &filter, after, limit)
     };

@@ -197,7 +197,7 @@ where
     let (read, input) = (read(&call), call.input());
     let request = Request { actor: call.actor, command: name, target: call.target, input };
     let (cooperations, store) = (Arc::clone(&app.cooperations), call.store);
-    let done = app.spawn(move |_| match read {
+    let done = app.commit(move |_| match read {
         Ok(input) => run(&cooperations, store, &request, &input),
         Err(refusal) => match cooperations.refused(store, &request, &refusal) {
             // What makes no sense is told first, of whatever store.
@@ -205,7 +205,7 @@ where
             Err(error) => Err(error),
         },
     });
-    Ok(done.outcome().await??)
+    done.await?.map_err(ApiError::from)
 }
 
 /// Answers a query.

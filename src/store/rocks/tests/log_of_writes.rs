@@ -76,6 +76,36 @@ fn a_log_that_lost_an_acknowledged_commit_is_refused_until_the_loss_is_accepted(
 }
 
 #[test]
+fn a_database_without_the_file_that_says_so_is_neither_replaced_nor_touched() {
+    let clock = ManualClock::new();
+    let (crashed, _) = killed(&clock);
+    let stopped = tempfile::tempdir().unwrap();
+    drop(reopen(stopped.path(), &clock));
+    let listed = |path: &Path| {
+        let mut names: Vec<_> = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    for path in [crashed.path(), stopped.path()] {
+        fs::remove_file(path.join("CURRENT")).unwrap();
+        // The note alone would tell, too.
+        for note in [true, false] {
+            if !note {
+                fs::remove_file(path.join(NOTE_FILE)).unwrap();
+            }
+            let before = listed(path);
+            for _ in 0..2 {
+                let error = RocksDatabase::open(path, clock.clone(), &small()).err().unwrap();
+                assert!(matches!(&error, StoreError::Damaged { .. }), "{error}");
+                assert!(error.to_string().contains("it has no file `CURRENT`"), "{error}");
+            }
+            let after = listed(path).into_iter().filter(|name| note || name != NOTE_FILE).collect::<Vec<_>>();
+            assert_eq!(after, before);
+        }
+    }
+}
+
+#[test]
 fn a_database_that_lacks_an_acknowledged_commit_is_not_migrated() {
     let clock = ManualClock::new();
     let steps: &[Step] = &[
