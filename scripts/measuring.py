@@ -16,11 +16,15 @@ def load(binary, server, store, mix, *arguments, prepare=None):
     return json.loads(done.stdout)
 
 
+def metrics(server):
+    """The lines of /metrics."""
+    return urllib.request.urlopen(f"{server}/metrics", timeout=10).read().decode().splitlines()
+
+
 def measured(server):
     """By route, how many requests took up to how long, by the end of the bucket in seconds; and the answers by status."""
-    text = urllib.request.urlopen(f"{server}/metrics", timeout=10).read().decode()
     buckets, statuses = {}, {}
-    for line in text.splitlines():
+    for line in metrics(server):
         if not (route := re.search(r'\broute="[^"]*\{store_id\}/([^"]+)"', line)):
             continue
         if found := re.match(r'tenure_http_request_duration_seconds_bucket\{.*\ble="([^"]+)".* (\d+)$', line):
