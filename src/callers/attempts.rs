@@ -144,15 +144,15 @@ mod tests {
     fn nobody_waits_for_what_others_did() {
         let attempts = Attempts::default();
         let now = at("2026-01-01T00:00:45Z");
-        // As many networks as it takes to meet in every place.
-        for network in 0..32 * FAILED_ATTEMPT_COUNTS {
+        // So many networks that they meet in nearly every place.
+        for network in 0..4 * FAILED_ATTEMPT_COUNTS {
             let other = Some(IpAddr::V6((u128::try_from(network).unwrap() << 64).into()));
             for _ in 0..FAILED_ATTEMPTS_PER_MINUTE_MAX {
                 attempts.failed(other, now);
             }
         }
         let waiting = |count: &&AtomicU64| Count::of_bits(count.load(Ordering::Relaxed)).is_too_many();
-        assert_eq!(attempts.counts.iter().filter(waiting).count(), FAILED_ATTEMPT_COUNTS);
+        assert!(attempts.counts.iter().filter(waiting).count() > FAILED_ATTEMPT_COUNTS / 10 * 9);
         let others = (0..100).map(|n| address(&format!("192.0.2.{n}")));
         assert!(others.into_iter().all(|other| attempts.wait_s(other, now).is_none()));
     }
