@@ -16,7 +16,7 @@ use rocksdb::{Cache, ColumnFamilyDescriptor, DB, ErrorKind, Options};
 use super::super::commit::Counters;
 use super::super::error::StoreError;
 use super::super::keys::{self, Key};
-use super::acknowledged::{NOTE_FILE, Note};
+use super::acknowledged::{NOTE_FILE, Note, missing};
 use super::format::{self, Step};
 use super::mend::Mend;
 use super::options::{of_database, of_table};
@@ -150,14 +150,8 @@ fn note(path: &Path) -> Result<Note, StoreError> {
 
 /// Refuses a database that lacks a commit which was acknowledged, or shown.
 pub(super) fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<(), StoreError> {
-    let (found, noted) = (db.latest_sequence_number(), note.noted());
-    if found >= noted {
-        return Ok(());
-    }
-    let reason = format!(
-        "commits that were acknowledged or shown are missing: its log of writes ends at {found}, and had been read up to \
-         {noted}; to go on without them, remove `{NOTE_FILE}` from it"
-    );
+    let Some(missing) = missing(db.latest_sequence_number(), note.noted()) else { return Ok(()) };
+    let reason = format!("{missing}; to go on without them, remove `{NOTE_FILE}` from it");
     Err(StoreError::Damaged { path: path.into(), reason })
 }
 

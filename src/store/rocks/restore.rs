@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::super::error::StoreError;
 use super::super::{Backup, StoreInfo};
-use super::acknowledged::Note;
+use super::acknowledged::{NOTE_FILE, Note, missing, noted};
 use super::backup::{copy_out, list, unusable};
 use super::open::{Directory, lock, read_view};
 use super::replay::{Differing, Short, settle};
@@ -43,6 +43,8 @@ pub struct Restore {
     /// A data directory whose log goes on where the backup ends, though other parts of it may be damaged. The keys of callers
     /// are taken from it too.
     pub log_of: Option<PathBuf>,
+    /// Whether that log may lack what was acknowledged, or may be without a note of it.
+    pub accept_loss: bool,
     /// Up to where.
     pub until: Until,
 }
@@ -60,6 +62,8 @@ pub struct Restored {
     pub short: Vec<Short>,
     /// Those that the other directory has not any more: they were deleted since the backup, and are there again.
     pub deleted_since: Vec<StoreId>,
+    /// What the other directory's log lacks of what was acknowledged, or why nobody can tell; accepted.
+    pub loss: Option<String>,
 }
 
 impl Restore {
@@ -70,8 +74,8 @@ impl Restore {
 
     /// Makes the data directory `to`, which does not exist or is empty. It is there whole and consistent, or not at all.
     ///
-    /// Errors: [`StoreError::Backups`] where the backup cannot be used or is not consistent, and those of opening a
-    /// database.
+    /// Errors: [`StoreError::Backups`] where the backup cannot be used or is not consistent, [`StoreError::Loss`] where the
+    /// other directory's log lacks what was acknowledged and that is not accepted, and those of opening a database.
     pub fn run(&self, to: &Path) -> Result<Restored, StoreError> {
         let unusable_target = |reason: String| StoreError::Directory { path: to.into(), reason };
         if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -120,8 +124,13 @@ impl Restore {
     }
 
     fn make_in_empty(&self, place: &Path) -> Result<Restored, StoreError> {
-        let backup = copy_out(&self.from, self.backup, place)?;
         let log = self.log_of.as_deref().map(open_log).transpose()?;
+        let (log, loss) = log.unzip();
+        let loss = loss.flatten();
+        if let (Some(path), Some(reason), false) = (&self.log_of, &loss, self.accept_loss) {
+            return Err(StoreError::Loss { path: path.clone(), reason: reason.clone() });
+        }
+        let backup = copy_out(&self.from, self.backup, place)?;
         let (directory, lock) = (directory(place), Arc::new(lock(place)?));
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
@@ -135,16 +144,23 @@ impl Restore {
         stores.sort_unstable_by_key(|(info, _)| info.id);
         // Of those, the end may leave some out.
         deleted_since.retain(|store| view.states.contains_key(store));
-        Ok(Restored { backup, report, stores, short, deleted_since })
+        Ok(Restored { backup, report, stores, short, deleted_since, loss })
     }
 }
 
-/// Opens a data directory to read its log, whatever else is wrong with it.
-fn open_log(path: &Path) -> Result<Arc<Storage>, StoreError> {
+/// Opens a data directory to read its log, whatever else is wrong with it, and tells what the log lacks of what was
+/// acknowledged, or why nobody can tell.
+fn open_log(path: &Path) -> Result<(Arc<Storage>, Option<String>), StoreError> {
+    let unusable = |reason: String| StoreError::Directory { path: path.into(), reason };
     if !super::open::exists(path) {
-        return Err(StoreError::Directory { path: path.into(), reason: "there is no database in it".into() });
+        return Err(unusable("there is no database in it".into()));
     }
-    directory(path).open_for_reading(Arc::new(lock(path)?))
+    let storage = directory(path).open_for_reading(Arc::new(lock(path)?))?;
+    let loss = match noted(path).map_err(|e| unusable(e.to_string()))? {
+        Some(noted) => missing(storage.db.latest_sequence_number(), noted),
+        None => Some(format!("`{NOTE_FILE}`, which notes what was acknowledged, is missing from it or torn")),
+    };
+    Ok((storage, loss))
 }
 
 fn directory(path: &Path) -> Directory {

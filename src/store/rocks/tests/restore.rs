@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::super::super::conformance::{asserting, changes, deletes, tuples, with_model, writes};
 use super::super::super::{DocumentChange, DocumentKey, JournalAddition, LogPosition, Snapshot};
+use super::super::acknowledged::{NOTE_FILE, Note};
 use super::*;
 use crate::model::{Id, Instant, Revision};
 
@@ -59,7 +60,7 @@ impl Sample {
         let to = self.path("restored");
         drop(fs::remove_dir_all(&to));
         let log_of = log.then(|| self.path("data"));
-        let restore = Restore { from: self.path("backups"), backup: None, log_of, until };
+        let restore = Restore { from: self.path("backups"), backup: None, log_of, accept_loss: false, until };
         let restored = restore.run(&to).unwrap();
         assert!(restored.report.is_consistent());
         (reopen(&to, &self.clock), restored)
@@ -153,7 +154,8 @@ fn keys_and_the_deletion_of_stores_are_those_of_the_newer_one() {
 
     let restore = |from: &str, log_of: Option<&str>, to: &str| {
         let (from, log_of) = (path(from), log_of.map(path));
-        let restored = Restore { from, backup: None, log_of, until: Until::Newest }.run(&path(to)).unwrap();
+        let restore = Restore { from, backup: None, log_of, accept_loss: false, until: Until::Newest };
+        let restored = restore.run(&path(to)).unwrap();
         (reopen(&path(to), &clock).credentials().unwrap(), restored.deleted_since)
     };
     let (then, _) = restore("older", None, "as it was");
@@ -175,4 +177,32 @@ fn of_a_log_that_breaks_off_all_before_it_is_taken() {
     let short = Short { store: sample.store, ends: Revision(3), committed: Revision(4) };
     assert_eq!(restored.short, [short]);
     assert_eq!(db.snapshot(sample.store).unwrap().unwrap().revision(), Revision(3));
+}
+
+#[test]
+fn a_log_that_lacks_what_was_acknowledged_is_followed_only_where_that_is_accepted() {
+    let sample = Sample::new();
+    let (data, to) = (sample.path("data"), sample.path("restored"));
+    let from = sample.path("backups");
+    let restore = |accept_loss| {
+        let log_of = Some(data.clone());
+        drop(fs::remove_dir_all(&to));
+        Restore { from: from.clone(), backup: None, log_of, accept_loss, until: Until::Newest }.run(&to)
+    };
+    assert_eq!(restore(true).unwrap().loss, None, "nothing is missing");
+    let whole = Note::open(&data).unwrap().noted();
+    Note::open(&data).unwrap().put(whole + 1).unwrap();
+    let missing = "commits that were acknowledged or shown are missing";
+    for (change, expected) in [(None, missing), (Some(&[0; 16][..]), "torn"), (Some(&b""[..]), "torn")] {
+        if let Some(note) = change {
+            fs::write(data.join(NOTE_FILE), note).unwrap();
+        }
+        let error = restore(false).err().unwrap();
+        assert!(matches!(&error, StoreError::Loss { path, .. } if *path == data), "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!to.exists(), "nothing is made");
+        let restored = restore(true).unwrap();
+        assert!(restored.loss.is_some_and(|loss| loss.contains(expected)));
+        assert_eq!(found(&reopen(&to, &sample.clock), sample.store), late(), "what is left is there");
+    }
 }
