@@ -290,3 +290,20 @@ fn a_key_that_was_revoked_does_not_come_back_unsaid_where_the_log_lost_its_end()
     let (success, said) = backup(&["restore", "--from", "x", "--data", "y", "--accept-loss"]);
     assert!(!success && said.contains("--log-of"), "{said}");
 }
+
+#[test]
+fn a_new_database_does_not_open_a_backup_to_everybody() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backups) = (place.path().join("data"), place.path().join("backups"));
+    let token = make_key(&data, "ops");
+    done(&["create", "--data", text(&data), "--to", text(&backups)]);
+    let other = place.path().join("other");
+    Server::start(&other).client().ask("", "POST", "/stores", &json!({"name": "other"}));
+    let to = place.path().join("restored");
+    let arguments = ["restore", "--from", text(&backups), "--data", text(&to)];
+    let (success, said) = backup(&[&arguments[..], &["--log-of", text(&other)]].concat());
+    assert!(!success && said.contains("it is of another database than the backup"), "{said}");
+    assert!(!to.exists());
+    done(&arguments);
+    assert_eq!([status_for(&to, None), status_for(&to, Some(&token))], [401, 200]);
+}

@@ -1,11 +1,12 @@
 //! The format of a data directory: which one it has, and how an older one becomes the newest.
 //!
 //! Format 1 is the first; format 2 has assertions; format 3 has documents and journals. A change of what is stored adds one step to [`STEPS`] and leaves the
-//! others alone.
+//! others alone. The identity (see `identity`) is no step: versions without it leave it alone, and this one makes it where
+//! there is none.
 
 use std::path::Path;
 
-use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, IteratorMode, Options, WriteOptions};
 
 use super::super::error::StoreError;
 use super::super::keys;
@@ -71,12 +72,15 @@ fn read(db: &DB) -> Result<Option<u32>, StoreError> {
     row.map(|value| records::decode_format(&value)).transpose()
 }
 
-fn write(db: &DB, format: u32) -> Result<(), StoreError> {
-    let mut rows = WriteBatch::default();
-    rows.put_cf(&table(db, META)?, keys::FORMAT, records::encode_format(format));
+/// Puts one row into `meta`, so that it outlasts a crash.
+pub(super) fn put_durably(db: &DB, key: &[u8], value: &[u8], doing: &'static str) -> Result<(), StoreError> {
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
-    db.write_opt(rows, &synced).map_err(failed("writing the format"))
+    db.put_cf_opt(&table(db, META)?, key, value, &synced).map_err(failed(doing))
+}
+
+fn write(db: &DB, format: u32) -> Result<(), StoreError> {
+    put_durably(db, &keys::FORMAT, &records::encode_format(format), "writing the format")
 }
 
 /// A database without a format is one whose making was broken off, which is empty, or none of ours.

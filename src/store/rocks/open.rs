@@ -23,7 +23,7 @@ use super::options::{of_database, of_table};
 use super::storage::{States, Storage, View};
 use super::torn;
 use super::writer::{WriteRows, Writer, durably};
-use super::{RocksDatabase, RocksOptions, records};
+use super::{RocksDatabase, RocksOptions, identity, records};
 use crate::model::limits::COMMITS_WAITING_MAX;
 use crate::model::{Clock, Instant, MonotonicClock};
 
@@ -72,6 +72,7 @@ pub(super) fn open(
     let note = note(path)?;
     let directory = Directory { path: path.into(), options: options.clone(), steps: seams.steps };
     let storage = directory.open(lock, &note)?;
+    identity::ensure(&storage, clock.now())?;
 
     let (view, stored_clock) = read_view(&storage)?;
     let clock = Arc::new(MonotonicClock::new(clock, stored_clock));

@@ -15,6 +15,7 @@ use super::super::keys::{self, Key};
 use super::super::{StoreInfo, commit::Counters};
 use super::apply::apply;
 use super::group::RowBatch;
+use super::identity;
 use super::open::read_view;
 use super::records;
 use super::restore::Until;
@@ -54,6 +55,9 @@ pub(super) fn settle(
 /// Adds all commits of `log` behind those that `storage` has, as far as they can be read, and takes over who may call.
 fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, StoreError> {
     let ((own, own_clock), (log, log_clock)) = (read_view(storage)?, read_view(log)?);
+    // The clock moves with every write, so that it tells which of the two is the newer one.
+    let is_newer = log_clock >= own_clock;
+    identity::require_same(&own, &log, is_newer)?;
     let mut rows = Rows::new(storage)?;
     let mut counters = Counters {
         last_store: own.counters.last_store.max(log.counters.last_store),
@@ -63,10 +67,10 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
     for logged in log.states.values() {
         let known = own.states.get(&logged.info.id).map(|state| (**state).clone());
         let mut state = known.unwrap_or_else(|| beginning(&logged.info, &mut counters));
+        require_same_history(logged.info.id, state.revision.min(logged.revision), &own, &log)?;
         if state.revision > logged.revision {
             continue;
         }
-        require_same_history(&state, &own, &log)?;
         extend(&mut rows, &mut state, &log)?;
         if state.revision != logged.revision {
             differing.short.push(Short {
@@ -77,8 +81,7 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
         }
         rows.put_state(&state)?;
     }
-    // The clock moves with every write, so that it tells which of the two is the newer one.
-    if log_clock >= own_clock {
+    if is_newer {
         take_credentials(&mut rows, &own, &log)?;
         differing.deleted_since =
             own.states.keys().filter(|store| !log.states.contains_key(store)).copied().collect();
@@ -87,6 +90,9 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
     let meta = rows.batch.tables.meta;
     rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
     rows.batch.batch.put_cf(&meta, keys::CLOCK, records::encode_clock(own_clock.max(log_clock))?);
+    if let (None, Some(identity)) = (identity::of(&own)?, identity::of(&log)?) {
+        rows.batch.batch.put_cf(&meta, keys::IDENTITY, records::encode_identity(identity)?);
+    }
     rows.write()?;
     Ok(differing)
 }
@@ -110,12 +116,17 @@ fn take_credentials(rows: &mut Rows<'_>, own: &View, log: &View) -> Result<(), S
     Ok(())
 }
 
-/// Two copies have the same history if they have the same commit where the older one ends.
-fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<(), StoreError> {
-    if state.revision == Revision::ZERO {
+/// Two copies have the same history if they have the same commit where the one that is shorter ends, at `revision`.
+fn require_same_history(
+    store: StoreId,
+    revision: Revision,
+    own: &View,
+    log: &View,
+) -> Result<(), StoreError> {
+    if revision == Revision::ZERO {
         return Ok(());
     }
-    let key = keys::commit(state.info.id, state.revision);
+    let key = keys::commit(store, revision);
     let [own, log] = [own, log].map(|view| view.rows().get(view.rows().tables.changelog, &key));
     if own?.as_deref() == log?.as_deref() {
         return Ok(());
@@ -123,8 +134,7 @@ fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<()
     Err(StoreError::Corrupt {
         what: "changelog",
         reason: format!(
-            "store {} has another history in the log than in the backup: they differ in revision {}",
-            state.info.id, state.revision
+            "store {store} has another history in the log than in the backup: they differ in revision {revision}"
         ),
     })
 }

@@ -206,3 +206,136 @@ fn a_log_that_lacks_what_was_acknowledged_is_followed_only_where_that_is_accepte
         assert_eq!(found(&reopen(&to, &sample.clock), sample.store), late(), "what is left is there");
     }
 }
+
+/// Which database this is.
+fn identity(db: &RocksDatabase) -> Option<Id> {
+    super::super::identity::of(&db.view.load()).unwrap()
+}
+
+/// Makes it what it would be if an older version had made it.
+fn forget_identity(db: &RocksDatabase) {
+    let held = storage(db);
+    held.db.delete_cf(&held.tables().unwrap().meta, keys::IDENTITY).unwrap();
+}
+
+#[test]
+fn a_database_keeps_its_identity_in_its_backups_and_in_what_is_restored() {
+    let sample = Sample::new();
+    let db = reopen(&sample.path("data"), &sample.clock);
+    let own = identity(&db).unwrap();
+    drop(db);
+    assert_eq!(
+        identity(&reopen(&sample.path("data"), &sample.clock)),
+        Some(own),
+        "however often it is opened"
+    );
+    assert_ne!(identity(&reopen(&sample.path("another"), &sample.clock)), Some(own));
+    for (log, until) in [(false, Until::Newest), (true, Until::Newest), (true, Until::Before(sample.between))]
+    {
+        let (db, _) = sample.restore(log, until);
+        assert_eq!(identity(&db), Some(own));
+        assert!(db.verify().unwrap().is_consistent());
+    }
+}
+
+#[test]
+fn an_older_database_gets_an_identity_and_what_its_older_backups_restore_with_its_log_has_it_too() {
+    let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+    let path = |name: &str| place.path().join(name);
+    let db = reopen(&path("data"), &clock);
+    let store = db.create_store("first").unwrap().id;
+    forget_identity(&db);
+    db.back_up(&path("backups"), None).unwrap();
+    drop(db);
+    let db = reopen(&path("data"), &clock);
+    db.commit(store, writes(&[FIRST])).unwrap();
+    let own = identity(&db);
+    assert!(own.is_some());
+    drop(db);
+    let log_of = Some(path("data"));
+    let restore =
+        Restore { from: path("backups"), backup: None, log_of, accept_loss: false, until: Until::Newest };
+    restore.run(&path("restored")).unwrap();
+    let db = reopen(&path("restored"), &clock);
+    assert_eq!((identity(&db), tuples(&db.snapshot(store).unwrap().unwrap())), (own, vec![FIRST.into()]));
+}
+
+/// A database with these numbers of stores and keys; with or without an identity, and with a backup.
+fn database(path: &Path, clock: &Arc<ManualClock>, stores: u64, keys: u128, is_older: bool) {
+    let db = reopen(&path.join("data"), clock);
+    for _ in 0..stores {
+        db.create_store("a store").unwrap();
+    }
+    // Random in truth; here those of two databases differ by the instant.
+    let first = u128::from(clock.now().unix_millis()) << 80;
+    for key in 1..=keys {
+        db.put_credential(Id::from_bits(first + key), Some(b"active"[..].into())).unwrap();
+    }
+    if is_older {
+        forget_identity(&db);
+    }
+    db.back_up(&path.join("backups"), None).unwrap();
+}
+
+#[test]
+fn the_log_of_another_database_is_refused_before_anything_is_taken_from_it() {
+    let by_identity = "it is of another database than the backup";
+    let nothing_in_common = "they have no store and no key in common";
+    let no_keys = "it has no keys of callers, and the backup has some";
+    let (old, new) = (true, false);
+    // Stores, keys and version of the backup and of the other; why it is refused.
+    let cases = [
+        ((1, 1, new), (1, 0, new), by_identity),
+        ((1, 1, new), (1, 1, new), by_identity),
+        ((0, 0, new), (1, 1, new), by_identity),
+        ((1, 0, new), (0, 0, new), by_identity),
+        ((1, 1, old), (1, 0, new), nothing_in_common),
+        ((1, 1, new), (1, 1, old), nothing_in_common),
+        ((1, 0, old), (1, 0, old), nothing_in_common),
+        ((1, 1, old), (0, 1, new), nothing_in_common),
+        ((0, 1, old), (1, 0, new), nothing_in_common),
+        ((1, 1, old), (0, 0, new), no_keys),
+    ];
+    for (own, other, expected) in cases {
+        let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+        for (name, (stores, keys, is_older)) in [("own", own), ("other", other)] {
+            database(&place.path().join(name), &clock, stores, keys, is_older);
+            clock.advance(1_000_000);
+        }
+        let to = place.path().join("restored");
+        let log_of = Some(place.path().join("other").join("data"));
+        let from = place.path().join("own").join("backups");
+        let restore = Restore { from, backup: None, log_of, accept_loss: true, until: Until::Newest };
+        let error = restore.run(&to).err().unwrap_or_else(|| panic!("{own:?} {other:?}"));
+        assert!(error.to_string().contains(expected), "{own:?} {other:?}: {error}");
+        assert!(!to.exists() && !place.path().join("restored.restoring").exists());
+    }
+}
+
+#[test]
+fn keys_of_a_copy_that_went_on_by_itself_are_not_taken_though_its_log_is_shorter() {
+    let sample = Sample::new();
+    // The same database, from the second commit on with others; the backup has four.
+    let (copy, _) = sample.restore(false, Until::Newest);
+    sample.clock.advance(1_000_000);
+    copy.commit(sample.store, writes(&[SECOND])).unwrap();
+    drop(copy);
+    let db = reopen(&sample.path("data"), &sample.clock);
+    db.put_credential(Id::from_bits(1), Some(b"active"[..].into())).unwrap();
+    db.back_up(&sample.path("newer"), None).unwrap();
+    drop(db);
+    let copy = reopen(&sample.path("restored"), &sample.clock);
+    sample.clock.advance(1_000_000);
+    copy.put_credential(Id::from_bits(2), Some(b"active"[..].into())).unwrap();
+    drop(copy);
+    let log_of = Some(sample.path("restored"));
+    let restore = Restore {
+        from: sample.path("newer"),
+        backup: None,
+        log_of,
+        accept_loss: false,
+        until: Until::Newest,
+    };
+    let error = restore.run(&sample.path("mixed")).err().unwrap();
+    assert!(error.to_string().contains("another history"), "{error}");
+}
