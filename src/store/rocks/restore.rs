@@ -1,17 +1,20 @@
 //! From a backup to a data directory: the whole of it is made beside the place where it is to be, checked, synced, and
-//! only then given its name. A directory that has something in it is never touched.
+//! only then given its name. A directory that has something in it is never touched, and nobody but its owner can look into
+//! one that is made, neither while it is made nor afterwards: it has who may do what.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::error::StoreError;
+use super::super::ids;
 use super::super::{Backup, StoreInfo};
 use super::acknowledged::{NOTE_FILE, Note, missing, noted};
-use super::backup::{copy_out, list, unusable};
-use super::open::{Directory, lock, read_view};
+use super::backup::{copy_out, find, list, unusable};
+use super::open::{DIRECTORY_MODE, Directory, lock, read_view};
 use super::replay::{Differing, Short, settle};
 use super::report::Report;
 use super::storage::Storage;
@@ -85,6 +88,11 @@ impl Restore {
         let mut unfinished = OsString::from(name);
         unfinished.push(UNFINISHED);
         let unfinished = to.with_file_name(unfinished);
+        if unfinished.exists() {
+            // What an earlier try left.
+            fs::remove_dir_all(&unfinished)
+                .map_err(|e| StoreError::Directory { path: unfinished.clone(), reason: e.to_string() })?;
+        }
         let restored = self.make(&unfinished)?;
         if !restored.report.is_consistent() {
             drop(fs::remove_dir_all(&unfinished));
@@ -102,35 +110,36 @@ impl Restore {
         Ok(restored)
     }
 
-    /// Does all of it in the directory `scratch`, of which nothing is left, and tells what was found.
+    /// Does all of it in a directory of its own in `scratch`, which may be one that everybody writes to. Nothing is left of
+    /// it. Tells what was found.
     pub fn rehearse(&self, scratch: &Path) -> Result<Restored, StoreError> {
-        let place = scratch.join(format!("tenure{UNFINISHED}"));
+        // A name that nobody else has, nor can foresee.
+        let place = scratch.join(format!("tenure{UNFINISHED}-{:020x}", ids::random()));
         let restored = self.make(&place);
         drop(fs::remove_dir_all(&place));
         restored
     }
 
-    /// Makes the database in `place`, where what an earlier try left is removed.
+    /// Makes the database in `place`, where nothing is.
     fn make(&self, place: &Path) -> Result<Restored, StoreError> {
-        if place.exists() {
-            fs::remove_dir_all(place)
-                .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
-        }
-        let made = self.make_in_empty(place);
+        let backup = find(&self.from, self.backup)?;
+        make_private(place)
+            .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
+        let made = self.make_in_empty(place, backup);
         if made.is_err() {
             drop(fs::remove_dir_all(place));
         }
         made
     }
 
-    fn make_in_empty(&self, place: &Path) -> Result<Restored, StoreError> {
+    fn make_in_empty(&self, place: &Path, backup: Backup) -> Result<Restored, StoreError> {
         let log = self.log_of.as_deref().map(open_log).transpose()?;
         let (log, loss) = log.unzip();
         let loss = loss.flatten();
         if let (Some(path), Some(reason), false) = (&self.log_of, &loss, self.accept_loss) {
             return Err(StoreError::Loss { path: path.clone(), reason: reason.clone() });
         }
-        let backup = copy_out(&self.from, self.backup, place)?;
+        copy_out(&self.from, &backup, place)?;
         let (directory, lock) = (directory(place), Arc::new(lock(place)?));
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
@@ -165,6 +174,17 @@ fn open_log(path: &Path) -> Result<(Arc<Storage>, Option<String>), StoreError> {
 
 fn directory(path: &Path) -> Directory {
     Directory { path: path.into(), options: RocksOptions::default(), steps: format::STEPS }
+}
+
+/// Makes a directory for its owner alone, and those above that are missing; an error where there is anything of that name,
+/// of whomever.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut private = DirBuilder::new();
+    private.mode(DIRECTORY_MODE);
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        private.recursive(true).create(above)?;
+    }
+    private.recursive(false).create(path)
 }
 
 fn sync_files(directory: &Path) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! What comes of a backup, of another directory's log, and of a point to end before.
 
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
@@ -338,4 +339,66 @@ fn keys_of_a_copy_that_went_on_by_itself_are_not_taken_though_its_log_is_shorter
     };
     let error = restore.run(&sample.path("mixed")).err().unwrap();
     assert!(error.to_string().contains("another history"), "{error}");
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_directory_that_is_restored_is_its_owners() {
+    let sample = Sample::new();
+    let restore = |to: &Path| {
+        let from = sample.path("backups");
+        Restore { from, backup: None, log_of: None, accept_loss: false, until: Until::Newest }
+            .run(to)
+            .unwrap();
+        assert_eq!(mode(to), 0o700);
+    };
+    restore(&sample.path("above").join("restored"));
+    assert_eq!(mode(&sample.path("above")), 0o700, "and what is made above it");
+    // An empty one is given up for the one that was made; what an earlier try left is removed.
+    fs::create_dir(sample.path("empty")).unwrap();
+    fs::create_dir(sample.path("empty.restoring")).unwrap();
+    fs::write(sample.path("empty.restoring").join("left"), "").unwrap();
+    restore(&sample.path("empty"));
+    assert!(!sample.path("empty").join("left").exists());
+}
+
+#[test]
+fn rehearsals_in_one_directory_do_not_meet_and_nobody_else_looks_into_them() {
+    let sample = Sample::new();
+    let scratch = sample.path("scratch");
+    // The name of one that an older version is making.
+    let theirs = scratch.join("tenure.restoring").join("theirs");
+    fs::create_dir_all(&theirs).unwrap();
+    let from = sample.path("backups");
+    let restore = Restore { from, backup: None, log_of: None, accept_loss: false, until: Until::Newest };
+    let rehearsals = || {
+        fs::read_dir(&scratch)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| !theirs.starts_with(path))
+    };
+    let mut most = 0;
+    // Until two were seen at once; each takes many times as long as looking does.
+    while most < 2 {
+        thread::scope(|scope| {
+            let running = [(), ()].map(|()| scope.spawn(|| restore.rehearse(&scratch).unwrap().report));
+            while !running.iter().all(|rehearsal| rehearsal.is_finished()) {
+                let seen: Vec<_> = rehearsals().collect();
+                most = most.max(seen.len());
+                for path in seen {
+                    // It may be gone meanwhile.
+                    let mode = fs::metadata(&path).map(|found| found.permissions().mode() & 0o777);
+                    assert!(mode.is_err() || mode.is_ok_and(|mode| mode == 0o700), "{}", path.display());
+                }
+            }
+            for rehearsal in running {
+                assert!(rehearsal.join().unwrap().is_consistent());
+            }
+        });
+    }
+    assert_eq!(rehearsals().count(), 0, "nothing is left of them");
+    assert!(theirs.exists());
 }
