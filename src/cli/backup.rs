@@ -188,7 +188,7 @@ impl RestoreArgs {
         let SourceArgs { from, id } = &self.source;
         let (log_of, accept_loss) = (self.log_of.clone(), self.accept_loss);
         let restore = Restore { from: from.clone(), backup: *id, log_of, accept_loss, until };
-        let Restored { backup, stores, short, deleted_since, loss, .. } =
+        let Restored { backup, stores, short, journals_short, deleted_since, loss, .. } =
             restore.run(&self.data).map_err(|error| match error {
                 StoreError::Loss { .. } => {
                     Failure::Input(format!("{error}; give --accept-loss to restore what is left"))
@@ -207,6 +207,13 @@ impl RestoreArgs {
             writeln!(
                 out,
                 "store {store}: the log breaks off behind revision {ends}; {committed} was committed"
+            )?;
+        }
+        for store in journals_short {
+            writeln!(
+                out,
+                "store {store}: entries of its journals (notifications, records of commands and checks) could not be \
+                 read and are left out"
             )?;
         }
         for store in deleted_since {

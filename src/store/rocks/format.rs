@@ -33,7 +33,7 @@ pub(super) fn settle(
     steps: &[Step],
     options: impl Fn(&str) -> Options,
 ) -> Result<(), StoreError> {
-    let supported = u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let supported = newest(steps);
     let found = read(db)?;
     let pending = match found {
         None => {
@@ -64,6 +64,25 @@ pub(super) fn settle(
         write(db, reached)?;
     }
     Ok(())
+}
+
+/// Refuses a database in `path` that is only read, and would have to be migrated, or is of a newer version.
+pub(super) fn require_newest(db: &DB, path: &Path, steps: &[Step]) -> Result<(), StoreError> {
+    let supported = newest(steps);
+    let reason = match read(db)? {
+        Some(found) if found == supported => return Ok(()),
+        Some(found) if found > supported => {
+            return Err(StoreError::NewerFormat { path: path.into(), found, supported });
+        }
+        Some(found) => format!("it has format {found}, and can be read here in format {supported} only"),
+        None => "it has no format".into(),
+    };
+    Err(StoreError::Directory { path: path.into(), reason })
+}
+
+/// The format that these steps lead to.
+fn newest(steps: &[Step]) -> u32 {
+    u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 fn read(db: &DB) -> Result<Option<u32>, StoreError> {

@@ -179,7 +179,7 @@ impl Directory {
 
     /// Opens what is in it for reading alone, which goes beside a database that is open for writing and does not write.
     pub(super) fn open_for_reading(&self, lock: Arc<File>) -> Result<Arc<Storage>, StoreError> {
-        let Self { path, options, .. } = self;
+        let Self { path, options, steps } = self;
         let mut rocks = of_database(options);
         rocks.create_if_missing(false);
         // All files are held from the start, so that none is missed that goes away when the database is opened again.
@@ -188,6 +188,7 @@ impl Directory {
         self.disarm()?;
         let db =
             DB::open_cf_descriptors_read_only(&rocks, path, tables, false).map_err(|e| unopened(path, e))?;
+        format::require_newest(&db, path, steps)?;
         Ok(Arc::new(Storage { db, lock }))
     }
 

@@ -38,6 +38,7 @@ pub struct Short {
 #[derive(Debug, Default)]
 pub(super) struct Differing {
     pub(super) short: Vec<Short>,
+    pub(super) journals_short: Vec<StoreId>,
     pub(super) deleted_since: Vec<StoreId>,
 }
 
@@ -72,6 +73,9 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
             continue;
         }
         extend(&mut rows, &mut state, &log)?;
+        if !extend_journals(&mut rows, &state, &log)? {
+            differing.journals_short.push(state.info.id);
+        }
         if state.revision != logged.revision {
             differing.short.push(Short {
                 store: state.info.id,
@@ -139,8 +143,7 @@ fn require_same_history(
     })
 }
 
-/// Adds the commits of one store that `log` has, up to the first that is missing or cannot be read, and the entries of
-/// its journals.
+/// Adds the commits of one store that `log` has, up to the first that is missing or cannot be read.
 fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(), StoreError> {
     let (store, source) = (state.info.id, log.rows());
     let mut walk = source.walk(source.tables.changelog);
@@ -155,16 +158,29 @@ fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(),
         rows.batch.batch.put_cf(&rows.batch.tables.changelog, key, value);
         rows.apply(&entry, state)?;
     }
+    Ok(())
+}
+
+/// Adds the entries of one store's journals that `log` has. Answers whether all of them could be read.
+fn extend_journals(rows: &mut Rows<'_>, state: &StoreState, log: &View) -> Result<bool, StoreError> {
+    let source = log.rows();
     let mut walk = source.walk(source.tables.journals);
-    walk.seek_prefix(keys::store(store));
-    while let Ok(Some((key, value))) = walk.step() {
-        // What was added behind the last commit that could be read belongs to none that is there.
-        if records::decode_entry(value).is_ok_and(|row| row.revision <= state.revision) {
-            rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+    walk.seek_prefix(keys::store(state.info.id));
+    let mut all = true;
+    loop {
+        match walk.step().map(|row| row.map(|(key, value)| (key, value, records::decode_entry(value)))) {
+            // What was added behind the last commit that could be read belongs to none that is there.
+            Ok(Some((key, value, Ok(row)))) if row.revision <= state.revision => {
+                rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+            }
+            Ok(Some((_, _, Ok(_)))) => {}
+            Ok(Some((_, _, Err(_)))) => all = false,
+            Ok(None) => return Ok(all),
+            // Nobody knows how many there are behind it.
+            Err(_) => return Ok(false),
         }
         rows.write_if_large()?;
     }
-    Ok(())
 }
 
 /// Takes back what lies behind the end.

@@ -63,6 +63,8 @@ pub struct Restored {
     pub stores: Vec<(StoreInfo, Revision)>,
     /// Those of which the other directory's log has less than was committed.
     pub short: Vec<Short>,
+    /// Those of whose journals the other directory has entries that cannot be read; they are left out.
+    pub journals_short: Vec<StoreId>,
     /// Those that the other directory has not any more: they were deleted since the backup, and are there again.
     pub deleted_since: Vec<StoreId>,
     /// What the other directory's log lacks of what was acknowledged, or why nobody can tell; accepted.
@@ -144,7 +146,8 @@ impl Restore {
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
-        let Differing { short, mut deleted_since } = settle(&storage, log.as_ref(), &self.until)?;
+        let Differing { short, mut journals_short, mut deleted_since } =
+            settle(&storage, log.as_ref(), &self.until)?;
         storage.flush()?;
         let (view, _) = read_view(&storage)?;
         let report = verify_bounded(&view)?;
@@ -152,8 +155,10 @@ impl Restore {
             view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
         stores.sort_unstable_by_key(|(info, _)| info.id);
         // Of those, the end may leave some out.
-        deleted_since.retain(|store| view.states.contains_key(store));
-        Ok(Restored { backup, report, stores, short, deleted_since, loss })
+        for stores in [&mut journals_short, &mut deleted_since] {
+            stores.retain(|store| view.states.contains_key(store));
+        }
+        Ok(Restored { backup, report, stores, short, journals_short, deleted_since, loss })
     }
 }
 

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::super::super::conformance::{asserting, changes, deletes, tuples, with_model, writes};
 use super::super::super::{DocumentChange, DocumentKey, JournalAddition, LogPosition, Snapshot};
 use super::super::acknowledged::{NOTE_FILE, Note};
+use super::opening::set_format;
 use super::*;
 use crate::model::{Id, Instant, Revision};
 
@@ -401,4 +402,38 @@ fn rehearsals_in_one_directory_do_not_meet_and_nobody_else_looks_into_them() {
     }
     assert_eq!(rehearsals().count(), 0, "nothing is left of them");
     assert!(theirs.exists());
+}
+
+#[test]
+fn entries_of_journals_that_cannot_be_read_are_told_of_and_those_behind_them_are_taken() {
+    let sample = Sample::new();
+    let (_, restored) = sample.restore(true, Until::Newest);
+    assert_eq!(restored.journals_short, []);
+    let db = reopen(&sample.path("data"), &sample.clock);
+    let held = storage(&db);
+    // Between the one that the backup has and the one behind it.
+    let unreadable = keys::entries_from(sample.store, "outbox", sample.between);
+    held.db.put_cf(&held.tables().unwrap().journals, unreadable, b"unreadable").unwrap();
+    drop((held, db));
+    let (db, restored) = sample.restore(true, Until::Newest);
+    assert_eq!(restored.journals_short, [sample.store]);
+    assert_eq!(found(&db, sample.store), late());
+}
+
+#[test]
+fn the_log_of_another_format_is_refused() {
+    let sample = Sample::new();
+    let restore = || {
+        let (from, log_of) = (sample.path("backups"), Some(sample.path("data")));
+        let restore = Restore { from, backup: None, log_of, accept_loss: false, until: Until::Newest };
+        restore.run(&sample.path("restored")).map(drop)
+    };
+    set_format(&sample.path("data"), 4);
+    let error = restore().unwrap_err();
+    assert!(matches!(error, StoreError::NewerFormat { found: 4, supported: 3, .. }), "{error}");
+    set_format(&sample.path("data"), 2);
+    let error = restore().unwrap_err().to_string();
+    assert!(error.contains("it has format 2, and can be read here in format 3 only"), "{error}");
+    set_format(&sample.path("data"), 3);
+    restore().unwrap();
 }
