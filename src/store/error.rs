@@ -8,7 +8,8 @@ use super::batch::Requirement;
 use crate::model::TupleKey;
 
 /// What it means for those who are served where the last commits are missing.
-const LOSS_MEANS: &str = "what was removed by a missing commit would be allowed again, and a key that was revoked by one taken again";
+const LOSS_MEANS: &str =
+    "what a missing commit removed would be allowed again, and a key that it revoked would be taken";
 
 /// A failure of the storage itself.
 #[derive(Debug, Clone, Error)]

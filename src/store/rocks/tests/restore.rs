@@ -269,7 +269,7 @@ fn database(path: &Path, clock: &Arc<ManualClock>, stores: u64, keys: u128, is_o
         db.create_store("a store").unwrap();
     }
     // Random in truth; here those of two databases differ by the instant.
-    let first = u128::from(clock.now().unix_millis()) << 80;
+    let first = u128::from(db.clock().now().unix_millis()) << 80;
     for key in 1..=keys {
         db.put_credential(Id::from_bits(first + key), Some(b"active"[..].into())).unwrap();
     }
@@ -375,11 +375,9 @@ fn rehearsals_in_one_directory_do_not_meet_and_nobody_else_looks_into_them() {
     fs::create_dir_all(&theirs).unwrap();
     let from = sample.path("backups");
     let restore = Restore { from, backup: None, log_of: None, accept_loss: false, until: Until::Newest };
-    let rehearsals = || {
-        fs::read_dir(&scratch)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| !theirs.starts_with(path))
+    let rehearsals = || -> Vec<PathBuf> {
+        let found = fs::read_dir(&scratch).unwrap().map(|entry| entry.unwrap().path());
+        found.filter(|path| !theirs.starts_with(path)).collect()
     };
     let mut most = 0;
     // Until two were seen at once; each takes many times as long as looking does.
@@ -387,7 +385,7 @@ fn rehearsals_in_one_directory_do_not_meet_and_nobody_else_looks_into_them() {
         thread::scope(|scope| {
             let running = [(), ()].map(|()| scope.spawn(|| restore.rehearse(&scratch).unwrap().report));
             while !running.iter().all(|rehearsal| rehearsal.is_finished()) {
-                let seen: Vec<_> = rehearsals().collect();
+                let seen = rehearsals();
                 most = most.max(seen.len());
                 for path in seen {
                     // It may be gone meanwhile.
@@ -400,7 +398,7 @@ fn rehearsals_in_one_directory_do_not_meet_and_nobody_else_looks_into_them() {
             }
         });
     }
-    assert_eq!(rehearsals().count(), 0, "nothing is left of them");
+    assert!(rehearsals().is_empty(), "nothing is left of them");
     assert!(theirs.exists());
 }
 
