@@ -211,7 +211,7 @@ fn a_log_that_lacks_what_was_acknowledged_is_followed_only_where_that_is_accepte
 
 /// Which database this is.
 fn identity(db: &RocksDatabase) -> Option<Id> {
-    super::super::identity::of(&db.view.load()).unwrap()
+    identity::of(&db.view.load()).unwrap()
 }
 
 /// Makes it what it would be if an older version had made it.
