@@ -84,6 +84,9 @@ pub struct RestoreArgs {
     /// Go on behind the backup with the log of this data directory, though other parts of it may be damaged
     #[arg(long, value_name = "DIR")]
     log_of: Option<PathBuf>,
+    /// Restore though the log of that directory lacks commits that were acknowledged, and say what it lacks
+    #[arg(long, requires = "log_of")]
+    accept_loss: bool,
     /// Leave out everything that was committed at this instant or later
     #[arg(long, value_name = "INSTANT", conflicts_with = "revision")]
     before: Option<String>,
@@ -159,7 +162,13 @@ impl ListArgs {
 impl VerifyArgs {
     fn run(&self, out: &mut impl Write) -> Result<bool, Failure> {
         let SourceArgs { from, id } = &self.source;
-        let restore = Restore { from: from.clone(), backup: *id, log_of: None, until: Until::Newest };
+        let restore = Restore {
+            from: from.clone(),
+            backup: *id,
+            log_of: None,
+            accept_loss: false,
+            until: Until::Newest,
+        };
         let Restored { backup, report, .. } = restore.rehearse(&self.scratch).map_err(failure)?;
         writeln!(out, "backup {}: {}", backup.id, backup.made_at)?;
         write!(out, "{report}")?;
@@ -177,14 +186,34 @@ impl RestoreArgs {
             None => Until::Revisions(self.revision.clone()),
         };
         let SourceArgs { from, id } = &self.source;
-        let restore = Restore { from: from.clone(), backup: *id, log_of: self.log_of.clone(), until };
-        let Restored { backup, stores, short, deleted_since, .. } =
-            restore.run(&self.data).map_err(failure)?;
+        let (log_of, accept_loss) = (self.log_of.clone(), self.accept_loss);
+        let restore = Restore { from: from.clone(), backup: *id, log_of, accept_loss, until };
+        let Restored { backup, stores, short, journals_short, deleted_since, loss, .. } =
+            restore.run(&self.data).map_err(|error| match error {
+                StoreError::Loss { .. } => {
+                    Failure::Input(format!("{error}; give --accept-loss to restore what is left"))
+                }
+                error => failure(error),
+            })?;
         writeln!(out, "backup {} of {} restored in {}", backup.id, backup.made_at, self.data.display())?;
+        if let Some(loss) = loss {
+            writeln!(
+                out,
+                "the log is not whole: {loss}; look for what was removed last, and revoke again the keys that were \
+                 revoked last"
+            )?;
+        }
         for Short { store, ends, committed } in short {
             writeln!(
                 out,
                 "store {store}: the log breaks off behind revision {ends}; {committed} was committed"
+            )?;
+        }
+        for store in journals_short {
+            writeln!(
+                out,
+                "store {store}: entries of its journals (notifications, records of commands and checks) could not be \
+                 read and are left out"
             )?;
         }
         for store in deleted_since {

@@ -7,6 +7,10 @@ use thiserror::Error;
 use super::batch::Requirement;
 use crate::model::TupleKey;
 
+/// What it means for those who are served where the last commits are missing.
+const LOSS_MEANS: &str =
+    "what a missing commit removed would be allowed again, and a key that it revoked would be taken";
+
 /// A failure of the storage itself.
 #[derive(Debug, Clone, Error)]
 pub enum StoreError {
@@ -40,6 +44,14 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A data directory whose log a restore was to go on with has lost what was acknowledged, or may have.
+    #[error("the log of the data directory `{}` is not whole ({reason}); {LOSS_MEANS}", path.display())]
+    Loss {
+        /// The directory.
+        path: PathBuf,
+        /// What is missing, or why nobody can tell.
         reason: String,
     },
     /// A directory of backups, or a backup in it, cannot be used.

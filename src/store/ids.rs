@@ -7,11 +7,15 @@ use ulid::Ulid;
 use super::error::StoreError;
 use crate::model::{Id, Instant};
 
+/// 80 random bits.
+pub(super) fn random() -> u128 {
+    // Only the random half is wanted; the time comes from the database's own clock.
+    Ulid::from_datetime(SystemTime::UNIX_EPOCH).random()
+}
+
 /// An identifier made at `at`, larger than `last`.
 pub(super) fn fresh(at: Instant, last: Option<Id>) -> Result<Id, StoreError> {
-    // Only the random half is wanted; the time comes from the database's own clock.
-    let random = Ulid::from_datetime(SystemTime::UNIX_EPOCH).random();
-    let id = Id::from_parts(at.unix_millis(), random);
+    let id = Id::from_parts(at.unix_millis(), random());
     match last {
         Some(last) if id <= last => last
             .successor()

@@ -8,7 +8,7 @@
 //! | `models`, `assertions` | store, model id (16 bytes) |
 //! | `documents` | store, kind `00`, each part of the key `00` |
 //! | `journals` | store, journal `00`, entry id (16 bytes) |
-//! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state; `05`, its id (16 bytes): a credential |
+//! | `meta` | `01`: the format; `02`: the clock; `03`: the counters; `04`, store: the store's state; `05`, its id (16 bytes): a credential; `06`: the identity |
 //!
 //! A store is the 16 bytes of its identifier; numbers are big-endian, so that bytes sort as numbers do. A class is one
 //! byte, and the subject after it is
@@ -48,6 +48,9 @@ pub(super) const COUNTERS: [u8; 1] = [3];
 pub(super) const STATES: [u8; 1] = [4];
 /// `meta`: the beginning of the credentials, which sort as their identifiers do.
 pub(super) const CREDENTIALS: [u8; 1] = [5];
+
+/// `meta`: which database this is.
+pub(super) const IDENTITY: [u8; 1] = [6];
 
 /// In `tuples`, the tuple.
 #[inline]

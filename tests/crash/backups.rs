@@ -1,6 +1,6 @@
 //! Backups that are made while others write, and what is restored from them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Figures;
-use crate::server::{Server, tenure};
+use crate::damage::{copy, log_of_writes};
+use crate::server::{Server, tenure, verify};
 use crate::world::{Random, World};
 
 /// Runs a command of `tenure backup`: whether it succeeded, and what it said.
@@ -219,4 +220,90 @@ fn what_cannot_be_restored_is_refused_and_nothing_is_left_of_it() {
     refused(&[], "orruption");
     let (success, said) = backup(&["verify", "--from", text(&backups), "--scratch", text(place.path())]);
     assert!(!success && said.contains("orruption"), "{said}");
+}
+
+/// Makes a key with all permissions, on a directory that no server runs on: its token.
+fn make_key(data: &Path, name: &str) -> String {
+    let permissions = "read,check,write,model,admin,act-as";
+    let arguments = ["key", "create", name, "--quiet", "--permissions", permissions, "--data", text(data)];
+    let output = tenure(&arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// What a server on this directory answers to whoever has this token, if any.
+fn status_for(data: &Path, token: Option<&str>) -> u16 {
+    let server = Server::start(data);
+    let client = server.client();
+    let client = if let Some(token) = token { client.with_token(token) } else { client };
+    client.send("", "GET", "/stores", &json!({})).unwrap().0
+}
+
+#[test]
+fn a_key_that_was_revoked_does_not_come_back_unsaid_where_the_log_lost_its_end() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backups) = (place.path().join("data"), place.path().join("backups"));
+    let (ops, leaked) = (make_key(&data, "ops"), make_key(&data, "leaked"));
+    done(&["create", "--data", text(&data), "--to", text(&backups)]);
+    let server = Server::start(&data);
+    let client = server.client().with_token(&ops);
+    client.ask("", "POST", "/stores", &json!({"name": "first"}));
+    let log = log_of_writes(&data).unwrap();
+    let before = fs::metadata(&log).unwrap().len();
+    let id = leaked.split('_').nth(1).unwrap();
+    client.ask("", "DELETE", &format!("/keys/{id}"), &json!({}));
+    server.kill();
+    let cut = copy(&data);
+    let cut = cut.path();
+    let log = File::options().write(true).open(cut.join(log.file_name().unwrap())).unwrap();
+    log.set_len(before).unwrap();
+    assert!(
+        verify(cut).unwrap_err().contains("is damaged; restore a backup"),
+        "a server does not start on it"
+    );
+
+    let restored = |name: &str| place.path().join(name);
+    let restore = |log_of: &Path, to: &str, more: &[&str]| {
+        let (from, to) = (text(&backups), restored(to));
+        let arguments = ["restore", "--from", from, "--data", text(&to), "--log-of", text(log_of)];
+        backup(&[&arguments[..], more].concat())
+    };
+    let (success, said) = restore(&data, "whole", &[]);
+    assert!(success && !said.contains("not whole"), "{said}");
+    assert_eq!([&ops, &leaked].map(|token| status_for(&restored("whole"), Some(token))), [200, 401]);
+
+    let lacks = "commits that were acknowledged or shown are missing";
+    let (success, said) = restore(cut, "refused", &[]);
+    assert!(!success && said.contains(lacks) && said.contains("--accept-loss"), "{said}");
+    assert!(said.contains("a key that it revoked would be taken"), "it says what that means: {said}");
+    assert!(!restored("refused").exists() && !restored("refused.restoring").exists());
+
+    let (success, said) = restore(cut, "accepted", &["--accept-loss"]);
+    assert!(success && said.contains(lacks) && said.contains("revoke again the keys"), "{said}");
+    assert_eq!(status_for(&restored("accepted"), Some(&leaked)), 200, "as it was said");
+    assert_eq!(status_for(&restored("accepted"), None), 401);
+
+    // A note that is gone cannot say that nothing is missing.
+    fs::remove_file(cut.join("tenure.acknowledged")).unwrap();
+    let (success, said) = restore(cut, "without a note", &[]);
+    assert!(!success && said.contains("`tenure.acknowledged`, which notes what was acknowledged"), "{said}");
+    let (success, said) = backup(&["restore", "--from", "x", "--data", "y", "--accept-loss"]);
+    assert!(!success && said.contains("--log-of"), "{said}");
+}
+
+#[test]
+fn a_new_database_does_not_open_a_backup_to_everybody() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, backups) = (place.path().join("data"), place.path().join("backups"));
+    let token = make_key(&data, "ops");
+    done(&["create", "--data", text(&data), "--to", text(&backups)]);
+    let other = place.path().join("other");
+    Server::start(&other).client().ask("", "POST", "/stores", &json!({"name": "other"}));
+    let to = place.path().join("restored");
+    let arguments = ["restore", "--from", text(&backups), "--data", text(&to)];
+    let (success, said) = backup(&[&arguments[..], &["--log-of", text(&other)]].concat());
+    assert!(!success && said.contains("it is of another database than the backup"), "{said}");
+    assert!(!to.exists());
+    done(&arguments);
+    assert_eq!([status_for(&to, None), status_for(&to, Some(&token))], [401, 200]);
 }

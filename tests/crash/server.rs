@@ -81,7 +81,7 @@ impl Server {
     /// Asks it over connections of its own.
     pub fn client(&self) -> Client {
         let config = Agent::config_builder().http_status_as_error(false).build();
-        Client { agent: config.new_agent(), address: self.address.clone() }
+        Client { agent: config.new_agent(), address: self.address.clone(), token: None }
     }
 }
 
@@ -98,14 +98,23 @@ impl Drop for Server {
 pub struct Client {
     agent: Agent,
     address: String,
+    token: Option<String>,
 }
 
 impl Client {
+    /// The same, with the token of a key.
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
     /// Sends a request; `actor` is a user's id, or empty.
     pub fn send(&self, actor: &str, method: &str, path: &str, body: &Value) -> Answer {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
         if !actor.is_empty() {
             request = request.header("Tenure-Actor", format!("user:{actor}"));
+        }
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
         }
         let mut answer = self.agent.run(request.body(body.to_string()).unwrap()).ok()?;
         let status = answer.status().as_u16();

@@ -10,7 +10,7 @@
 //! The note itself is synced once a second at the most, since what the process wrote outlasts the process. Only where the
 //! power fails *and* the disk has lost what it had reported as written, it may be behind by that much. It is never ahead.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -22,6 +22,25 @@ pub(super) const NOTE_FILE: &str = "tenure.acknowledged";
 const SYNCED_EVERY: Duration = Duration::from_secs(1);
 /// The number, and its complement, by which a torn note is told.
 const NOTE_BYTES: usize = 16;
+
+/// What the note in `directory` says, without making one; `None` where there is none, or a torn one.
+pub(super) fn noted(directory: &Path) -> io::Result<Option<u64>> {
+    match fs::read(directory.join(NOTE_FILE)) {
+        Ok(bytes) => Ok(bytes.try_into().ok().and_then(read)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a log of writes that ends at `found` lacks of what was `noted`, if it lacks anything.
+pub(super) fn missing(found: u64, noted: u64) -> Option<String> {
+    (found < noted).then(|| {
+        format!(
+            "commits that were acknowledged or shown are missing: its log of writes ends at {found}, and had been read \
+             up to {noted}"
+        )
+    })
+}
 
 /// The note of one data directory; for the writer alone.
 pub(super) struct Note {
@@ -97,8 +116,6 @@ fn read(bytes: [u8; NOTE_BYTES]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -109,12 +126,23 @@ mod tests {
         for number in [1, u64::MAX, 0x0102_0304_0506_0708] {
             note.put(number).unwrap();
             assert_eq!(Note::open(directory.path()).unwrap().noted(), number);
+            assert_eq!(noted(directory.path()).unwrap(), Some(number));
         }
         let path = directory.path().join(NOTE_FILE);
         let whole = fs::read(&path).unwrap();
         for torn in [&whole[..15], &[&whole[..8], &[0; 8][..]].concat(), &[0; 16][..], b""] {
             fs::write(&path, torn).unwrap();
+            assert_eq!(noted(directory.path()).unwrap(), None, "{torn:?}");
             assert_eq!(Note::open(directory.path()).unwrap().noted(), 0, "{torn:?}");
         }
+    }
+
+    #[test]
+    fn a_note_that_is_only_read_is_not_made() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(noted(directory.path()).unwrap(), None);
+        assert!(!directory.path().join(NOTE_FILE).exists());
+        drop(Note::open(directory.path()).unwrap());
+        assert_eq!(noted(directory.path()).unwrap(), Some(0), "it is new, and says that nothing was");
     }
 }

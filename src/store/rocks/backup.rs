@@ -4,7 +4,7 @@
 //!
 //! Nothing here may change a database.
 
-use std::fs::{self, DirBuilder};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
@@ -47,22 +47,24 @@ pub(super) fn list(directory: &Path) -> Result<Vec<Backup>, StoreError> {
     Ok(infos(&engine(directory)?))
 }
 
-/// Copies a backup, the last one if none is named, into the empty directory `to`, its checksums compared.
-pub(super) fn copy_out(directory: &Path, id: Option<u32>, to: &Path) -> Result<Backup, StoreError> {
+/// A backup, the last one if none is named.
+pub(super) fn find(directory: &Path, id: Option<u32>) -> Result<Backup, StoreError> {
     let backups = list(directory)?;
     let found = match id {
         None => backups.last(),
         Some(id) => backups.iter().find(|backup| backup.id == id),
     };
-    let backup = found.ok_or_else(|| {
+    found.copied().ok_or_else(|| {
         let which = id.map_or_else(String::new, |id| format!(" {id}"));
         unusable(directory, format!("there is no backup{which} in it"))
-    })?;
-    fs::create_dir_all(to).map_err(|e| StoreError::Directory { path: to.into(), reason: e.to_string() })?;
+    })
+}
+
+/// Copies a backup into the empty directory `to`, its checksums compared.
+pub(super) fn copy_out(directory: &Path, backup: &Backup, to: &Path) -> Result<(), StoreError> {
     engine(directory)?
         .restore_from_backup(to, to, &RestoreOptions::default(), backup.id)
-        .map_err(|e| unusable(directory, format!("backup {}: {}", backup.id, e.into_string())))?;
-    Ok(*backup)
+        .map_err(|e| unusable(directory, format!("backup {}: {}", backup.id, e.into_string())))
 }
 
 fn engine(directory: &Path) -> Result<BackupEngine, StoreError> {

@@ -1,11 +1,12 @@
 //! The format of a data directory: which one it has, and how an older one becomes the newest.
 //!
 //! Format 1 is the first; format 2 has assertions; format 3 has documents and journals. A change of what is stored adds one step to [`STEPS`] and leaves the
-//! others alone.
+//! others alone. The identity (see `identity`) is no step: versions without it leave it alone, and this one makes it where
+//! there is none.
 
 use std::path::Path;
 
-use rocksdb::{DB, IteratorMode, Options, WriteBatch, WriteOptions};
+use rocksdb::{DB, IteratorMode, Options, WriteOptions};
 
 use super::super::error::StoreError;
 use super::super::keys;
@@ -32,7 +33,7 @@ pub(super) fn settle(
     steps: &[Step],
     options: impl Fn(&str) -> Options,
 ) -> Result<(), StoreError> {
-    let supported = u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_add(1);
+    let supported = newest(steps);
     let found = read(db)?;
     let pending = match found {
         None => {
@@ -65,18 +66,40 @@ pub(super) fn settle(
     Ok(())
 }
 
+/// Refuses a database in `path` that is only read, and would have to be migrated, or is of a newer version.
+pub(super) fn require_newest(db: &DB, path: &Path, steps: &[Step]) -> Result<(), StoreError> {
+    let supported = newest(steps);
+    let reason = match read(db)? {
+        Some(found) if found == supported => return Ok(()),
+        Some(found) if found > supported => {
+            return Err(StoreError::NewerFormat { path: path.into(), found, supported });
+        }
+        Some(found) => format!("it has format {found}, and can be read here in format {supported} only"),
+        None => "it has no format".into(),
+    };
+    Err(StoreError::Directory { path: path.into(), reason })
+}
+
+/// The format that these steps lead to.
+fn newest(steps: &[Step]) -> u32 {
+    u32::try_from(steps.len()).unwrap_or(u32::MAX).saturating_add(1)
+}
+
 fn read(db: &DB) -> Result<Option<u32>, StoreError> {
     let Some(meta) = db.cf_handle(META) else { return Ok(None) };
     let row = db.get_pinned_cf(&meta, keys::FORMAT).map_err(failed("reading the format"))?;
     row.map(|value| records::decode_format(&value)).transpose()
 }
 
-fn write(db: &DB, format: u32) -> Result<(), StoreError> {
-    let mut rows = WriteBatch::default();
-    rows.put_cf(&table(db, META)?, keys::FORMAT, records::encode_format(format));
+/// Puts one row into `meta`, so that it outlasts a crash.
+pub(super) fn put_durably(db: &DB, key: &[u8], value: &[u8], doing: &'static str) -> Result<(), StoreError> {
     let mut synced = WriteOptions::default();
     synced.set_sync(true);
-    db.write_opt(rows, &synced).map_err(failed("writing the format"))
+    db.put_cf_opt(&table(db, META)?, key, value, &synced).map_err(failed(doing))
+}
+
+fn write(db: &DB, format: u32) -> Result<(), StoreError> {
+    put_durably(db, &keys::FORMAT, &records::encode_format(format), "writing the format")
 }
 
 /// A database without a format is one whose making was broken off, which is empty, or none of ours.

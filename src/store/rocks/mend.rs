@@ -9,8 +9,8 @@
 //!
 //! The latter is not a matter of course: what a failed sync left in the system's memory is read from there, and may be gone
 //! when it is read the next time. Then there would be a second commit with the number of one that was seen, and decisions kept
-//! under the first. So what the first step shows is noted as what is acknowledged is, and where the second step, or the next
-//! process, does not find it, the directory is damaged: nothing is accepted any more.
+//! under the first. So what the first step shows is noted as what is acknowledged is, and where either step, or the next
+//! process, does not find what was noted, the directory is damaged: nothing is accepted any more.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -42,7 +42,7 @@ enum Stage {
     Failed,
     /// It is read from a second one, and this is the first.
     Bridged(Weak<Storage>),
-    /// What was shown is gone. Nothing is tried any more; it is read from the second one.
+    /// What was acknowledged or shown is gone. Nothing is tried any more; it is read from what was opened last.
     Lost,
 }
 
@@ -86,10 +86,13 @@ impl Writer {
     }
 
     fn mend_further(&mut self) -> Result<(), StoreError> {
-        if matches!(self.mend.stage, Stage::Failed) {
-            self.bridge()?;
+        let bridged = if matches!(self.mend.stage, Stage::Failed) { self.bridge() } else { Ok(()) };
+        let mended = bridged.and_then(|()| self.open_again());
+        if matches!(mended, Err(StoreError::Damaged { .. })) {
+            // What is gone does not come back, and each try writes.
+            self.mend.stage = Stage::Lost;
         }
-        self.open_again()
+        mended
     }
 
     /// Tells why it is not mended, once for each reason. That may be gone the next time; until then `failed` says how it
@@ -127,12 +130,8 @@ impl Writer {
         if failed.strong_count() > 0 {
             return Ok(());
         }
-        let opened = self.mend.directory.open(Arc::clone(&self.storage.lock), &self.note);
-        if matches!(opened, Err(StoreError::Damaged { .. })) {
-            // What is gone does not come back, and each try writes.
-            self.mend.stage = Stage::Lost;
-        }
-        self.show(opened?)?;
+        let opened = self.mend.directory.open(Arc::clone(&self.storage.lock), &self.note)?;
+        self.show(opened)?;
         self.mend.stage = Stage::Sound;
         self.mend.told = None;
         self.failed.mended();

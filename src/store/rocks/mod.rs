@@ -9,6 +9,7 @@ mod apply;
 mod backup;
 mod format;
 mod group;
+mod identity;
 mod mend;
 mod open;
 mod options;

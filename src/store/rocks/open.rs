@@ -16,14 +16,14 @@ use rocksdb::{Cache, ColumnFamilyDescriptor, DB, ErrorKind, Options};
 use super::super::commit::Counters;
 use super::super::error::StoreError;
 use super::super::keys::{self, Key};
-use super::acknowledged::{NOTE_FILE, Note};
+use super::acknowledged::{NOTE_FILE, Note, missing};
 use super::format::{self, Step};
 use super::mend::Mend;
 use super::options::{of_database, of_table};
 use super::storage::{States, Storage, View};
 use super::torn;
 use super::writer::{WriteRows, Writer, durably};
-use super::{RocksDatabase, RocksOptions, records};
+use super::{RocksDatabase, RocksOptions, identity, records};
 use crate::model::limits::COMMITS_WAITING_MAX;
 use crate::model::{Clock, Instant, MonotonicClock};
 
@@ -72,6 +72,7 @@ pub(super) fn open(
     let note = note(path)?;
     let directory = Directory { path: path.into(), options: options.clone(), steps: seams.steps };
     let storage = directory.open(lock, &note)?;
+    identity::ensure(&storage, clock.now())?;
 
     let (view, stored_clock) = read_view(&storage)?;
     let clock = Arc::new(MonotonicClock::new(clock, stored_clock));
@@ -150,14 +151,8 @@ fn note(path: &Path) -> Result<Note, StoreError> {
 
 /// Refuses a database that lacks a commit which was acknowledged, or shown.
 pub(super) fn require_acknowledged(path: &Path, db: &DB, note: &Note) -> Result<(), StoreError> {
-    let (found, noted) = (db.latest_sequence_number(), note.noted());
-    if found >= noted {
-        return Ok(());
-    }
-    let reason = format!(
-        "commits that were acknowledged or shown are missing: its log of writes ends at {found}, and had been read up to \
-         {noted}; to go on without them, remove `{NOTE_FILE}` from it"
-    );
+    let Some(missing) = missing(db.latest_sequence_number(), note.noted()) else { return Ok(()) };
+    let reason = format!("{missing}; to go on without them, remove `{NOTE_FILE}` from it");
     Err(StoreError::Damaged { path: path.into(), reason })
 }
 
@@ -208,7 +203,7 @@ impl Directory {
 
     /// Opens what is in it for reading alone, which goes beside a database that is open for writing and does not write.
     pub(super) fn open_for_reading(&self, lock: Arc<File>) -> Result<Arc<Storage>, StoreError> {
-        let Self { path, options, .. } = self;
+        let Self { path, options, steps } = self;
         let mut rocks = of_database(options);
         rocks.create_if_missing(false);
         // All files are held from the start, so that none is missed that goes away when the database is opened again.
@@ -217,6 +212,7 @@ impl Directory {
         self.disarm()?;
         let db =
             DB::open_cf_descriptors_read_only(&rocks, path, tables, false).map_err(|e| unopened(path, e))?;
+        format::require_newest(&db, path, steps)?;
         Ok(Arc::new(Storage { db, lock }))
     }
 

@@ -12,7 +12,7 @@ use super::super::commit::{Counters, LogEntry, StoreState};
 use super::super::documents::JournalRow;
 use super::super::error::StoreError;
 use crate::model::limits::RECORD_BYTES_MAX;
-use crate::model::{Assertion, AuthorizationModel, Instant, ModelId, TupleRecord};
+use crate::model::{Assertion, AuthorizationModel, Id, Instant, ModelId, TupleRecord};
 
 /// The version of every record but those that tell their own.
 const VERSION: u8 = 1;
@@ -182,6 +182,16 @@ pub(super) fn encode_clock(high_water: Instant) -> Result<Vec<u8>, StoreError> {
 /// See [`encode_clock`].
 pub(super) fn decode_clock(bytes: &[u8]) -> Result<Instant, StoreError> {
     check_instant("clock", decode("clock", bytes)?)
+}
+
+/// In `meta`, once.
+pub(super) fn encode_identity(identity: Id) -> Result<Vec<u8>, StoreError> {
+    encode("identity", &identity)
+}
+
+/// See [`encode_identity`].
+pub(super) fn decode_identity(bytes: &[u8]) -> Result<Id, StoreError> {
+    decode("identity", bytes)
 }
 
 /// In `meta`, once: the only record without a version byte, as every version must be able to read it.

@@ -253,6 +253,7 @@ fn the_bytes_of_what_is_there_once_are_these() {
     let counters = Counters { last_store: Some(StoreId::from_bits(9)), last_epoch: 4 };
     check(&counters, encode_counters(counters).unwrap(), decode_counters, b"\x01\x01\x09\x04");
     check(&at(5), encode_clock(at(5)).unwrap(), decode_clock, b"\x01\x0a");
+    check(&Id::from_bits(9), encode_identity(Id::from_bits(9)).unwrap(), decode_identity, b"\x01\x09");
     assert_eq!(encode_format(1), *b"\0\0\0\x01");
     assert_eq!(decode_format(b"\0\0\x01\x02").unwrap(), 258);
     assert!(decode_format(b"\x01").is_err());

@@ -15,6 +15,7 @@ use super::super::keys::{self, Key};
 use super::super::{StoreInfo, commit::Counters};
 use super::apply::apply;
 use super::group::RowBatch;
+use super::identity;
 use super::open::read_view;
 use super::records;
 use super::restore::Until;
@@ -37,6 +38,7 @@ pub struct Short {
 #[derive(Debug, Default)]
 pub(super) struct Differing {
     pub(super) short: Vec<Short>,
+    pub(super) journals_short: Vec<StoreId>,
     pub(super) deleted_since: Vec<StoreId>,
 }
 
@@ -54,6 +56,9 @@ pub(super) fn settle(
 /// Adds all commits of `log` behind those that `storage` has, as far as they can be read, and takes over who may call.
 fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, StoreError> {
     let ((own, own_clock), (log, log_clock)) = (read_view(storage)?, read_view(log)?);
+    // The clock moves with every write, so that it tells which of the two is the newer one.
+    let is_newer = log_clock >= own_clock;
+    identity::require_same(&own, &log, is_newer)?;
     let mut rows = Rows::new(storage)?;
     let mut counters = Counters {
         last_store: own.counters.last_store.max(log.counters.last_store),
@@ -63,11 +68,14 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
     for logged in log.states.values() {
         let known = own.states.get(&logged.info.id).map(|state| (**state).clone());
         let mut state = known.unwrap_or_else(|| beginning(&logged.info, &mut counters));
+        require_same_history(logged.info.id, state.revision.min(logged.revision), &own, &log)?;
         if state.revision > logged.revision {
             continue;
         }
-        require_same_history(&state, &own, &log)?;
         extend(&mut rows, &mut state, &log)?;
+        if !extend_journals(&mut rows, &state, &log)? {
+            differing.journals_short.push(state.info.id);
+        }
         if state.revision != logged.revision {
             differing.short.push(Short {
                 store: state.info.id,
@@ -77,8 +85,7 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
         }
         rows.put_state(&state)?;
     }
-    // The clock moves with every write, so that it tells which of the two is the newer one.
-    if log_clock >= own_clock {
+    if is_newer {
         take_credentials(&mut rows, &own, &log)?;
         differing.deleted_since =
             own.states.keys().filter(|store| !log.states.contains_key(store)).copied().collect();
@@ -87,6 +94,9 @@ fn forward(storage: &Arc<Storage>, log: &Arc<Storage>) -> Result<Differing, Stor
     let meta = rows.batch.tables.meta;
     rows.batch.batch.put_cf(&meta, keys::COUNTERS, records::encode_counters(counters)?);
     rows.batch.batch.put_cf(&meta, keys::CLOCK, records::encode_clock(own_clock.max(log_clock))?);
+    if let (None, Some(identity)) = (identity::of(&own)?, identity::of(&log)?) {
+        rows.batch.batch.put_cf(&meta, keys::IDENTITY, records::encode_identity(identity)?);
+    }
     rows.write()?;
     Ok(differing)
 }
@@ -110,12 +120,17 @@ fn take_credentials(rows: &mut Rows<'_>, own: &View, log: &View) -> Result<(), S
     Ok(())
 }
 
-/// Two copies have the same history if they have the same commit where the older one ends.
-fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<(), StoreError> {
-    if state.revision == Revision::ZERO {
+/// Two copies have the same history if they have the same commit where the one that is shorter ends, at `revision`.
+fn require_same_history(
+    store: StoreId,
+    revision: Revision,
+    own: &View,
+    log: &View,
+) -> Result<(), StoreError> {
+    if revision == Revision::ZERO {
         return Ok(());
     }
-    let key = keys::commit(state.info.id, state.revision);
+    let key = keys::commit(store, revision);
     let [own, log] = [own, log].map(|view| view.rows().get(view.rows().tables.changelog, &key));
     if own?.as_deref() == log?.as_deref() {
         return Ok(());
@@ -123,14 +138,12 @@ fn require_same_history(state: &StoreState, own: &View, log: &View) -> Result<()
     Err(StoreError::Corrupt {
         what: "changelog",
         reason: format!(
-            "store {} has another history in the log than in the backup: they differ in revision {}",
-            state.info.id, state.revision
+            "store {store} has another history in the log than in the backup: they differ in revision {revision}"
         ),
     })
 }
 
-/// Adds the commits of one store that `log` has, up to the first that is missing or cannot be read, and the entries of
-/// its journals.
+/// Adds the commits of one store that `log` has, up to the first that is missing or cannot be read.
 fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(), StoreError> {
     let (store, source) = (state.info.id, log.rows());
     let mut walk = source.walk(source.tables.changelog);
@@ -145,16 +158,29 @@ fn extend(rows: &mut Rows<'_>, state: &mut StoreState, log: &View) -> Result<(),
         rows.batch.batch.put_cf(&rows.batch.tables.changelog, key, value);
         rows.apply(&entry, state)?;
     }
+    Ok(())
+}
+
+/// Adds the entries of one store's journals that `log` has. Answers whether all of them could be read.
+fn extend_journals(rows: &mut Rows<'_>, state: &StoreState, log: &View) -> Result<bool, StoreError> {
+    let source = log.rows();
     let mut walk = source.walk(source.tables.journals);
-    walk.seek_prefix(keys::store(store));
-    while let Ok(Some((key, value))) = walk.step() {
-        // What was added behind the last commit that could be read belongs to none that is there.
-        if records::decode_entry(value).is_ok_and(|row| row.revision <= state.revision) {
-            rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+    walk.seek_prefix(keys::store(state.info.id));
+    let mut all = true;
+    loop {
+        match walk.step().map(|row| row.map(|(key, value)| (key, value, records::decode_entry(value)))) {
+            // What was added behind the last commit that could be read belongs to none that is there.
+            Ok(Some((key, value, Ok(row)))) if row.revision <= state.revision => {
+                rows.batch.batch.put_cf(&rows.batch.tables.journals, key, value);
+            }
+            Ok(Some((_, _, Ok(_)))) => {}
+            Ok(Some((_, _, Err(_)))) => all = false,
+            Ok(None) => return Ok(all),
+            // Nobody knows how many there are behind it.
+            Err(_) => return Ok(false),
         }
         rows.write_if_large()?;
     }
-    Ok(())
 }
 
 /// Takes back what lies behind the end.

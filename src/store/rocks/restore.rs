@@ -1,17 +1,20 @@
 //! From a backup to a data directory: the whole of it is made beside the place where it is to be, checked, synced, and
-//! only then given its name. A directory that has something in it is never touched.
+//! only then given its name. A directory that has something in it is never touched, and nobody but its owner can look into
+//! one that is made, neither while it is made nor afterwards: it has who may do what.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::super::error::StoreError;
+use super::super::ids;
 use super::super::{Backup, StoreInfo};
-use super::acknowledged::Note;
-use super::backup::{copy_out, list, unusable};
-use super::open::{Directory, lock, read_view};
+use super::acknowledged::{NOTE_FILE, Note, missing, noted};
+use super::backup::{copy_out, find, list, unusable};
+use super::open::{DIRECTORY_MODE, Directory, lock, read_view};
 use super::replay::{Differing, Short, settle};
 use super::report::Report;
 use super::storage::Storage;
@@ -43,6 +46,8 @@ pub struct Restore {
     /// A data directory whose log goes on where the backup ends, though other parts of it may be damaged. The keys of callers
     /// are taken from it too.
     pub log_of: Option<PathBuf>,
+    /// Whether that log may lack what was acknowledged, or may be without a note of it.
+    pub accept_loss: bool,
     /// Up to where.
     pub until: Until,
 }
@@ -58,8 +63,12 @@ pub struct Restored {
     pub stores: Vec<(StoreInfo, Revision)>,
     /// Those of which the other directory's log has less than was committed.
     pub short: Vec<Short>,
+    /// Those of whose journals the other directory has entries that cannot be read; they are left out.
+    pub journals_short: Vec<StoreId>,
     /// Those that the other directory has not any more: they were deleted since the backup, and are there again.
     pub deleted_since: Vec<StoreId>,
+    /// What the other directory's log lacks of what was acknowledged, or why nobody can tell; accepted.
+    pub loss: Option<String>,
 }
 
 impl Restore {
@@ -70,8 +79,8 @@ impl Restore {
 
     /// Makes the data directory `to`, which does not exist or is empty. It is there whole and consistent, or not at all.
     ///
-    /// Errors: [`StoreError::Backups`] where the backup cannot be used or is not consistent, and those of opening a
-    /// database.
+    /// Errors: [`StoreError::Backups`] where the backup cannot be used or is not consistent, [`StoreError::Loss`] where the
+    /// other directory's log lacks what was acknowledged and that is not accepted, and those of opening a database.
     pub fn run(&self, to: &Path) -> Result<Restored, StoreError> {
         let unusable_target = |reason: String| StoreError::Directory { path: to.into(), reason };
         if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
@@ -81,6 +90,11 @@ impl Restore {
         let mut unfinished = OsString::from(name);
         unfinished.push(UNFINISHED);
         let unfinished = to.with_file_name(unfinished);
+        if unfinished.exists() {
+            // What an earlier try left.
+            fs::remove_dir_all(&unfinished)
+                .map_err(|e| StoreError::Directory { path: unfinished.clone(), reason: e.to_string() })?;
+        }
         let restored = self.make(&unfinished)?;
         if !restored.report.is_consistent() {
             drop(fs::remove_dir_all(&unfinished));
@@ -98,35 +112,42 @@ impl Restore {
         Ok(restored)
     }
 
-    /// Does all of it in the directory `scratch`, of which nothing is left, and tells what was found.
+    /// Does all of it in a directory of its own in `scratch`, which may be one that everybody writes to. Nothing is left of
+    /// it. Tells what was found.
     pub fn rehearse(&self, scratch: &Path) -> Result<Restored, StoreError> {
-        let place = scratch.join(format!("tenure{UNFINISHED}"));
+        // A name that nobody else has, nor can foresee.
+        let place = scratch.join(format!("tenure{UNFINISHED}-{:020x}", ids::random()));
         let restored = self.make(&place);
         drop(fs::remove_dir_all(&place));
         restored
     }
 
-    /// Makes the database in `place`, where what an earlier try left is removed.
+    /// Makes the database in `place`, where nothing is.
     fn make(&self, place: &Path) -> Result<Restored, StoreError> {
-        if place.exists() {
-            fs::remove_dir_all(place)
-                .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
-        }
-        let made = self.make_in_empty(place);
+        let backup = find(&self.from, self.backup)?;
+        make_private(place)
+            .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
+        let made = self.make_in_empty(place, backup);
         if made.is_err() {
             drop(fs::remove_dir_all(place));
         }
         made
     }
 
-    fn make_in_empty(&self, place: &Path) -> Result<Restored, StoreError> {
-        let backup = copy_out(&self.from, self.backup, place)?;
+    fn make_in_empty(&self, place: &Path, backup: Backup) -> Result<Restored, StoreError> {
         let log = self.log_of.as_deref().map(open_log).transpose()?;
+        let (log, loss) = log.unzip();
+        let loss = loss.flatten();
+        if let (Some(path), Some(reason), false) = (&self.log_of, &loss, self.accept_loss) {
+            return Err(StoreError::Loss { path: path.clone(), reason: reason.clone() });
+        }
+        copy_out(&self.from, &backup, place)?;
         let (directory, lock) = (directory(place), Arc::new(lock(place)?));
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
-        let Differing { short, mut deleted_since } = settle(&storage, log.as_ref(), &self.until)?;
+        let Differing { short, mut journals_short, mut deleted_since } =
+            settle(&storage, log.as_ref(), &self.until)?;
         storage.flush()?;
         let (view, _) = read_view(&storage)?;
         let report = verify_bounded(&view)?;
@@ -134,21 +155,41 @@ impl Restore {
             view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
         stores.sort_unstable_by_key(|(info, _)| info.id);
         // Of those, the end may leave some out.
-        deleted_since.retain(|store| view.states.contains_key(store));
-        Ok(Restored { backup, report, stores, short, deleted_since })
+        for stores in [&mut journals_short, &mut deleted_since] {
+            stores.retain(|store| view.states.contains_key(store));
+        }
+        Ok(Restored { backup, report, stores, short, journals_short, deleted_since, loss })
     }
 }
 
-/// Opens a data directory to read its log, whatever else is wrong with it.
-fn open_log(path: &Path) -> Result<Arc<Storage>, StoreError> {
+/// Opens a data directory to read its log, whatever else is wrong with it, and tells what the log lacks of what was
+/// acknowledged, or why nobody can tell.
+fn open_log(path: &Path) -> Result<(Arc<Storage>, Option<String>), StoreError> {
+    let unusable = |reason: String| StoreError::Directory { path: path.into(), reason };
     if !super::open::exists(path) {
-        return Err(StoreError::Directory { path: path.into(), reason: "there is no database in it".into() });
+        return Err(unusable("there is no database in it".into()));
     }
-    directory(path).open_for_reading(Arc::new(lock(path)?))
+    let storage = directory(path).open_for_reading(Arc::new(lock(path)?))?;
+    let loss = match noted(path).map_err(|e| unusable(e.to_string()))? {
+        Some(noted) => missing(storage.db.latest_sequence_number(), noted),
+        None => Some(format!("`{NOTE_FILE}`, which notes what was acknowledged, is missing from it or torn")),
+    };
+    Ok((storage, loss))
 }
 
 fn directory(path: &Path) -> Directory {
     Directory { path: path.into(), options: RocksOptions::default(), steps: format::STEPS }
+}
+
+/// Makes a directory for its owner alone, and those above that are missing; an error where there is anything of that name,
+/// of whomever.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut private = DirBuilder::new();
+    private.mode(DIRECTORY_MODE);
+    if let Some(above) = path.parent().filter(|above| !above.as_os_str().is_empty()) {
+        private.recursive(true).create(above)?;
+    }
+    private.recursive(false).create(path)
 }
 
 fn sync_files(directory: &Path) -> io::Result<()> {

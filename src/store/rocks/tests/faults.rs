@@ -261,6 +261,32 @@ fn what_was_shown_and_is_gone_is_missed_and_no_other_commit_takes_its_place() {
 }
 
 #[test]
+fn what_was_acknowledged_and_is_gone_when_a_write_fails_is_missed_for_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new();
+    let (db, fate) = open_faulty(directory.path(), &clock, SOON);
+    let store = db.create_store("first").unwrap().id;
+    commit(&db, store, "document:1#viewer@user:a").unwrap();
+    // The disk loses what it had reported as written, and fails then.
+    let path = log_of_writes(directory.path());
+    let mut log = fs::read(&path).unwrap();
+    let kept = log.len() - 64;
+    log[kept..].fill(0);
+    fs::write(&path, &log).unwrap();
+    fate.store(Fate::Fails as u8, Ordering::SeqCst);
+    assert!(commit(&db, store, "document:2#viewer@user:a").is_err());
+    fate.store(Fate::Succeeds as u8, Ordering::SeqCst);
+    let reason = || db.accepts_writes().unwrap_err().to_string();
+    let began = Stopwatch::now();
+    while !reason().contains("commits that were acknowledged or shown are missing") {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", reason());
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert!(!mended(&db, Duration::from_millis(500)), "however long one waits");
+    assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()), ["document:1#viewer@user:a"], "reads go on");
+}
+
+#[test]
 fn of_what_is_durable_and_could_not_be_shown_nobody_is_told_that_it_failed() {
     struct Panicking;
 

@@ -88,7 +88,7 @@ fn a_directory_that_cannot_be_written_is_refused() {
 }
 
 /// Sets the format that a directory claims to have.
-fn set_format(path: &Path, format: u32) {
+pub(super) fn set_format(path: &Path, format: u32) {
     let db = DB::open_cf(&Options::default(), path, TABLES).unwrap();
     db.put_cf(&db.cf_handle(META).unwrap(), keys::FORMAT, records::encode_format(format)).unwrap();
 }
