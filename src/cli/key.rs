@@ -65,8 +65,8 @@ pub struct CreateArgs {
     /// keys]
     #[arg(long, value_name = "COUNT", value_parser = limit)]
     concurrent_requests: Option<NonZeroU32>,
-    /// Make it in the database of this directory, on which no server runs
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["server", "json"])]
+    /// Make it in the database of this directory, on which no server runs; none is asked
+    #[arg(long, value_name = "DIR", conflicts_with = "json")]
     data: Option<PathBuf>,
     /// Print nothing but the token
     #[arg(long, short, conflicts_with = "json")]

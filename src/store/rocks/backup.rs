@@ -4,7 +4,8 @@
 //!
 //! Nothing here may change a database.
 
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
@@ -13,14 +14,28 @@ use rocksdb::{DB, Env};
 
 use super::super::Backup;
 use super::super::error::StoreError;
-use super::open::{DIRECTORY_MODE, lock_file};
-use crate::model::Instant;
+use super::open::{DIRECTORY_MODE, exists, lock_file};
+use crate::model::{Id, Instant};
 
 /// What the engine makes in a directory of backups: there is one in each.
 const META_DIRECTORY: &str = "meta";
 
-/// Makes a backup of what is durable now. Those before the last `keep` are removed.
-pub(super) fn create(db: &DB, directory: &Path, keep: Option<usize>) -> Result<Backup, StoreError> {
+/// Says of which database the backups in a directory are: its identity, as text.
+const IDENTITY_FILE: &str = "tenure.identity";
+
+/// Makes a backup of what is durable now, of the database of this identity. Those before the last `keep` are removed.
+///
+/// Errors: [`StoreError::Backups`], also where the backups in the directory are of another database, which would take them for
+/// its own and remove them.
+pub(super) fn create(
+    db: &DB,
+    identity: Option<Id>,
+    directory: &Path,
+    keep: Option<usize>,
+) -> Result<Backup, StoreError> {
+    if exists(directory) {
+        return Err(unusable(directory, "it is a data directory; name one of its own for backups"));
+    }
     let made = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(directory);
     made.map_err(|e| unusable(directory, e.to_string()))?;
     // One at a time, of whatever process.
@@ -28,6 +43,9 @@ pub(super) fn create(db: &DB, directory: &Path, keep: Option<usize>) -> Result<B
         StoreError::Locked { .. } => unusable(directory, "a backup is being made in it"),
         error => error,
     })?;
+    if let Some(identity) = identity {
+        claim(directory, identity)?;
+    }
     let mut engine = engine(directory)?;
     // Flushed, so that a backup has table files, which the next one shares, and next to nothing of the log of writes.
     engine.create_new_backup_flush(db, true).map_err(|e| unusable(directory, e.into_string()))?;
@@ -36,6 +54,21 @@ pub(super) fn create(db: &DB, directory: &Path, keep: Option<usize>) -> Result<B
         engine.purge_old_backups(keep.max(1)).map_err(|e| unusable(directory, e.into_string()))?;
     }
     Ok(made)
+}
+
+/// Has a directory be for the backups of one database, if it is not yet; an error if it is for those of another.
+fn claim(directory: &Path, identity: Id) -> Result<(), StoreError> {
+    let file = directory.join(IDENTITY_FILE);
+    match fs::read_to_string(&file) {
+        Ok(found) if found.trim() == identity.to_string() => Ok(()),
+        Ok(_) => {
+            Err(unusable(directory, "the backups in it are of another database; name a directory of its own"))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::write(&file, format!("{identity}\n")).map_err(|e| unusable(directory, e.to_string()))
+        }
+        Err(error) => Err(unusable(directory, error.to_string())),
+    }
 }
 
 /// The backups in `directory`, oldest first.

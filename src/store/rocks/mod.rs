@@ -149,8 +149,11 @@ impl Database for RocksDatabase {
     fn back_up(&self, directory: &Path, keep: Option<usize>) -> Result<Backup, StoreError> {
         self.failed.accepting()?;
         // Not the view, whose snapshot would keep all that is overwritten for as long as this takes.
-        let storage = Arc::clone(self.view.load().storage());
-        backup::create(&storage.db, directory, keep)
+        let (storage, identity) = {
+            let view = self.view.load();
+            (Arc::clone(view.storage()), identity::of(&view)?)
+        };
+        backup::create(&storage.db, identity, directory, keep)
     }
 
     fn create_store(&self, name: &str) -> Result<StoreInfo, CommitError> {

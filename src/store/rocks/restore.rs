@@ -146,6 +146,11 @@ impl Restore {
         let note = Note::open(place)
             .map_err(|e| StoreError::Directory { path: place.into(), reason: e.to_string() })?;
         let storage = directory.open(lock, &note)?;
+        let (had_none, newest) = {
+            let (view, newest) = read_view(&storage)?;
+            (view.states.is_empty(), newest)
+        };
+        self.require_end(&backup, newest)?;
         let Differing { short, mut journals_short, mut deleted_since } =
             settle(&storage, log.as_ref(), &self.until)?;
         storage.flush()?;
@@ -154,11 +159,31 @@ impl Restore {
         let mut stores: Vec<_> =
             view.states.values().map(|state| (state.info.clone(), state.revision)).collect();
         stores.sort_unstable_by_key(|(info, _)| info.id);
+        if let (Until::Before(end), true, false) = (&self.until, stores.is_empty(), had_none) {
+            return Err(unusable(&self.from, format!("backup {} has nothing from before {end}", backup.id)));
+        }
         // Of those, the end may leave some out.
         for stores in [&mut journals_short, &mut deleted_since] {
             stores.retain(|store| view.states.contains_key(store));
         }
         Ok(Restored { backup, report, stores, short, journals_short, deleted_since, loss })
+    }
+}
+
+impl Restore {
+    /// Refuses an end behind the backup, whose last write was at `newest`, where nothing says what was committed in between.
+    fn require_end(&self, backup: &Backup, newest: Instant) -> Result<(), StoreError> {
+        let (Until::Before(end), None) = (&self.until, &self.log_of) else { return Ok(()) };
+        // Backups know the second.
+        if *end < backup.made_at.saturating_add_micros(1_000_000).max(newest) {
+            return Ok(());
+        }
+        let Backup { id, made_at, .. } = backup;
+        let reason = format!(
+            "backup {id} was made at {made_at}, and what was committed from then until {end} is not in it; name a later \
+             backup, or the directory whose log goes on, or no end"
+        );
+        Err(unusable(&self.from, reason))
     }
 }
 

@@ -133,6 +133,46 @@ fn a_database_goes_back_to_before_an_instant_or_to_a_revision() {
 }
 
 #[test]
+fn an_end_that_the_backup_does_not_reach_or_begins_behind_is_refused() {
+    let sample = Sample::new();
+    let restore = |log: bool, end: &str| {
+        let restore = Restore {
+            from: sample.path("backups"),
+            backup: None,
+            log_of: log.then(|| sample.path("data")),
+            accept_loss: false,
+            until: Until::Before(end.parse().unwrap()),
+        };
+        let place = tempfile::tempdir().unwrap();
+        restore.run(place.path()).map(|restored| restored.stores.len()).map_err(|error| error.to_string())
+    };
+    let refused = restore(false, "2999-01-01T00:00:00Z").unwrap_err();
+    assert!(refused.contains("until 2999-01-01T00:00:00Z is not in it"), "{refused}");
+    assert_eq!(restore(true, "2999-01-01T00:00:00Z"), Ok(2), "the log says what was committed in between");
+    for log in [false, true] {
+        let refused = restore(log, "1900-01-01T00:00:00Z").unwrap_err();
+        assert!(refused.contains("has nothing from before 1900-01-01T00:00:00Z"), "{refused}");
+    }
+}
+
+#[test]
+fn a_directory_of_backups_is_for_one_database() {
+    let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
+    let path = |name: &str| place.path().join(name);
+    let backups = path("backups");
+    let first = reopen(&path("first"), &clock);
+    first.back_up(&backups, None).unwrap();
+    clock.advance(1_000_000);
+    let second = reopen(&path("second"), &clock);
+    let refused = second.back_up(&backups, Some(1)).unwrap_err().to_string();
+    assert!(refused.contains("the backups in it are of another database"), "{refused}");
+    first.back_up(&backups, None).unwrap();
+    assert_eq!(Restore::backups(&backups).unwrap().len(), 2);
+    let refused = second.back_up(&path("first"), None).unwrap_err().to_string();
+    assert!(refused.contains("it is a data directory"), "{refused}");
+}
+
+#[test]
 fn keys_and_the_deletion_of_stores_are_those_of_the_newer_one() {
     let (place, clock) = (tempfile::tempdir().unwrap(), ManualClock::new());
     let path = |name: &str| place.path().join(name);
