@@ -3,7 +3,7 @@
 //! Synchronous and free of I/O but for the reads of the snapshot it is given. It must never know RocksDB, an async
 //! runtime or HTTP, and never answer when it met a limit: then it fails.
 //!
-//! - [`plan`](Plan): names resolved to numbers, once per model.
+//! - [`plan`](Plan): names resolved to numbers, once per model; `price`: what its operands may cost.
 //! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject.
 //! - `conditions`: what a tuple's condition comes to.
 //! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes and conditions applied, reads counted.
@@ -27,6 +27,7 @@ mod memo;
 mod met;
 mod outcome;
 mod plan;
+mod price;
 mod reads;
 mod region;
 mod reverse;
