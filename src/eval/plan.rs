@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::conditions::Conditions;
 use super::price::{Named, Prices};
+use super::reach::Waiting;
 use super::region::{Regions, SubjectKind};
 use crate::cel::{Context, Program};
 use crate::model::{
@@ -89,6 +90,8 @@ pub struct Plan {
     exprs: Vec<Expr>,
     roots: HashMap<ExprId, Rel>,
     conditions: Conditions,
+    /// Made when first asked for.
+    waiting: OnceLock<Waiting>,
     /// By kind of subject, made when first asked for: objects and wildcards by type, usersets by relation.
     object_regions: Box<[OnceLock<Regions>]>,
     wildcard_regions: Box<[OnceLock<Regions>]>,
@@ -240,6 +243,11 @@ impl Plan {
         (0..u32::try_from(self.relations.len()).unwrap_or(u32::MAX)).map(Rel)
     }
 
+    /// What waits for what to hold.
+    pub(super) fn waiting(&self) -> &Waiting {
+        self.waiting.get_or_init(|| Waiting::new(self))
+    }
+
     /// What a subject of this kind can meet.
     pub(super) fn regions(&self, kind: SubjectKind) -> Option<KindRegions<'_>> {
         let make = || Regions::new(self, kind);
@@ -366,6 +374,7 @@ impl<'m> Compiler<'m> {
             exprs: self.exprs,
             roots: roots.into_iter().zip((0..).map(Rel)).collect(),
             conditions: Conditions::compile(&self.model.conditions),
+            waiting: OnceLock::new(),
         }
     }
 

@@ -70,7 +70,8 @@ pub(super) struct Regions {
 impl Regions {
     pub(super) fn new(plan: &Plan, kind: SubjectKind) -> Self {
         let regions = (0..plan.expr_count()).map(|_| OnceLock::new()).collect();
-        Self { kind, reach: reach(plan, kind), regions, reverse: OnceLock::new(), heights: OnceLock::new() }
+        let reach = plan.waiting().reach(plan, kind, &mut || {});
+        Self { kind, reach, regions, reverse: OnceLock::new(), heights: OnceLock::new() }
     }
 
     /// Whether the expression can hold for a subject of this kind.
@@ -116,48 +117,6 @@ impl Regions {
             SubjectKind::Object(of) if plan.admitted(rel).wildcards.contains(&of) => Some(of),
             _ => None,
         }
-    }
-}
-
-/// Which expressions can hold for a subject of this kind, whatever the tuples: the least fixed point.
-fn reach(plan: &Plan, kind: SubjectKind) -> Vec<bool> {
-    let mut reach = vec![false; plan.expr_count()];
-    loop {
-        let mut changed = false;
-        for index in 0..reach.len() {
-            let id = ExprId(u32::try_from(index).unwrap_or(u32::MAX));
-            if reach.get(index) == Some(&false) && holds(plan, kind, &reach, id) {
-                if let Some(cell) = reach.get_mut(index) {
-                    *cell = true;
-                }
-                changed = true;
-            }
-        }
-        if !changed {
-            return reach;
-        }
-    }
-}
-
-fn holds(plan: &Plan, kind: SubjectKind, reach: &[bool], id: ExprId) -> bool {
-    let of_expr = |id: &ExprId| reach.get(id.0 as usize).copied().unwrap_or(false);
-    let of_relation = |rel: &Rel| kind == SubjectKind::Userset(*rel) || of_expr(&plan.root(*rel));
-    match plan.expr(id) {
-        Expr::This(rel) => {
-            let admitted = plan.admitted(*rel);
-            let itself = match kind {
-                SubjectKind::Object(of) => admitted.objects.contains(&of) || admitted.wildcards.contains(&of),
-                SubjectKind::Wildcard(of) => admitted.wildcards.contains(&of),
-                SubjectKind::Userset(userset) => admitted.usersets.contains(&userset),
-            };
-            itself || admitted.usersets.iter().any(of_relation)
-        }
-        Expr::Computed(rel) => of_relation(rel),
-        Expr::TupleToUserset { targets, .. } => targets.iter().any(of_relation),
-        Expr::Union(children) => children.iter().any(of_expr),
-        Expr::Intersection(children) => children.iter().all(of_expr),
-        Expr::Difference(base, _) => of_expr(base),
-        Expr::Never => false,
     }
 }
 
