@@ -8,12 +8,12 @@
 
 use std::sync::Arc;
 
-use tenure::engine::{ChangesRequest, Engine, ReadRequest, WriteRequest};
+use tenure::engine::{ChangesRequest, Engine, ReadRequest, WatchRequest, WriteRequest};
 use tenure::model::limits::EvaluationLimits;
-use tenure::model::{StoreId, SystemClock, TupleKey};
+use tenure::model::{Revision, StoreId, SystemClock, TupleKey};
 use tenure::schema;
 use tenure::store::memory::MemoryDatabase;
-use tenure::store::{Field, OnDuplicate, Write};
+use tenure::store::{Field, LogPosition, OnDuplicate, Write};
 
 const MODEL: &str = "model\n  schema 1.1\ntype user\ntype document\n  relations\n    define viewer: [user]\n";
 
@@ -51,6 +51,33 @@ fn a_reader_gets_past_any_number_of_commits_without_a_tuple() {
     let first = page(None);
     assert!(first.items.is_empty(), "a page looks at so many commits only");
     assert_eq!(page(Some(first.position)).items.len(), 1, "the next one goes on behind them");
+}
+
+#[test]
+fn commits_without_a_tuple_count_for_a_page_where_nothing_comes_behind_them_too() {
+    let (engine, store) = engine();
+    let model = schema::parse(MODEL).unwrap();
+    // With the first model 10,500.
+    for _ in 1..10_500 {
+        engine.write_model(store, model.clone()).unwrap();
+    }
+    let page = |after| {
+        let request = ChangesRequest { after, limit: 10, ..ChangesRequest::default() };
+        engine.changes(store, &request).unwrap()
+    };
+    let first = page(None);
+    assert!(first.items.is_empty());
+    assert_eq!(first.position, LogPosition::behind(Revision(10_000)), "a page looks at so many commits only");
+    let second = page(Some(first.position));
+    assert!(second.items.is_empty());
+    assert_eq!(second.position, first.position, "nothing is new behind them");
+
+    let request = WatchRequest { after: LogPosition::default(), object_type: None, limit: 10 };
+    let watched = engine.watch(store, &request).unwrap();
+    assert_eq!((watched.position, watched.caught_up), (first.position, false));
+    let request = WatchRequest { after: watched.position, ..request };
+    let watched = engine.watch(store, &request).unwrap();
+    assert_eq!((watched.position, watched.caught_up), (LogPosition::behind(Revision(10_500)), true));
 }
 
 #[test]

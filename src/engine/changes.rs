@@ -10,8 +10,8 @@ use super::{Changes, ChangesRequest, Engine, EngineError, WatchRequest, Watched}
 use crate::model::{Revision, StoreId};
 use crate::store::{Database, LogPosition, LoggedChange, Snapshot};
 
-/// Commits scanned in one call at the most, so that a filter which matches little cannot make a request long; it then
-/// ends early with the place to go on from.
+/// Commits scanned in one call at the most, those without a tuple included, so that neither a filter which matches little
+/// nor a log of other things can make a request long; it then ends early with the place to go on from.
 const COMMITS_SCANNED_MAX: u64 = 10_000;
 
 /// What a scan of the log found.
@@ -97,15 +97,9 @@ fn scan(
 ) -> Result<Scan, EngineError> {
     let last = Revision(start.revision.0.saturating_add(COMMITS_SCANNED_MAX));
     let mut found = Scan { items: Vec::new(), position: start, end: End::OfLog };
-    snapshot.changes(start, &mut |change| {
+    snapshot.changes(start, last, &mut |change| {
         if found.items.len() >= limit {
             found.end = End::Full;
-            return ControlFlow::Break(());
-        }
-        if change.position.revision > last {
-            found.end = End::Scanned;
-            // Whatever lies before has been passed, though commits without a tuple show nothing to move to.
-            found.position = found.position.max(LogPosition::behind(last));
             return ControlFlow::Break(());
         }
         found.position = change.position;
@@ -114,5 +108,10 @@ fn scan(
         }
         ControlFlow::Continue(())
     })?;
+    if found.end == End::OfLog && last < snapshot.revision() {
+        found.end = End::Scanned;
+        // Commits without a tuple show nothing to move to.
+        found.position = found.position.max(LogPosition::behind(last));
+    }
     Ok(found)
 }

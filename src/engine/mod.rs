@@ -329,8 +329,8 @@ impl<D: Database> Engine<D> {
         Ok((basis.answer(decided.outcome?), decided.counts))
     }
 
-    /// [`check_counted`](Self::check_counted), if that waits for nobody and takes no more than `reads_max` reads; else `None`,
-    /// and nothing is lost by asking again without that bound.
+    /// [`check_counted`](Self::check_counted), if that waits for nobody, has no model to compile, and takes no more than
+    /// `reads_max` reads; else `None`, and nothing is lost by asking again without that bound.
     pub fn check_at_once(
         &self,
         store: StoreId,
@@ -345,7 +345,8 @@ impl<D: Database> Engine<D> {
         if observer.is_some_and(|observer| !observer.has_room() && observer.wants(request)) {
             return Ok(None);
         }
-        let (snapshot, model) = self.query(store, context)?;
+        let Some((snapshot, model)) = self.resolve_at_once(store, context.model)? else { return Ok(None) };
+        reached(&snapshot, context)?;
         let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
         if let Some(witness) = witness {
             witness.begins();
@@ -454,12 +455,8 @@ impl<D: Database> Engine<D> {
         context: &QueryContext,
     ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
         let (snapshot, model) = self.resolve(store, context.model)?;
-        match context.at_least_revision {
-            Some(asked) if asked > snapshot.revision() => {
-                Err(EngineError::RevisionNotReached { asked, newest: snapshot.revision() })
-            }
-            _ => Ok((snapshot, model)),
-        }
+        reached(&snapshot, context)?;
+        Ok((snapshot, model))
     }
 
     fn resolve(
@@ -468,14 +465,32 @@ impl<D: Database> Engine<D> {
         model: Option<ModelId>,
     ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
         let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
+        let (snapshot, id) = self.newest(store, model)?;
+        let model = self.models.get(store, &snapshot, id)?;
+        Ok((snapshot, model))
+    }
+
+    /// [`resolve`](Self::resolve), if the model is compiled; else `None`, also where there is no such model.
+    fn resolve_at_once(
+        &self,
+        store: StoreId,
+        model: Option<ModelId>,
+    ) -> Result<Option<(D::Snapshot, Arc<CompiledModel>)>, EngineError> {
+        let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
+        let (snapshot, id) = self.newest(store, model)?;
+        Ok(self.models.compiled(store, id).map(|model| (snapshot, model)))
+    }
+
+    /// The newest revision, and the model that is asked for or else the newest. Whether there is one that is asked for is
+    /// not said by it.
+    fn newest(&self, store: StoreId, model: Option<ModelId>) -> Result<(D::Snapshot, ModelId), EngineError> {
         let missing = || match model {
             Some(model) => EngineError::ModelNotFound { model },
             None => EngineError::NoModel { store },
         };
         let snapshot = self.database.snapshot(store)?.ok_or_else(missing)?;
         let id = model.or_else(|| snapshot.newest_model()).ok_or_else(missing)?;
-        let model = self.models.get(store, &snapshot, id)?;
-        Ok((snapshot, model))
+        Ok((snapshot, id))
     }
 
     /// An evaluation without the cache, now: the instant is taken after the snapshot.
@@ -489,6 +504,15 @@ impl<D: Database> Engine<D> {
         let evaluation =
             Evaluation::new(&model.plan, snapshot, contextual, &context.context, self.now(), self.limits);
         Ok(evaluation.as_long_as(&context.wanted))
+    }
+}
+
+/// Fails where the revision that a query asks for is not there yet.
+fn reached(snapshot: &impl Snapshot, context: &QueryContext) -> Result<(), EngineError> {
+    let newest = snapshot.revision();
+    match context.at_least_revision {
+        Some(asked) if asked > newest => Err(EngineError::RevisionNotReached { asked, newest }),
+        _ => Ok(()),
     }
 }
 

@@ -3,8 +3,8 @@
 //! Synchronous and free of I/O but for the reads of the snapshot it is given. It must never know RocksDB, an async
 //! runtime or HTTP, and never answer when it met a limit: then it fails.
 //!
-//! - [`plan`](Plan): names resolved to numbers, once per model.
-//! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject.
+//! - [`plan`](Plan): names resolved to numbers, once per model; `price`: what its operands may cost.
+//! - `region`: what one subject can meet, pruned and flattened, once per model and kind of subject; `reach`: what it prunes by.
 //! - `conditions`: what a tuple's condition comes to.
 //! - `facts`: the only door to tuples: contextual ones over stored ones, lifetimes and conditions applied, reads counted.
 //! - `reads`: the only door to the snapshot, behind which `memo` is told of each read; `shared`: inner decisions that are kept.
@@ -27,6 +27,8 @@ mod memo;
 mod met;
 mod outcome;
 mod plan;
+mod price;
+mod reach;
 mod reads;
 mod region;
 mod reverse;

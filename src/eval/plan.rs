@@ -7,18 +7,16 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::conditions::Conditions;
+use super::price::{Named, Prices};
+use super::reach::Waiting;
 use super::region::{Regions, SubjectKind};
 use crate::cel::{Context, Program};
 use crate::model::{
-    AuthorizationModel, RestrictionKind, Rewrite, SubjectRef, TupleCondition, TupleRef, TypeDefinition,
-    TypeRestriction,
+    AuthorizationModel, RestrictionKind, Rewrite, SubjectRef, TupleCondition, TupleRef, TypeRestriction,
 };
-
-/// Computed relations looked through to price one operand of an intersection.
-const COST_STEPS_MAX: u32 = 64;
 
 /// Relations whose usersets as subjects are kept ready at the most; the others are made ready for each evaluation. Who
 /// asks is mostly an object; a large model has thousands of relations, and each kind takes memory for all of them.
@@ -69,7 +67,7 @@ pub(super) struct Admitted {
 #[derive(Debug)]
 struct TypePlan {
     name: Box<str>,
-    relations: HashMap<Box<str>, Rel>,
+    relations: Named,
 }
 
 #[derive(Debug)]
@@ -92,6 +90,8 @@ pub struct Plan {
     exprs: Vec<Expr>,
     roots: HashMap<ExprId, Rel>,
     conditions: Conditions,
+    /// Made when first asked for.
+    waiting: OnceLock<Waiting>,
     /// By kind of subject, made when first asked for: objects and wildcards by type, usersets by relation.
     object_regions: Box<[OnceLock<Regions>]>,
     wildcard_regions: Box<[OnceLock<Regions>]>,
@@ -103,7 +103,7 @@ pub struct Plan {
 impl Plan {
     /// Compiles a valid model.
     pub fn compile(model: &AuthorizationModel) -> Self {
-        Compiler::default().compile(model)
+        Compiler::new(model).compile()
     }
 
     /// Whether the model has this type.
@@ -243,6 +243,11 @@ impl Plan {
         (0..u32::try_from(self.relations.len()).unwrap_or(u32::MAX)).map(Rel)
     }
 
+    /// What waits for what to hold.
+    pub(super) fn waiting(&self) -> &Waiting {
+        self.waiting.get_or_init(|| Waiting::new(self))
+    }
+
     /// What a subject of this kind can meet.
     pub(super) fn regions(&self, kind: SubjectKind) -> Option<KindRegions<'_>> {
         let make = || Regions::new(self, kind);
@@ -299,10 +304,13 @@ pub(super) fn fits(restriction: &TypeRestriction, subject: SubjectRef<'_>) -> bo
         }
 }
 
-#[derive(Default)]
-struct Compiler {
+struct Compiler<'m> {
+    model: &'m AuthorizationModel,
     types: Vec<TypePlan>,
     type_ids: HashMap<Box<str>, TypeId>,
+    /// By relation.
+    admitted: Vec<Admitted>,
+    prices: Prices<'m>,
     exprs: Vec<Expr>,
 }
 
@@ -310,40 +318,49 @@ fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-impl Compiler {
-    fn compile(mut self, model: &AuthorizationModel) -> Plan {
+impl<'m> Compiler<'m> {
+    /// A model with its names numbered, and nothing compiled.
+    fn new(model: &'m AuthorizationModel) -> Self {
+        let prices = Prices::new(model);
+        let mut compiler = Self {
+            model,
+            types: Vec::new(),
+            type_ids: HashMap::new(),
+            admitted: Vec::new(),
+            prices,
+            exprs: Vec::new(),
+        };
         let mut next = 0;
         for definition in &model.types {
-            let id = TypeId(number(self.types.len()));
-            let mut relations = HashMap::new();
+            let id = TypeId(number(compiler.types.len()));
+            let mut relations = Named::new();
             for relation in &definition.relations {
                 relations.insert(relation.name.clone(), Rel(next));
                 next += 1;
             }
-            self.type_ids.insert(definition.name.clone(), id);
-            self.types.push(TypePlan { name: definition.name.clone(), relations });
+            compiler.type_ids.insert(definition.name.clone(), id);
+            compiler.types.push(TypePlan { name: definition.name.clone(), relations });
         }
-        let mut relations = Vec::new();
-        for (index, definition) in model.types.iter().enumerate() {
-            let of = TypeId(number(index));
-            for relation in &definition.relations {
-                let this = Rel(number(relations.len()));
-                let root = self.expr(model, of, this, &relation.rewrite);
-                relations.push(RelationPlan {
-                    name: relation.name.clone(),
-                    of,
-                    root,
-                    admitted: self.admitted(&relation.restrictions),
-                    rewrite: relation.rewrite.clone(),
-                    restrictions: relation.restrictions.clone(),
-                    conditional: relation.restrictions.iter().any(|r| r.condition.is_some()),
-                });
-            }
-        }
-        let roots = relations
-            .iter()
-            .enumerate()
-            .map(|(index, relation)| (relation.root, Rel(number(index))))
+        let relations = model.types.iter().flat_map(|definition| &definition.relations);
+        compiler.admitted = relations.map(|relation| compiler.admitted(&relation.restrictions)).collect();
+        compiler
+    }
+
+    fn compile(mut self) -> Plan {
+        let roots = self.rewrites();
+        let of = (0_u32..).map(TypeId).zip(&self.model.types);
+        let definitions = of.flat_map(|(of, definition)| definition.relations.iter().map(move |r| (of, r)));
+        let relations: Vec<_> = definitions
+            .zip(roots.iter().zip(self.admitted))
+            .map(|((of, relation), (root, admitted))| RelationPlan {
+                name: relation.name.clone(),
+                of,
+                root: *root,
+                admitted,
+                rewrite: relation.rewrite.clone(),
+                restrictions: relation.restrictions.clone(),
+                conditional: relation.restrictions.iter().any(|r| r.condition.is_some()),
+            })
             .collect();
         let cells = |n: usize| (0..n).map(|_| OnceLock::new()).collect();
         Plan {
@@ -355,9 +372,22 @@ impl Compiler {
             type_ids: self.type_ids,
             relations,
             exprs: self.exprs,
-            roots,
-            conditions: Conditions::compile(&model.conditions),
+            roots: roots.into_iter().zip((0..).map(Rel)).collect(),
+            conditions: Conditions::compile(&self.model.conditions),
+            waiting: OnceLock::new(),
         }
+    }
+
+    /// Compiles the rewrites of all relations. Answers where each starts.
+    fn rewrites(&mut self) -> Vec<ExprId> {
+        let mut roots = Vec::new();
+        for (index, definition) in self.model.types.iter().enumerate() {
+            for relation in &definition.relations {
+                let this = Rel(number(roots.len()));
+                roots.push(self.expr(TypeId(number(index)), this, &relation.rewrite));
+            }
+        }
+        roots
     }
 
     fn find(&self, of: TypeId, relation: &str) -> Option<Rel> {
@@ -366,14 +396,16 @@ impl Compiler {
 
     fn admitted(&self, restrictions: &[TypeRestriction]) -> Admitted {
         let mut admitted = Admitted::default();
+        // There are few types, and many relations.
+        let mut usersets = HashSet::new();
         for restriction in restrictions {
             let Some(of) = self.type_ids.get(&restriction.type_name).copied() else { continue };
             match &restriction.kind {
                 RestrictionKind::Object => push_new(&mut admitted.objects, of),
                 RestrictionKind::Wildcard => push_new(&mut admitted.wildcards, of),
                 RestrictionKind::Userset(relation) => {
-                    if let Some(rel) = self.find(of, relation) {
-                        push_new(&mut admitted.usersets, rel);
+                    if let Some(rel) = self.find(of, relation).filter(|rel| usersets.insert(*rel)) {
+                        admitted.usersets.push(rel);
                     }
                 }
             }
@@ -381,62 +413,43 @@ impl Compiler {
         admitted
     }
 
-    fn expr(&mut self, model: &AuthorizationModel, of: TypeId, this: Rel, rewrite: &Rewrite) -> ExprId {
+    fn expr(&mut self, of: TypeId, this: Rel, rewrite: &Rewrite) -> ExprId {
         let expr = match rewrite {
             Rewrite::This => Expr::This(this),
             Rewrite::Computed(relation) => self.find(of, relation).map_or(Expr::Never, Expr::Computed),
-            Rewrite::TupleToUserset { tupleset, computed } => {
-                self.tuple_to_userset(model, of, tupleset, computed)
+            Rewrite::TupleToUserset { tupleset, computed } => self.tuple_to_userset(of, tupleset, computed),
+            Rewrite::Union(children) => {
+                Expr::Union(children.iter().map(|child| self.expr(of, this, child)).collect())
             }
-            Rewrite::Union(children) => Expr::Union(self.children(model, of, this, children)),
             // Everybody is in all of no operands; no valid model has that, and none shall allow by it.
             Rewrite::Intersection(children) if children.is_empty() => Expr::Never,
             Rewrite::Intersection(children) => {
-                let definition = model.types.get(of.0 as usize);
-                let price = |child| (cost(definition, child, &mut { COST_STEPS_MAX }), child);
-                let mut priced: Vec<_> = children.iter().map(price).collect();
-                priced.sort_by_key(|(cost, _)| *cost);
-                let ordered =
-                    priced.into_iter().map(|(_, child)| self.expr(model, of, this, child)).collect();
-                Expr::Intersection(ordered)
+                let ordered = self.cheapest_first(of, children);
+                Expr::Intersection(ordered.into_iter().map(|child| self.expr(of, this, child)).collect())
             }
             Rewrite::Difference { base, subtract } => {
-                let base = self.expr(model, of, this, base);
-                Expr::Difference(base, self.expr(model, of, this, subtract))
+                let base = self.expr(of, this, base);
+                Expr::Difference(base, self.expr(of, this, subtract))
             }
         };
         self.exprs.push(expr);
         ExprId(number(self.exprs.len() - 1))
     }
 
-    fn children(
-        &mut self,
-        model: &AuthorizationModel,
-        of: TypeId,
-        this: Rel,
-        children: &[Rewrite],
-    ) -> Vec<ExprId> {
-        children.iter().map(|child| self.expr(model, of, this, child)).collect()
+    /// Operands by their prices; those of one price in their order.
+    fn cheapest_first<'r>(&mut self, of: TypeId, operands: &'r [Rewrite]) -> Vec<&'r Rewrite> {
+        let Some(type_plan) = self.types.get(of.0 as usize) else { return operands.iter().collect() };
+        let mut price = |operand| (self.prices.price(&type_plan.relations, operand), operand);
+        let mut priced: Vec<_> = operands.iter().map(&mut price).collect();
+        priced.sort_by_key(|(price, _)| *price);
+        priced.into_iter().map(|(_, operand)| operand).collect()
     }
 
-    fn tuple_to_userset(
-        &self,
-        model: &AuthorizationModel,
-        of: TypeId,
-        tupleset: &str,
-        computed: &str,
-    ) -> Expr {
-        let Some(rel) = self.find(of, tupleset) else { return Expr::Never };
-        let definition = model.types.get(of.0 as usize).and_then(|definition| definition.relation(tupleset));
-        let mut targets = Vec::new();
-        for restriction in definition.map_or(&[][..], |definition| &definition.restrictions) {
-            let plain = restriction.kind == RestrictionKind::Object;
-            let target = self.type_ids.get(&restriction.type_name).and_then(|of| self.find(*of, computed));
-            if let (true, Some(target)) = (plain, target) {
-                push_new(&mut targets, target);
-            }
-        }
-        Expr::TupleToUserset { tupleset: rel, targets }
+    fn tuple_to_userset(&self, of: TypeId, tupleset: &str, computed: &str) -> Expr {
+        let Some(tupleset) = self.find(of, tupleset) else { return Expr::Never };
+        let plain = self.admitted.get(tupleset.0 as usize).map_or(&[][..], |admitted| &admitted.objects);
+        let targets = plain.iter().filter_map(|of| self.find(*of, computed)).collect();
+        Expr::TupleToUserset { tupleset, targets }
     }
 }
 
@@ -446,30 +459,6 @@ pub(super) fn push_new<T: PartialEq>(items: &mut Vec<T>, item: T) {
     }
 }
 
-/// A rough price of deciding a rewrite, to have an intersection ask its cheap operands first: reads, with a hop to
-/// other objects priced as several. Looks through computed relations, `steps` of them at the most.
-fn cost(definition: Option<&TypeDefinition>, rewrite: &Rewrite, steps: &mut u32) -> u32 {
-    const HOP: u32 = 8;
-    let sum = |children: &[Rewrite], steps: &mut u32| {
-        children.iter().map(|child| cost(definition, child, steps)).fold(0, u32::saturating_add)
-    };
-    match rewrite {
-        Rewrite::This => 1,
-        Rewrite::Computed(relation) => {
-            match definition.and_then(|definition| definition.relation(relation)) {
-                Some(relation) if *steps > 0 => {
-                    *steps -= 1;
-                    let usersets =
-                        relation.restrictions.iter().any(|r| matches!(r.kind, RestrictionKind::Userset(_)));
-                    cost(definition, &relation.rewrite, steps).saturating_add(if usersets { HOP } else { 0 })
-                }
-                _ => HOP,
-            }
-        }
-        Rewrite::TupleToUserset { .. } => HOP,
-        Rewrite::Union(children) | Rewrite::Intersection(children) => sum(children, steps),
-        Rewrite::Difference { base, subtract } => {
-            cost(definition, base, steps).saturating_add(cost(definition, subtract, steps))
-        }
-    }
-}
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 
 use super::plan::{Expr, ExprId, Plan, Rel, TypeId, push_new};
@@ -70,7 +71,8 @@ pub(super) struct Regions {
 impl Regions {
     pub(super) fn new(plan: &Plan, kind: SubjectKind) -> Self {
         let regions = (0..plan.expr_count()).map(|_| OnceLock::new()).collect();
-        Self { kind, reach: reach(plan, kind), regions, reverse: OnceLock::new(), heights: OnceLock::new() }
+        let reach = plan.waiting().reach(plan, kind, &mut || {});
+        Self { kind, reach, regions, reverse: OnceLock::new(), heights: OnceLock::new() }
     }
 
     /// Whether the expression can hold for a subject of this kind.
@@ -119,89 +121,54 @@ impl Regions {
     }
 }
 
-/// Which expressions can hold for a subject of this kind, whatever the tuples: the least fixed point.
-fn reach(plan: &Plan, kind: SubjectKind) -> Vec<bool> {
-    let mut reach = vec![false; plan.expr_count()];
-    loop {
-        let mut changed = false;
-        for index in 0..reach.len() {
-            let id = ExprId(u32::try_from(index).unwrap_or(u32::MAX));
-            if reach.get(index) == Some(&false) && holds(plan, kind, &reach, id) {
-                if let Some(cell) = reach.get_mut(index) {
-                    *cell = true;
-                }
-                changed = true;
-            }
-        }
-        if !changed {
-            return reach;
-        }
-    }
-}
-
-fn holds(plan: &Plan, kind: SubjectKind, reach: &[bool], id: ExprId) -> bool {
-    let of_expr = |id: &ExprId| reach.get(id.0 as usize).copied().unwrap_or(false);
-    let of_relation = |rel: &Rel| kind == SubjectKind::Userset(*rel) || of_expr(&plan.root(*rel));
-    match plan.expr(id) {
-        Expr::This(rel) => {
-            let admitted = plan.admitted(*rel);
-            let itself = match kind {
-                SubjectKind::Object(of) => admitted.objects.contains(&of) || admitted.wildcards.contains(&of),
-                SubjectKind::Wildcard(of) => admitted.wildcards.contains(&of),
-                SubjectKind::Userset(userset) => admitted.usersets.contains(&userset),
-            };
-            itself || admitted.usersets.iter().any(of_relation)
-        }
-        Expr::Computed(rel) => of_relation(rel),
-        Expr::TupleToUserset { targets, .. } => targets.iter().any(of_relation),
-        Expr::Union(children) => children.iter().any(of_expr),
-        Expr::Intersection(children) => children.iter().all(of_expr),
-        Expr::Difference(base, _) => of_expr(base),
-        Expr::Never => false,
-    }
-}
-
 /// Builds the region that starts at an expression.
 fn build(plan: &Plan, regions: &Regions, start: ExprId) -> Region {
     let mut region = Region::default();
+    // What it has already, so that what a rewrite repeats costs no more than it is long.
+    let (mut own, mut computed) = (HashSet::new(), HashSet::new());
+    let (mut operators, mut tuplesets) = (HashSet::new(), Tuplesets::default());
     let mut open: Vec<ExprId> = vec![start];
     let mut looked_through: Vec<Rel> = plan.relation_of_root(start).into_iter().collect();
     let may_lead = |rel: &Rel| regions.leads(plan, *rel);
     // The stack holds what is left to look at; the order of the alternatives plays no part in the answer.
     while let Some(id) = open.pop() {
         match plan.expr(id) {
+            Expr::This(rel) if !own.insert(*rel) => {}
             Expr::This(rel) => {
                 if regions.exact(plan, *rel) {
-                    push_once(&mut region.exact, *rel);
+                    region.exact.push(*rel);
                 }
                 if regions.wildcard(plan, *rel).is_some() {
-                    push_once(&mut region.wildcard, *rel);
+                    region.wildcard.push(*rel);
                 }
-                hop(
-                    &mut region.usersets,
-                    *rel,
-                    plan.admitted(*rel).usersets.iter().copied().filter(may_lead),
-                );
+                let leading = plan.admitted(*rel).usersets.iter().copied().filter(may_lead);
+                let targets: SmallVec<_> = leading.collect();
+                if !targets.is_empty() {
+                    region.usersets.push(Hop { over: *rel, targets, relevant: OnceLock::new() });
+                }
             }
             Expr::Computed(rel) if looked_through.contains(rel) || !may_lead(rel) => {}
             Expr::Computed(rel) => {
-                if region.parts() + open.len() + looked_through.len() < REGION_PARTS_MAX {
+                let root = plan.root(*rel);
+                let room =
+                    REGION_PARTS_MAX.saturating_sub(region.parts() + open.len() + looked_through.len());
+                if is_narrow(plan, regions, root, room) {
                     looked_through.push(*rel);
-                    open.push(plan.root(*rel));
-                } else {
-                    push_once(&mut region.computed, *rel);
+                    open.push(root);
+                } else if computed.insert(*rel) {
+                    region.computed.push(*rel);
                 }
             }
             Expr::TupleToUserset { tupleset, targets } => {
-                hop(&mut region.tuplesets, *tupleset, targets.iter().copied().filter(may_lead));
+                tuplesets.add(&mut region, *tupleset, targets.iter().copied().filter(may_lead));
             }
             Expr::Union(children) => {
                 open.extend(children.iter().rev().filter(|child| regions.reaches(**child)));
             }
             Expr::Difference(base, subtract) if !regions.reaches(*subtract) => open.push(*base),
             Expr::Intersection(_) | Expr::Difference(..) => {
-                if regions.reaches(id) {
-                    push_once(&mut region.operators, id);
+                if regions.reaches(id) && operators.insert(id) {
+                    region.operators.push(id);
                 }
             }
             Expr::Never => {}
@@ -211,28 +178,46 @@ fn build(plan: &Plan, regions: &Regions, start: ExprId) -> Region {
     region
 }
 
-fn hop(hops: &mut SmallVec<[Hop; 2]>, over: Rel, targets: impl Iterator<Item = Rel>) {
-    let mut targets = targets.peekable();
-    if targets.peek().is_none() {
-        return;
-    }
-    let index = hops.iter().position(|hop| hop.over == over).unwrap_or_else(|| {
-        hops.push(Hop { over, targets: SmallVec::new(), relevant: OnceLock::new() });
-        hops.len() - 1
-    });
-    if let Some(hop) = hops.get_mut(index) {
-        for target in targets {
-            push_once(&mut hop.targets, target);
+/// Whether an expression has no more alternatives than there is room for. What is wider is made ready once, and not again in
+/// every region that comes to it.
+fn is_narrow(plan: &Plan, regions: &Regions, id: ExprId, room: usize) -> bool {
+    let mut alternatives = 0;
+    let mut open = vec![id];
+    while let Some(id) = open.pop() {
+        match plan.expr(id) {
+            Expr::Union(children) => {
+                let reached = children.iter().filter(|child| regions.reaches(**child));
+                open.extend(reached.take(room + 1));
+            }
+            _ => alternatives += 1,
+        }
+        if alternatives + open.len() > room {
+            return false;
         }
     }
+    // Also a relation without any takes room.
+    room > 0
 }
 
-fn push_once<A: smallvec::Array>(items: &mut SmallVec<A>, item: A::Item)
-where
-    A::Item: PartialEq,
-{
-    if !items.contains(&item) {
-        items.push(item);
+/// The scans of tuplesets that a region has already.
+#[derive(Default)]
+struct Tuplesets {
+    /// Where that of a relation stands in the region.
+    places: HashMap<Rel, usize>,
+    targets: HashSet<(Rel, Rel)>,
+}
+
+impl Tuplesets {
+    fn add(&mut self, region: &mut Region, over: Rel, targets: impl Iterator<Item = Rel>) {
+        for target in targets.filter(|target| self.targets.insert((over, *target))) {
+            let place = *self.places.entry(over).or_insert_with(|| {
+                region.tuplesets.push(Hop { over, targets: SmallVec::new(), relevant: OnceLock::new() });
+                region.tuplesets.len() - 1
+            });
+            if let Some(hop) = region.tuplesets.get_mut(place) {
+                hop.targets.push(target);
+            }
+        }
     }
 }
 
@@ -270,4 +255,61 @@ pub(super) fn closure(plan: &Plan, targets: &[Rel], next: impl Fn(Rel, &mut Vec<
         next(rel, &mut open);
     }
     seen
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::model::{AuthorizationModel, Rewrite};
+    use crate::schema;
+
+    fn model(relations: &str) -> AuthorizationModel {
+        let text = format!("model\n  schema 1.1\ntype user\ntype doc\n  relations\n{relations}");
+        schema::parse(&text).unwrap_or_else(|errors| panic!("{}", errors.render("", false)))
+    }
+
+    #[test]
+    fn a_wide_relation_is_in_one_region_however_many_come_to_it() {
+        const WIDE: usize = 500;
+        let mut relations = String::new();
+        for i in 0..WIDE {
+            writeln!(relations, "    define r{i}: [user]\n    define mid{i}: wide").unwrap();
+        }
+        let all: Vec<String> = (0..WIDE).map(|i| format!("r{i}")).collect();
+        writeln!(relations, "    define wide: {}", all.join(" or ")).unwrap();
+        let plan = Plan::compile(&model(&relations));
+        let regions = Regions::new(&plan, SubjectKind::Object(plan.type_id("user").unwrap()));
+        let parts = |rel: Rel| regions.region(&plan, plan.root(rel)).unwrap().parts();
+        let all: usize = plan.relations().map(parts).sum();
+        assert!(all <= 4 * WIDE, "{all} parts");
+        assert_eq!(parts(plan.find("doc", "wide").unwrap()), WIDE);
+    }
+
+    #[test]
+    fn what_is_repeated_is_in_a_region_once() {
+        let text = "    define parent: [doc]
+    define owner: [user]
+    define viewer: [user, user:*, doc#owner, doc#viewer]
+    define up: owner from parent
+    define both: [user] and owner
+";
+        let mut model = model(text);
+        let doc = model.types.last_mut().unwrap();
+        for relation in &mut doc.relations {
+            relation.rewrite = Rewrite::Union(vec![relation.rewrite.clone(); 100]);
+        }
+        let parent = doc.relations.iter_mut().find(|r| *r.name == *"parent").unwrap();
+        parent.rewrite = Rewrite::This;
+        let plan = Plan::compile(&model);
+        let regions = Regions::new(&plan, SubjectKind::Object(plan.type_id("user").unwrap()));
+        let region = |name| regions.region(&plan, plan.root(plan.find("doc", name).unwrap())).unwrap();
+        let viewer = region("viewer");
+        assert_eq!((viewer.exact.len(), viewer.wildcard.len(), viewer.usersets.len()), (1, 1, 1));
+        assert_eq!(viewer.usersets[0].targets.len(), 2);
+        let up = region("up");
+        assert_eq!((up.tuplesets.len(), up.tuplesets[0].targets.len()), (1, 1));
+        assert_eq!(region("both").operators.len(), 100, "each is decided by itself");
+    }
 }

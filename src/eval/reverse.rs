@@ -67,13 +67,17 @@ impl ReverseEdges {
 
     fn add(&mut self, plan: &Plan, regions: &Regions, rel: Rel) {
         let mut open = vec![(plan.root(rel), true)];
+        // What was said of the relation's own tuples, which a rewrite may repeat.
+        let mut own_plain = None;
         while let Some((id, plain)) = open.pop() {
             if !regions.reaches(id) {
                 continue;
             }
             let step = |over: Rel| Step { over, whole: rel, plain };
             match plan.expr(id) {
+                Expr::This(_) if own_plain.is_some_and(|own_plain| own_plain || !plain) => {}
                 Expr::This(_) => {
+                    own_plain = Some(plain);
                     if regions.exact(plan, rel) {
                         add_step(&mut self.exact, step(rel));
                     }
@@ -105,6 +109,12 @@ impl ReverseEdges {
         }
     }
 
+    /// How many links between relations are kept, repeated ones included.
+    #[cfg(test)]
+    pub(super) fn linked(&self) -> usize {
+        self.steps.iter().map(|steps| steps.from.len()).sum()
+    }
+
     fn link(&mut self, part: Rel, whole: Rel, add: impl FnOnce(&mut Steps)) {
         if let Some(steps) = self.steps.get_mut(part.0 as usize) {
             add(steps);
@@ -130,9 +140,10 @@ impl ReverseEdges {
     }
 }
 
-/// Of two steps that differ in being plain only, the plain one is enough.
+/// Of two steps that differ in being plain only, the plain one is enough. They come relation by relation.
 fn add_step(steps: &mut Vec<Step>, step: Step) {
-    match steps.iter_mut().find(|own| (own.over, own.whole) == (step.over, step.whole)) {
+    let mut of_whole = steps.iter_mut().rev().take_while(|own| own.whole == step.whole);
+    match of_whole.find(|own| own.over == step.over) {
         Some(own) => own.plain |= step.plain,
         None => steps.push(step),
     }

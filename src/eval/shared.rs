@@ -7,7 +7,7 @@
 use super::check::{Question, Search};
 use super::memo::KeptDecision;
 use super::outcome::{Outcome, Place, Value};
-use super::plan::{Expr, ExprId, Plan};
+use super::plan::{Expr, ExprId, Plan, Rel};
 use super::region::{Region, Regions};
 use super::{EvalError, facts::Until};
 use crate::model::{ObjectRef, TupleRef};
@@ -27,15 +27,22 @@ const ROUNDS_MAX: usize = 64;
 /// By expression: the most hops that can be met from it, whatever the tuples; `None` where there is no bound, or one beyond
 /// what is shared.
 pub(super) fn heights(plan: &Plan, regions: &Regions) -> Box<[Option<u32>]> {
+    found_heights(plan, regions, &mut || {})
+}
+
+/// [`heights`]. Calls `step` for each relation that a hop leads to, whenever that is looked at.
+fn found_heights(plan: &Plan, regions: &Regions, step: &mut impl FnMut()) -> Box<[Option<u32>]> {
     let mut heights: Box<[Option<u32>]> = vec![None; plan.expr_count()].into();
     for _ in 0..ROUNDS_MAX {
         let mut changed = false;
+        let mut own = None;
         for index in 0..heights.len() {
             if heights.get(index).is_some_and(Option::is_some) {
                 continue;
             }
             let id = ExprId(u32::try_from(index).unwrap_or(u32::MAX));
-            let height = height(plan, regions, &heights, id).filter(|height| *height <= HEIGHT_MAX);
+            let height =
+                height(plan, regions, &heights, id, &mut own, step).filter(|height| *height <= HEIGHT_MAX);
             if let (Some(_), Some(cell)) = (height, heights.get_mut(index)) {
                 *cell = height;
                 changed = true;
@@ -48,19 +55,34 @@ pub(super) fn heights(plan: &Plan, regions: &Regions) -> Box<[Option<u32>]> {
     heights
 }
 
-/// The height of an expression by those of its parts; `None` as long as one of them has none.
-fn height(plan: &Plan, regions: &Regions, heights: &[Option<u32>], id: ExprId) -> Option<u32> {
+/// The height of an expression by those of its parts; `None` as long as one of them has none. `own` is that of a relation's
+/// own tuples, which a rewrite may repeat; nothing that it depends on changes within one relation.
+fn height(
+    plan: &Plan,
+    regions: &Regions,
+    heights: &[Option<u32>],
+    id: ExprId,
+    own: &mut Option<(Rel, Option<u32>)>,
+    step: &mut impl FnMut(),
+) -> Option<u32> {
     if !regions.reaches(id) {
         return Some(0);
     }
     let of = |id: ExprId| if regions.reaches(id) { heights.get(id.0 as usize).copied()? } else { Some(0) };
     let most = |ids: &[ExprId]| ids.iter().try_fold(0, |most, id| Some(of(*id)?.max(most)));
-    let hop = |targets: &[_]| {
-        let leads = targets.iter().filter(|target| regions.leads(plan, **target));
+    let mut hop = |targets: &[Rel]| {
+        let leads = targets.iter().inspect(|_| step()).filter(|target| regions.leads(plan, **target));
         leads.map(|target| plan.root(*target)).try_fold(0, |most, root| Some((of(root)? + 1).max(most)))
     };
     match plan.expr(id) {
-        Expr::This(rel) => hop(&plan.admitted(*rel).usersets),
+        Expr::This(rel) => match *own {
+            Some((known, height)) if known == *rel => height,
+            _ => {
+                let height = hop(&plan.admitted(*rel).usersets);
+                *own = Some((*rel, height));
+                height
+            }
+        },
         Expr::Computed(rel) => of(plan.root(*rel)),
         Expr::TupleToUserset { targets, .. } => hop(targets),
         Expr::Union(children) | Expr::Intersection(children) => most(children),
@@ -121,5 +143,38 @@ impl<S: Snapshot> Search<'_, '_, '_, S> {
             self.known.insert(place, outcome);
         }
         Ok(Some(outcome))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::super::region::SubjectKind;
+    use super::*;
+    use crate::model::Rewrite;
+    use crate::schema;
+
+    #[test]
+    fn repeated_tuples_of_a_relation_are_looked_at_once() {
+        const TIMES: usize = 500;
+        let mut text = "model\n  schema 1.1\ntype user\ntype doc\n  relations\n".to_owned();
+        for i in 0..TIMES {
+            writeln!(text, "    define r{i}: [user]").unwrap();
+        }
+        let usersets: Vec<String> = (0..TIMES).map(|i| format!("doc#r{i}")).collect();
+        writeln!(text, "    define big: [{}]", usersets.join(", ")).unwrap();
+        let mut model = schema::parse(&text).unwrap();
+        let big = model.types[1].relations.last_mut().unwrap();
+        big.rewrite = Rewrite::Union(vec![Rewrite::This; TIMES]);
+        let plan = Plan::compile(&model);
+        let regions = Regions::new(&plan, SubjectKind::Object(plan.type_id("user").unwrap()));
+        let mut steps = 0;
+        let heights = found_heights(&plan, &regions, &mut || steps += 1);
+        let big = plan.root(plan.find("doc", "big").unwrap());
+        assert_eq!(heights[big.0 as usize], Some(1));
+        assert!(steps <= 4 * TIMES, "{steps} steps");
+        let linked = regions.reverse(&plan).linked();
+        assert!(linked <= 4 * TIMES, "{linked} links");
     }
 }

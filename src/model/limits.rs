@@ -82,6 +82,9 @@ pub const MODULE_FILES_MAX: usize = 256;
 pub const MODULES_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Longest path of a file that a modular model came from, without its ending, in bytes.
 pub const SOURCE_FILE_BYTES_MAX: usize = 100;
+/// Most steps that all suggestions of one validation take to find what was meant by names that do not exist: one for each
+/// name that is looked at, and one for each pair of characters of two names that are compared.
+pub const SUGGESTION_STEPS_MAX: usize = 2_000_000;
 /// Most errors that are told about one text.
 pub const DIAGNOSTICS_MAX: usize = 100;
 

@@ -436,10 +436,11 @@ impl Snapshot for MemorySnapshot {
     fn changes(
         &self,
         after: LogPosition,
+        last: Revision,
         visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let first = after.revision.max(Revision::ZERO.next());
-        for revision in (first.0..=self.revision().0).map(Revision) {
+        for revision in (first.0..=self.revision().min(last).0).map(Revision) {
             let Some(entry) = self.store.commit(revision) else { break };
             for change in entry.clone().changes_behind(revision, after) {
                 if visit(change).is_break() {

@@ -198,11 +198,12 @@ pub trait Snapshot: Send + Sync {
         visit: &mut dyn FnMut(TupleRef<'_>, TupleRecord) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 
-    /// Calls `visit` with the changes of tuples behind `after`, in the order of the log, until it breaks or none is
-    /// left. Commits without a tuple are not visited.
+    /// Calls `visit` with the changes of tuples behind `after` and up to the commit `last`, in the order of the log, until
+    /// it breaks or none is left. Commits without a tuple are read, but not visited: `last` bounds what that takes.
     fn changes(
         &self,
         after: LogPosition,
+        last: Revision,
         visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 

@@ -210,10 +210,11 @@ impl<S: Snapshot> Snapshot for Tracked<S> {
     fn changes(
         &self,
         after: LogPosition,
+        last: Revision,
         visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         // What is past stays as it is.
-        self.snapshot.changes(after, visit)
+        self.snapshot.changes(after, last, visit)
     }
 
     fn revision_before(&self, instant: Instant) -> Result<Revision, StoreError> {

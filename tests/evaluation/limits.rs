@@ -431,6 +431,23 @@ fn what_takes_more_reads_than_it_may_at_once_is_left_undecided() {
 }
 
 #[test]
+fn a_check_whose_model_is_not_compiled_is_left_undecided_at_once() {
+    let world = World::new(EvaluationLimits::default(), GROUPS, &chain(1));
+    let (key, _) = parse("group:0 member user:ann");
+    let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
+    let context = QueryContext::default();
+    let at_once = || {
+        let decided = world.engine.check_at_once(world.store, &context, &check, 100, None).unwrap();
+        decided.map(|(answer, _)| answer.value.allowed)
+    };
+    assert_eq!(at_once(), Some(true), "the write of the tuples has compiled the model");
+    world.engine.write_model(world.store, schema::parse(GROUPS).unwrap()).unwrap();
+    assert_eq!(at_once(), None);
+    assert!(world.allowed("group:0 member user:ann").unwrap());
+    assert_eq!(at_once(), Some(true));
+}
+
+#[test]
 fn a_batch_has_one_budget() {
     let limits = EvaluationLimits { reads_max: 40, ..EvaluationLimits::default() };
     let world = World::new(limits, GROUPS, &chain(10));

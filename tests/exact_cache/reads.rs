@@ -126,6 +126,7 @@ impl<S: Snapshot> Snapshot for Watched<S> {
     fn changes(
         &self,
         _: LogPosition,
+        _: Revision,
         _: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         panic!("no check reads the log")

@@ -66,10 +66,11 @@ impl Judge {
             by_revision.entry(decision.revision).or_default().push(decision);
         }
         let mut changes: Vec<LoggedChange> = Vec::new();
-        let collected = snapshot.changes(LogPosition::behind(self.replayed), &mut |change| {
-            changes.push(change);
-            ControlFlow::Continue(())
-        });
+        let collected =
+            snapshot.changes(LogPosition::behind(self.replayed), snapshot.revision(), &mut |change| {
+                changes.push(change);
+                ControlFlow::Continue(())
+            });
         collected.unwrap();
         let mut changes = changes.into_iter().peekable();
         let mut states: Vec<(Vec<_>, Vec<Made>)> = Vec::new();

@@ -11,7 +11,7 @@ use super::mod_file::MOD_FILE_NAME;
 use crate::model::{AuthorizationModel, Condition, SchemaVersion, TypeDefinition, limits};
 use crate::schema::diagnostic::{Diagnostic, Diagnostics};
 use crate::schema::read::{locate, narrow, parse_text};
-use crate::schema::rules::{Place, Violation, check_names, suggest, validate_language};
+use crate::schema::rules::{Place, Suggestions, Violation, check_names, validate_language};
 use crate::schema::source::{Location, Source};
 use crate::schema::syntax::{ConditionSpans, Header, Lowered, Span, Spans, TypeSpans};
 
@@ -59,6 +59,7 @@ struct Joined<'a> {
     type_indices: HashMap<Box<str>, usize>,
     condition_indices: HashMap<Box<str>, usize>,
     found: Vec<Found>,
+    suggestions: Suggestions,
 }
 
 /// Where a type and each of its relations stand.
@@ -100,6 +101,7 @@ impl<'a> Joined<'a> {
             type_indices: HashMap::new(),
             condition_indices: HashMap::new(),
             found: Vec::new(),
+            suggestions: Suggestions::new(),
         };
         let mut extensions = Vec::new();
         for (index, file) in files.iter().enumerate() {
@@ -175,7 +177,7 @@ impl<'a> Joined<'a> {
         let Extension { file, definition, spans } = extension;
         let name = &definition.name;
         let Some(&index) = self.type_indices.get(name) else {
-            let help = suggest(&[], name, self.model.types.iter().map(|t| &*t.name));
+            let help = self.suggestions.nearest(name, self.model.types.iter().map(|t| &*t.name));
             let message = format!("the type `{name}` does not exist, so that it cannot be extended");
             return self.tell(file, Some(spans.name), message, help);
         };

@@ -311,3 +311,19 @@ fn the_whole_is_bounded_and_is_told_of_without_a_file() {
         "fga.mod:1:1: the model has 257 files; at most 256 are read"
     );
 }
+
+#[test]
+fn suggestions_for_what_is_extended_have_one_budget() {
+    const TYPES: usize = 1500;
+    const WRONG: usize = 60;
+    let types: String = (0..TYPES).map(|i| format!("type t{i:04}\n")).collect();
+    let wrong: String = (0..WRONG).map(|i| format!("extend type t{i:04}x\n")).collect();
+    let (types, wrong) = (format!("module a\n{types}"), format!("module b\n{wrong}"));
+    let errors = combine(&texts(&[("a.fga", &types), ("b.fga", &wrong)])).unwrap_err();
+    let helps: Vec<_> = errors.iter().map(|(_, error)| error.help()).collect();
+    assert_eq!(helps.len(), WRONG, "each is told");
+    assert_eq!((helps[0], helps[WRONG - 1]), (Some("did you mean `t0000`?"), None));
+    // Five characters with six.
+    let helped = helps.iter().flatten().count();
+    assert!(helped <= limits::SUGGESTION_STEPS_MAX / (TYPES * 5 * 6), "{helped}");
+}

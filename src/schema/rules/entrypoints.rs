@@ -63,77 +63,58 @@ impl<'a> Graph<'a> {
         self.id(self.index.type_index(type_name)?, relation)
     }
 
-    /// The types that a relation's tuples may name.
-    fn tupleset_types(&self, type_index: usize, tupleset: &str) -> impl Iterator<Item = &'a str> {
-        let relation = self.id(type_index, tupleset).and_then(|id| self.nodes.get(id)).map(|n| n.relation);
-        relation.map_or(&[][..], |r| &r.restrictions).iter().map(|r| &*r.type_name)
+    /// Which relations have an entry point.
+    fn entered(&self) -> Vec<bool> {
+        self.parts().entered(self.nodes.len())
     }
 
-    /// The relations that may give `node` an entry point.
-    fn sources(&self, node: &Node<'a>) -> Vec<usize> {
-        let mut sources = Vec::new();
-        for leaf in leaves(&node.relation.rewrite) {
-            match leaf {
-                Rewrite::This => {
-                    for restriction in &node.relation.restrictions {
-                        if let RestrictionKind::Userset(relation) = &restriction.kind {
-                            sources.extend(self.id_by_names(&restriction.type_name, relation));
+    /// What is entered by what.
+    fn parts(&self) -> Parts {
+        let mut parts = Parts::new(self.nodes.len());
+        for (id, node) in self.nodes.iter().enumerate() {
+            let own = parts.own(id);
+            for restriction in &node.relation.restrictions {
+                match &restriction.kind {
+                    RestrictionKind::Object | RestrictionKind::Wildcard => parts.enter(own),
+                    RestrictionKind::Userset(relation) => {
+                        if let Some(userset) = self.id_by_names(&restriction.type_name, relation) {
+                            parts.link(userset, own);
                         }
                     }
                 }
-                Rewrite::Computed(relation) => sources.extend(self.id(node.type_index, relation)),
-                Rewrite::TupleToUserset { tupleset, computed } => {
-                    let types = self.tupleset_types(node.type_index, tupleset);
-                    sources.extend(types.filter_map(|t| self.id_by_names(t, computed)));
-                }
-                _ => {}
             }
+            let root = self.part(&mut parts, id, node, &node.relation.rewrite);
+            parts.link(root, id);
         }
-        sources
+        parts
     }
 
-    /// Which relations have an entry point.
-    fn entered(&self) -> Vec<bool> {
-        let mut dependents = vec![Vec::new(); self.nodes.len()];
-        for (id, node) in self.nodes.iter().enumerate() {
-            for source in self.sources(node) {
-                if let Some(list) = dependents.get_mut(source) {
-                    list.push(id);
-                }
-            }
-        }
-        let mut entered = vec![false; self.nodes.len()];
-        let mut open: Vec<usize> = (0..self.nodes.len()).collect();
-        while let Some(id) = open.pop() {
-            let Some(node) = self.nodes.get(id) else { continue };
-            if entered.get(id) == Some(&false)
-                && self.is_entered(node, &node.relation.rewrite, &entered)
-                && let Some(slot) = entered.get_mut(id)
-            {
-                *slot = true;
-                open.extend(dependents.get(id).into_iter().flatten());
-            }
-        }
-        entered
-    }
-
-    fn is_entered(&self, node: &Node<'a>, rewrite: &Rewrite, entered: &[bool]) -> bool {
-        let known = |id: Option<usize>| id.and_then(|id| entered.get(id)).copied().unwrap_or_default();
+    /// The part that is entered where a rewrite is.
+    fn part(&self, parts: &mut Parts, id: usize, node: &Node<'a>, rewrite: &Rewrite) -> usize {
         match rewrite {
-            Rewrite::This => node.relation.restrictions.iter().any(|r| match &r.kind {
-                RestrictionKind::Object | RestrictionKind::Wildcard => true,
-                RestrictionKind::Userset(relation) => known(self.id_by_names(&r.type_name, relation)),
-            }),
-            Rewrite::Computed(relation) => known(self.id(node.type_index, relation)),
-            Rewrite::TupleToUserset { tupleset, computed } => {
-                let mut types = self.tupleset_types(node.type_index, tupleset);
-                types.any(|t| known(self.id_by_names(t, computed)))
+            Rewrite::This => parts.own(id),
+            Rewrite::Computed(relation) => {
+                let relation = self.id(node.type_index, relation);
+                parts.one_of(relation)
             }
-            Rewrite::Union(children) => children.iter().any(|c| self.is_entered(node, c, entered)),
-            Rewrite::Intersection(children) => children.iter().all(|c| self.is_entered(node, c, entered)),
+            Rewrite::TupleToUserset { tupleset, computed } => {
+                let definition = self.index.relation_index(node.type_index, tupleset);
+                let definition = definition.and_then(|i| self.index.definition(node.type_index, i));
+                let types = definition.map_or(&[][..], |definition| &definition.types);
+                parts.one_of(types.iter().filter_map(|t| self.id_by_names(t, computed)))
+            }
+            Rewrite::Union(children) => {
+                let children: Vec<_> = children.iter().map(|c| self.part(parts, id, node, c)).collect();
+                parts.one_of(children)
+            }
+            Rewrite::Intersection(children) => {
+                let children: Vec<_> = children.iter().map(|c| self.part(parts, id, node, c)).collect();
+                parts.all_of(&children)
+            }
             // Both, as OpenFGA has it: what can never be taken out is an error too.
             Rewrite::Difference { base, subtract } => {
-                self.is_entered(node, base, entered) && self.is_entered(node, subtract, entered)
+                let both = [&**base, &**subtract].map(|part| self.part(parts, id, node, part));
+                parts.all_of(&both)
             }
         }
     }
@@ -156,6 +137,82 @@ impl<'a> Graph<'a> {
         let leads = peel(&forward, &backward, vec![true; self.nodes.len()]);
         let within = peel(&backward, &forward, leads.clone());
         (leads, within)
+    }
+}
+
+/// What is entered by others: the relations first, then their own tuples, then the parts of rewrites.
+struct Parts {
+    relations: usize,
+    /// By part: how many others it still waits for.
+    missing: Vec<usize>,
+    /// By part: those that wait for it, as often as they do.
+    waiting: Vec<Vec<usize>>,
+    /// Parts that are entered, of which those that wait have not been told yet.
+    open: Vec<usize>,
+}
+
+impl Parts {
+    /// Of so many relations, each entered where its own tuples or another part is that it is linked to.
+    fn new(relations: usize) -> Self {
+        let (missing, waiting) = (vec![1; 2 * relations], vec![Vec::new(); 2 * relations]);
+        Self { relations, missing, waiting, open: Vec::new() }
+    }
+
+    /// The tuples of a relation.
+    fn own(&self, relation: usize) -> usize {
+        self.relations + relation
+    }
+
+    /// A part that is entered once it was told so often that another is.
+    fn add(&mut self, missing: usize) -> usize {
+        self.missing.push(missing);
+        self.waiting.push(Vec::new());
+        self.missing.len() - 1
+    }
+
+    fn one_of(&mut self, parts: impl IntoIterator<Item = usize>) -> usize {
+        let whole = self.add(1);
+        for part in parts {
+            self.link(part, whole);
+        }
+        whole
+    }
+
+    fn all_of(&mut self, parts: &[usize]) -> usize {
+        let whole = self.add(parts.len());
+        for part in parts {
+            self.link(*part, whole);
+        }
+        whole
+    }
+
+    /// Has `whole` wait for `part`.
+    fn link(&mut self, part: usize, whole: usize) {
+        if let Some(waiting) = self.waiting.get_mut(part) {
+            waiting.push(whole);
+        }
+    }
+
+    /// Tells a part that one that it waits for is entered.
+    fn enter(&mut self, part: usize) {
+        if let Some(missing) = self.missing.get_mut(part)
+            && *missing > 0
+        {
+            *missing -= 1;
+            if *missing == 0 {
+                self.open.push(part);
+            }
+        }
+    }
+
+    /// Which of the first parts are entered in the end. Each link is followed once.
+    fn entered(mut self, count: usize) -> Vec<bool> {
+        while let Some(part) = self.open.pop() {
+            for whole in self.waiting.get_mut(part).map(std::mem::take).unwrap_or_default() {
+                self.enter(whole);
+            }
+        }
+        self.missing.iter().take(count).map(|missing| *missing == 0).collect()
     }
 }
 
@@ -184,4 +241,31 @@ fn peel(edges: &[Vec<usize>], reverse: &[Vec<usize>], mut kept: Vec<bool>) -> Ve
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::parse_unchecked;
+
+    #[test]
+    fn what_is_repeated_is_followed_no_more_often_than_it_is_written() {
+        const TIMES: usize = 1000;
+        let text = "model\n  schema 1.1\ntype user\ntype doc\n  relations\n    define parent: [doc]
+    define member: [user]\n    define all: [doc#member]\n    define up: member from parent\n";
+        let mut model = parse_unchecked(text).unwrap().model;
+        let doc = model.types.last_mut().unwrap();
+        for relation in &mut doc.relations {
+            let restriction = relation.restrictions.first().cloned();
+            relation.restrictions = restriction.into_iter().flat_map(|r| vec![r; TIMES]).collect();
+            if *relation.name == *"all" || *relation.name == *"up" {
+                relation.rewrite = Rewrite::Union(vec![relation.rewrite.clone(); TIMES]);
+            }
+        }
+        let index = Index::new(&model);
+        let parts = Graph::new(&index).parts();
+        let links: usize = parts.waiting.iter().map(Vec::len).sum();
+        assert!(links <= 6 * TIMES, "{links} links");
+        assert_eq!(parts.entered(4), [true; 4]);
+    }
 }

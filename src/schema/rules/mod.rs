@@ -12,8 +12,10 @@ mod names;
 mod references;
 mod repeats;
 mod size;
+mod suggestions;
 
 use self::index::Index;
+pub(super) use self::suggestions::Suggestions;
 use crate::model::{AuthorizationModel, Rewrite, limits};
 
 /// Which rule is violated.
@@ -277,24 +279,4 @@ fn is_too_deep(rewrite: &Rewrite) -> bool {
         }
     }
     false
-}
-
-/// "did you mean", if one of the names is near. Comparing with all names takes long, so only as many violations get
-/// it as are shown.
-pub(super) fn suggest<'a>(
-    found: &[Violation],
-    wrong: &str,
-    names: impl Iterator<Item = &'a str>,
-) -> Option<String> {
-    if found.len() >= limits::DIAGNOSTICS_MAX {
-        return None;
-    }
-    // A third of the characters may differ, and always one.
-    let distance_max = (wrong.chars().count() / 3).max(1);
-    names
-        .filter(|name| name.len().abs_diff(wrong.len()) <= 4 * distance_max)
-        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
-        .filter(|&(distance, name)| distance <= distance_max && name.chars().count() > distance)
-        .min()
-        .map(|(_, name)| format!("did you mean `{name}`?"))
 }

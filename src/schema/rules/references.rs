@@ -1,13 +1,18 @@
 //! References: each type, relation and condition that is named exists, and may be named there.
 
 use super::index::Index;
-use super::{LeafPart, Place, RestrictionPart, Violation, ViolationKind, leaves, suggest};
+use super::{LeafPart, Place, RestrictionPart, Suggestions, Violation, ViolationKind, leaves};
 use crate::model::{RelationDefinition, RestrictionKind, Rewrite};
 
+/// Types that one message names at the most; a relation may lead to all of them, and a model may name it anywhere.
+const TYPES_TOLD_MAX: usize = 10;
+
 pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
+    let suggestions = Suggestions::new();
     for (type_index, definition) in index.model.types.iter().enumerate() {
         for (relation_index, relation) in definition.relations.iter().enumerate() {
-            Relation { index, type_index, type_name: &definition.name, relation_index, relation }
+            let type_name = &definition.name;
+            Relation { index, suggestions: &suggestions, type_index, type_name, relation_index, relation }
                 .check(found);
         }
     }
@@ -16,6 +21,7 @@ pub(super) fn check(index: &Index<'_>, found: &mut Vec<Violation>) {
 /// A relation whose references are checked.
 struct Relation<'a> {
     index: &'a Index<'a>,
+    suggestions: &'a Suggestions,
     type_index: usize,
     type_name: &'a str,
     relation_index: usize,
@@ -71,7 +77,7 @@ impl Relation<'_> {
             let named = &*restriction.type_name;
             let type_index = self.index.type_index(named);
             if type_index.is_none() {
-                let help = suggest(found, named, self.index.type_names());
+                let help = self.suggestions.for_next(found, named, self.index.type_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedType,
@@ -84,7 +90,7 @@ impl Relation<'_> {
             if let Some(condition) = &restriction.condition
                 && !self.index.has_condition(condition)
             {
-                let help = suggest(found, condition, self.index.condition_names());
+                let help = self.suggestions.for_next(found, condition, self.index.condition_names());
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedCondition,
@@ -97,7 +103,8 @@ impl Relation<'_> {
             if let RestrictionKind::Userset(relation) = &restriction.kind
                 && type_index.is_none_or(|t| self.index.relation_index(t, relation).is_none())
             {
-                let help = type_index.and_then(|t| suggest(found, relation, self.index.relation_names(t)));
+                let help = type_index
+                    .and_then(|t| self.suggestions.for_next(found, relation, self.index.relation_names(t)));
                 found.push(
                     Violation::new(
                         ViolationKind::UndefinedRestrictionRelation,
@@ -114,7 +121,7 @@ impl Relation<'_> {
         if self.index.relation_index(self.type_index, relation).is_some() {
             return;
         }
-        let help = suggest(found, relation, self.index.relation_names(self.type_index));
+        let help = self.suggestions.for_next(found, relation, self.index.relation_names(self.type_index));
         found.push(
             Violation::new(
                 ViolationKind::UndefinedRelation,
@@ -127,9 +134,8 @@ impl Relation<'_> {
 
     fn check_tupleset(&self, leaf_index: usize, tupleset: &str, computed: &str, found: &mut Vec<Violation>) {
         let definition = self.index.relation_index(self.type_index, tupleset);
-        let relations = self.index.model.types.get(self.type_index).map_or(&[][..], |t| &t.relations);
-        let Some(definition) = definition.and_then(|i| relations.get(i)) else {
-            let help = suggest(found, tupleset, self.index.relation_names(self.type_index));
+        let Some(definition) = definition.and_then(|i| self.index.definition(self.type_index, i)) else {
+            let help = self.suggestions.for_next(found, tupleset, self.index.relation_names(self.type_index));
             found.push(
                 Violation::new(
                     ViolationKind::UndefinedTupleset,
@@ -140,8 +146,7 @@ impl Relation<'_> {
             );
             return;
         };
-        let plain = definition.restrictions.iter().all(|r| r.kind == RestrictionKind::Object);
-        if definition.rewrite != Rewrite::This || !plain {
+        if definition.relation.rewrite != Rewrite::This || !definition.is_plain {
             let message =
                 format!("the relation `{tupleset}` after `from` must be tuples with plain types alone");
             let help = format!("define it as a list of types, `define {tupleset}: [some_type]`");
@@ -155,7 +160,7 @@ impl Relation<'_> {
             );
             return;
         }
-        let types: Vec<_> = definition.restrictions.iter().map(|r| &*r.type_name).collect();
+        let types = &definition.types;
         let has = |name: &&str| {
             self.index.type_index(name).and_then(|t| self.index.relation_index(t, computed)).is_some()
         };
@@ -163,9 +168,14 @@ impl Relation<'_> {
             return;
         }
         let near = types.iter().filter_map(|t| self.index.type_index(t));
-        let help = suggest(found, computed, near.flat_map(|t| self.index.relation_names(t)));
-        let types = types.join("`, `");
-        let message = format!("`{computed}` is no relation of `{types}`, to which `{tupleset}` leads");
+        let near = near.flat_map(|t| self.index.relation_names(t));
+        let help = self.suggestions.for_next(found, computed, near);
+        let told = types.iter().take(TYPES_TOLD_MAX).copied().collect::<Vec<_>>().join("`, `");
+        let others = match types.len().saturating_sub(TYPES_TOLD_MAX) {
+            0 => String::new(),
+            others => format!(" and {others} more"),
+        };
+        let message = format!("`{computed}` is no relation of `{told}`{others}, to which `{tupleset}` leads");
         found.push(
             Violation::new(
                 ViolationKind::UndefinedOnTupleset,

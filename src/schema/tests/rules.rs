@@ -162,3 +162,50 @@ fn a_long_chain_is_checked_in_short_time() {
     relations.push(relation("a5000", Rewrite::This, vec![restriction("t")]));
     check(&types(vec![("t", relations)]), &[]);
 }
+
+#[test]
+fn a_repeated_type_is_looked_at_once_for_a_suggestion() {
+    let names: Vec<String> = (0..120).map(|i| format!("name{i:03}")).collect();
+    let direct = |name: &String| relation(name, Rewrite::This, vec![restriction("t")]);
+    let parents = vec![restriction("t"); 20_000];
+    let viewer = Rewrite::TupleToUserset { tupleset: "parent".into(), computed: "name0x7".into() };
+    let model = types(vec![
+        ("t", names.iter().map(direct).collect()),
+        ("doc", vec![relation("parent", Rewrite::This, parents), relation("viewer", viewer, Vec::new())]),
+    ]);
+    let found = validate(&model);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].message, "`name0x7` is no relation of `t`, to which `parent` leads");
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `name007`?"));
+}
+
+#[test]
+fn suggestions_have_one_budget_and_errors_have_none() {
+    const RELATIONS: usize = 2000;
+    const WRONG: usize = 50;
+    let names: Vec<String> = (0..RELATIONS).map(|i| format!("relation_number_{i:04}")).collect();
+    let mut relations: Vec<_> =
+        names.iter().map(|name| relation(name, Rewrite::This, vec![restriction("t")])).collect();
+    let wrong = Rewrite::Union(vec![Rewrite::Computed("relation_number_00x0".into()); WRONG]);
+    relations.push(relation("wrong", wrong, Vec::new()));
+    let found = validate(&types(vec![("t", relations)]));
+    assert_eq!(found.len(), WRONG, "each is told");
+    let helped = found.iter().filter(|violation| violation.help.is_some()).count();
+    // Each name has 20 characters.
+    let helped_max = limits::SUGGESTION_STEPS_MAX / (RELATIONS * 20 * 20);
+    assert!(helped >= 1 && helped <= helped_max, "{helped}");
+    assert_eq!(found[0].help.as_deref(), Some("did you mean `relation_number_0000`?"));
+    assert_eq!(found[WRONG - 1].help, None);
+}
+
+#[test]
+fn a_message_names_so_many_types_only() {
+    let names: Vec<String> = (0..13).map(|i| format!("t{i:02}")).collect();
+    let viewer = Rewrite::TupleToUserset { tupleset: "parent".into(), computed: "viewer".into() };
+    let parents = names.iter().map(|name| restriction(name)).collect();
+    let mut all: Vec<_> = names.iter().map(|name| (&**name, Vec::new())).collect();
+    let doc = vec![relation("parent", Rewrite::This, parents), relation("editor", viewer, Vec::new())];
+    all.push(("doc", doc));
+    let message = validate(&types(all)).remove(0).message;
+    assert!(message.ends_with("`t08`, `t09` and 3 more, to which `parent` leads"), "{message}");
+}

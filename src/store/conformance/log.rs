@@ -70,8 +70,23 @@ fn a_reader_of_the_log_may_stop<D: Database>(bench: &Bench<D>) {
         seen += 1;
         ControlFlow::Break(())
     };
-    bench.snapshot().changes(LogPosition::default(), stop).unwrap();
+    let snapshot = bench.snapshot();
+    snapshot.changes(LogPosition::default(), snapshot.revision(), stop).unwrap();
     assert_eq!(seen, 1);
+    let up_to = |last| {
+        let mut seen = Vec::new();
+        let mut see = |change: LoggedChange| {
+            seen.push(change.position.revision);
+            ControlFlow::Continue(())
+        };
+        snapshot.changes(LogPosition::default(), last, &mut see).unwrap();
+        seen
+    };
+    let (first, second) = (Revision(1), Revision(2));
+    assert!(up_to(Revision::ZERO).is_empty());
+    assert_eq!(up_to(first), [first, first]);
+    assert_eq!(up_to(second), [first, first, second]);
+    assert_eq!(up_to(Revision(u64::MAX)), [first, first, second], "no more than there is");
 }
 
 fn the_last_revision_before_an_instant_is_found<D: Database>(bench: &Bench<D>) {

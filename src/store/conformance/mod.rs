@@ -208,7 +208,7 @@ pub(in crate::store) fn tuples(snapshot: &impl Snapshot) -> Vec<String> {
 pub(in crate::store) fn changes(snapshot: &impl Snapshot, after: LogPosition) -> Vec<LoggedChange> {
     let mut found = Vec::new();
     snapshot
-        .changes(after, &mut |change| {
+        .changes(after, snapshot.revision(), &mut |change| {
             found.push(change);
             ControlFlow::Continue(())
         })

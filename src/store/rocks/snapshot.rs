@@ -150,6 +150,7 @@ impl Snapshot for RocksSnapshot {
     fn changes(
         &self,
         after: LogPosition,
+        last: Revision,
         visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let rows = self.rows();
@@ -157,6 +158,9 @@ impl Snapshot for RocksSnapshot {
         walk.seek(keys::store(self.store()), &keys::commit(self.store(), after.revision));
         while let Some((key, value)) = walk.step()? {
             let (_, revision) = keys::decode_commit(key)?;
+            if revision > last {
+                break;
+            }
             for change in records::decode_commit(value)?.changes_behind(revision, after) {
                 if visit(change).is_break() {
                     return Ok(());

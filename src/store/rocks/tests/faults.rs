@@ -218,7 +218,7 @@ fn while_somebody_reads_what_failed_writes_wait_and_reads_go_on() {
         logged += 1;
         ControlFlow::Continue(())
     };
-    bridged.changes(LogPosition::default(), &mut count).unwrap();
+    bridged.changes(LogPosition::default(), bridged.revision(), &mut count).unwrap();
     assert_eq!((logged, tuples(&bridged).len()), (2, 2), "and who read meanwhile");
     assert_eq!(tuples(&db.snapshot(store).unwrap().unwrap()).len(), 3);
 }
