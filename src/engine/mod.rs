@@ -381,42 +381,39 @@ impl<D: Database> Engine<D> {
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
         let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
-        Ok(self.batch(&basis, checks, until, witness))
-    }
-
-    /// Several checks at one revision and one instant.
-    fn batch(
-        &self,
-        basis: &Basis<'_, D::Snapshot>,
-        checks: &[BatchCheckItem],
-        until: Option<bool>,
-        witness: Option<&dyn Witness<D::Snapshot>>,
-    ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
-        let reads = self.limits.reads_max;
-        let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
-            // One budget for all of them: a batch is one request. What is kept takes nothing of it.
-            if counts.made() > reads {
-                return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
-            }
-            if let Some(witness) = witness {
-                witness.begins();
-            }
-            let decided = self.decide(basis, item.asked());
-            self.tell(witness, basis, item.asked(), &decided);
-            counts.add(decided.counts);
-            decided.outcome
-        };
         let mut value = BatchOutcomes::new();
         for check in checks {
-            let outcome = one(check);
+            let outcome = self.one_of_several(&basis, check.asked(), &mut counts, witness);
             let allowed = outcome.as_ref().is_ok_and(|answer| answer.allowed);
             value.push(outcome);
             if until == Some(allowed) {
                 break;
             }
         }
-        (basis.answer(value), counts)
+        Ok((basis.answer(value), counts))
+    }
+
+    /// One of several checks at one revision and one instant; `counts` is what they have read together so far.
+    fn one_of_several(
+        &self,
+        basis: &Basis<'_, D::Snapshot>,
+        asked: Asked<'_>,
+        counts: &mut ReadCounts,
+        witness: Option<&dyn Witness<D::Snapshot>>,
+    ) -> Result<CheckAnswer, EngineError> {
+        // One budget for all of them: they are one request. What is kept takes nothing of it.
+        let reads = self.limits.reads_max;
+        if counts.made() > reads {
+            return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
+        }
+        if let Some(witness) = witness {
+            witness.begins();
+        }
+        let decided = self.decide(basis, asked);
+        self.tell(witness, basis, asked, &decided);
+        counts.add(decided.counts);
+        decided.outcome
     }
 
     /// How a relation of an object is made up, one level deep.
@@ -510,7 +507,7 @@ pub struct BatchCheckItem {
 impl BatchCheckItem {
     fn asked(&self) -> Asked<'_> {
         let Self { check, contextual_tuples, context } = self;
-        Asked { check, contextual_tuples, context }
+        Asked { check, contextual_tuples, context, given: None }
     }
 }
 

@@ -138,7 +138,7 @@ pub struct QueryContext {
 impl QueryContext {
     /// A check with what this gives.
     pub(super) fn asked<'q>(&'q self, check: &'q CheckRequest) -> Asked<'q> {
-        Asked { check, contextual_tuples: &self.contextual_tuples, context: &self.context }
+        Asked { check, contextual_tuples: &self.contextual_tuples, context: &self.context, given: None }
     }
 }
 

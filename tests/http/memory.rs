@@ -1,0 +1,75 @@
+//! What a request holds in memory stays in proportion to its body: the program's own peak, before and behind an attack.
+
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+use crate::program::Program;
+
+const MIB: u64 = 1024 * 1024;
+
+/// The program with one store, and a model whose type `document` has so many relations.
+struct World {
+    program: Program,
+    store: String,
+    _data: TempDir,
+}
+
+impl World {
+    fn new(relations: usize) -> Self {
+        let data = tempdir().unwrap();
+        let program = Program::start(data.path(), &["--request-timeout-ms", "60000"]);
+        let (_, store) = program.send("POST", "/stores", r#"{"name": "acme"}"#);
+        let world = Self { store: store["id"].as_str().unwrap().to_owned(), program, _data: data };
+        world.write_model(relations);
+        world
+    }
+
+    fn write_model(&self, relations: usize) {
+        let (status, answer) = self.send("POST", "/authorization-models", &model(relations));
+        assert_eq!(status, 201, "{answer}");
+    }
+
+    fn send(&self, method: &str, operation: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.program.send(method, &format!("/stores/{}{operation}", self.store), &body)
+    }
+
+    /// By how many bytes the most memory that the program has had grows with `attack`, where `before` came first.
+    fn grows(&self, before: impl FnOnce(), attack: impl FnOnce()) -> u64 {
+        before();
+        let peak = self.program.peak_memory_bytes();
+        attack();
+        // What the kernel tells lags a little.
+        self.program.peak_memory_bytes().saturating_sub(peak)
+    }
+}
+
+/// A type with so many relations, and users.
+fn model(relations: usize) -> Value {
+    let name = |number: usize| format!("relation_{number:030}");
+    let rewrites: Value = (0..relations).map(|number| (name(number), json!({"this": {}}))).collect();
+    let user = json!({"directly_related_user_types": [{"type": "user"}]});
+    let metadata: Value = (0..relations).map(|number| (name(number), user.clone())).collect();
+    let document = json!({"type": "document", "relations": rewrites, "metadata": {"relations": metadata}});
+    json!({"schema_version": "1.1", "type_definitions": [{"type": "user"}, document]})
+}
+
+/// About the most that a context may be, in values and in bytes: 1,400 objects and a long text.
+fn large_context() -> Value {
+    json!({"objects": vec![json!({"": 0}); 1_400], "text": "x".repeat(400_000)})
+}
+
+fn entity(type_name: &str) -> Value {
+    json!({"type": type_name, "id": "1"})
+}
+
+#[test]
+fn a_search_for_actions_holds_its_context_once_and_not_for_each_relation() {
+    let world = World::new(500);
+    let search = |context: Value| {
+        let body = json!({"subject": entity("user"), "resource": entity("document"), "context": context});
+        assert_eq!(world.send("POST", "/access/v1/search/action", &body), (200, json!({"results": []})));
+    };
+    let grown = world.grows(|| search(json!({})), || search(large_context()));
+    assert!(grown < 32 * MIB, "{grown}");
+}
