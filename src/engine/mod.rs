@@ -33,6 +33,7 @@ pub use request::{
 };
 pub use witness::{Witness, Witnessed};
 
+use std::borrow::Borrow;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -368,12 +369,13 @@ impl<D: Database> Engine<D> {
     }
 
     /// [`batch_check`](Self::batch_check), in their order up to the first check with this decision, which is the last one of
-    /// the outcomes. A check that fails is no allowance. A witness looks on.
+    /// the outcomes. A check that fails is no allowance. A witness looks on. Each check is taken when it is to be decided, and
+    /// let go before the next one is.
     pub fn batch_check_until(
         &self,
         store: StoreId,
         context: &QueryContext,
-        checks: &[BatchCheckItem],
+        checks: impl IntoIterator<Item: Borrow<BatchCheckItem>>,
         until: Option<bool>,
         witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
@@ -384,7 +386,7 @@ impl<D: Database> Engine<D> {
         let mut counts = ReadCounts::default();
         let mut value = BatchOutcomes::new();
         for check in checks {
-            let outcome = self.one_of_several(&basis, check.asked(), &mut counts, witness);
+            let outcome = self.one_of_several(&basis, check.borrow().asked(), &mut counts, witness);
             let allowed = outcome.as_ref().is_ok_and(|answer| answer.allowed);
             value.push(outcome);
             if until == Some(allowed) {

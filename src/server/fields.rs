@@ -196,6 +196,16 @@ impl Fields {
     pub(super) fn objects<T>(
         &mut self,
         name: &str,
+        read: impl FnMut(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<Vec<T>, ApiError> {
+        self.objects_if(name, |_| Ok(()), read)
+    }
+
+    /// [`objects`](Self::objects), where `may_be` says of their number whether it may be, before the first is read.
+    pub(super) fn objects_if<T>(
+        &mut self,
+        name: &str,
+        may_be: impl FnOnce(usize) -> Result<(), ApiError>,
         mut read: impl FnMut(&mut Self) -> Result<T, ApiError>,
     ) -> Result<Vec<T>, ApiError> {
         let items = match self.set(name)? {
@@ -203,6 +213,7 @@ impl Fields {
             Some(Value::Array(items)) => items,
             Some(other) => return Err(wrong_type(&self.path(name), "a list", &other)),
         };
+        may_be(items.len())?;
         let list = self.path(name);
         let one = |(index, item): (usize, Value)| self.nested(&format!("{list}[{index}]"), item, &mut read);
         items.into_iter().enumerate().map(one).collect()

@@ -64,6 +64,21 @@ fn entity(type_name: &str) -> Value {
 }
 
 #[test]
+fn defaults_of_evaluations_are_held_once_and_not_for_each_item() {
+    let world = World::new(1);
+    let evaluations = |items: usize, context: Value| {
+        let body = json!({
+            "subject": entity("user"), "action": {"name": format!("relation_{:030}", 0)},
+            "resource": entity("document"), "context": context, "evaluations": vec![json!({}); items],
+        });
+        let (status, answer) = world.send("POST", "/access/v1/evaluations", &body);
+        assert_eq!((status, answer["evaluations"].as_array().map(Vec::len)), (200, Some(items)), "{answer}");
+    };
+    let grown = world.grows(|| evaluations(1, large_context()), || evaluations(50, large_context()));
+    assert!(grown < 16 * MIB, "{grown}");
+}
+
+#[test]
 fn a_search_for_actions_holds_its_context_once_and_not_for_each_relation() {
     let world = World::new(500);
     let search = |context: Value| {
