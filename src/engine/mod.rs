@@ -28,8 +28,8 @@ pub use moment::Moment;
 pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
-    ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
-    WatchRequest, Watched, WriteRequest,
+    ExplainRequest, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WatchRequest,
+    Watched, WriteRequest,
 };
 pub use witness::{Witness, Witnessed};
 
@@ -202,19 +202,27 @@ impl<D: Database> Engine<D> {
         Ok(Arc::clone(&self.models.get(store, &snapshot, id)?.source))
     }
 
-    /// A page of models, newest first; empty where there is no such store.
+    /// A page of models, newest first; empty where there is no such store. `take` is given one after the other and says
+    /// whether the page takes more: no two are in memory at once. Answers behind which one the next page starts, if there
+    /// is one.
     pub fn models(
         &self,
         store: StoreId,
         before: Option<ModelId>,
         limit: usize,
-    ) -> Result<ModelPage, EngineError> {
-        let Some(snapshot) = self.database.snapshot(store)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
-        let mut items = snapshot.models(before, limit.saturating_add(1))?;
-        let next = cut(&mut items, limit, |(id, _)| *id);
-        Ok(Page { items, next })
+        take: &mut dyn FnMut(ModelId, AuthorizationModel) -> ControlFlow<()>,
+    ) -> Result<Option<ModelId>, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(None) };
+        let (mut last, mut taken, mut is_full) = (before, 0, false);
+        while let Some((id, model)) = snapshot.models(last, 1)?.pop() {
+            if is_full {
+                return Ok(last);
+            }
+            taken += 1;
+            is_full = take(id, model).is_break() || taken == limit;
+            last = Some(id);
+        }
+        Ok(None)
     }
 
     /// Writes and deletes tuples in one commit and calls `done` when they are durable and visible, or refused.

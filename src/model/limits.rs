@@ -87,6 +87,8 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
+/// Size of a page of models from which on no model joins it, in bytes of JSON.
+pub const MODELS_PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most reads that an evaluation makes for nobody, where whoever asked has gone away or was told that it took too long.
 pub const READS_FOR_NOBODY_MAX: u32 = 64;

@@ -88,3 +88,19 @@ fn a_search_for_actions_holds_its_context_once_and_not_for_each_relation() {
     let grown = world.grows(|| search(json!({})), || search(large_context()));
     assert!(grown < 32 * MIB, "{grown}");
 }
+
+#[test]
+fn a_list_of_models_holds_no_tree_of_all_of_them() {
+    let world = World::new(1_000);
+    for _ in 0..40 {
+        world.write_model(1_000);
+    }
+    let list = |size: usize| {
+        let (status, page) =
+            world.send("GET", &format!("/authorization-models?page_size={size}"), &Value::Null);
+        assert_eq!(status, 200, "{page}");
+        page["authorization_models"].as_array().unwrap().len()
+    };
+    let grown = world.grows(|| assert_eq!(list(1), 1), || assert!((2..41).contains(&list(100))));
+    assert!(grown < 16 * MIB, "{grown}");
+}
