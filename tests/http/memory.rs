@@ -104,3 +104,29 @@ fn a_list_of_models_holds_no_tree_of_all_of_them() {
     let grown = world.grows(|| assert_eq!(list(1), 1), || assert!((2..41).contains(&list(100))));
     assert!(grown < 16 * MIB, "{grown}");
 }
+
+#[test]
+fn requests_that_wait_hold_little_more_than_their_bodies() {
+    const WAITING: u64 = 32;
+    let world = World::new(1);
+    let deepest = (0..100).fold(json!({}), |inner, _| json!({"": inner}));
+    // Each level is an object, which takes the most memory for its text.
+    let context = json!({"objects": vec![deepest; 14]});
+    let body = json!({
+        "tuple_key": {"user": "user:1", "relation": format!("relation_{:030}", 0), "object": "document:1"},
+        "context": context, "at_least_revision": 1_000_000,
+    });
+    let check = || {
+        let (status, answer) = world.send("POST", "/check", &body);
+        assert_eq!((status, answer["code"].as_str()), (409, Some("revision_not_reached")), "{answer}");
+    };
+    let attack = || std::thread::scope(|scope| (0..WAITING).for_each(|_| drop(scope.spawn(check))));
+    let grown = world.grows(check, attack);
+    assert!(grown < WAITING * 3 * MIB, "{grown}");
+
+    // As many objects as the body has room for are not taken.
+    let objects = vec![json!({"": 0}); 70_000];
+    let body = json!({"tuple_key": {}, "context": {"objects": objects}, "at_least_revision": 1_000_000});
+    let (status, answer) = world.send("POST", "/check", &body);
+    assert_eq!((status, answer["code"].as_str()), (400, Some("validation_error")), "{answer}");
+}

@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::callers::Permission;
 use crate::cooperation;
 use crate::engine::Engine;
-use crate::model::limits::MODELS_PAGE_BYTES_MAX;
+use crate::model::limits::{MODEL_BODY_VALUES_MAX, MODELS_PAGE_BYTES_MAX};
 use crate::model::{AuthorizationModel, ModelId, StoreId};
 use crate::schema::json::{self, JsonErrorKind, Style};
 use crate::server::app::App;
@@ -189,7 +189,7 @@ pub(in crate::server) async fn list<D: Database>(
 }
 
 fn parse(input: &Input) -> Result<AuthorizationModel, ApiError> {
-    let value = input.value()?;
+    let value = input.value(MODEL_BODY_VALUES_MAX)?;
     let model = json::from_value(&value).map_err(|error| {
         let code = match &error.kind {
             // OpenFGA knows of this one, and refuses it as a model.

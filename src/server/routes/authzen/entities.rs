@@ -72,7 +72,7 @@ impl Entities {
             subject: fields.object("subject", |fields| described(fields, subject))?,
             resource: fields.object("resource", |fields| described(fields, resource))?,
             action: fields.object("action", |fields| described(fields, action))?,
-            context: fields.map("context")?.map(Arc::new),
+            context: fields.held("context")?.map(Arc::new),
         })
     }
 
@@ -132,7 +132,7 @@ fn described<T>(
 ) -> Result<Described<T>, ApiError> {
     Ok(Described {
         value: read(fields)?,
-        properties: Arc::new(fields.map("properties")?.unwrap_or_default()),
+        properties: Arc::new(fields.held("properties")?.unwrap_or_default()),
     })
 }
 
