@@ -1,7 +1,8 @@
 //! What a subject may do with an object: every relation of the object's type, asked one by one.
 
-use super::{Answer, BatchCheckItem, Counted, Engine, EngineError, QueryContext};
-use crate::engine::CheckRequest;
+use super::decide::Asked;
+use super::{CheckRequest, Counted, Engine, EngineError, QueryContext, validate};
+use crate::eval::ReadCounts;
 use crate::model::{Object, StoreId, Subject};
 use crate::store::Database;
 
@@ -28,34 +29,26 @@ impl<D: Database> Engine<D> {
         let Some(definition) = model.source.type_definition(&object.type_name) else {
             return Err(EngineError::TypeNotFound { type_name: object.type_name.clone() });
         };
+        // A type may have thousands of relations: what is given is looked at once, and there once, for all of them.
+        let given = validate::given(&model.plan, &context.contextual_tuples, &context.context)?;
         let mut names: Vec<&str> = definition.relations.iter().map(|relation| &*relation.name).collect();
         names.sort_unstable();
-        let check = |relation: &&str| BatchCheckItem {
-            check: CheckRequest {
-                object: object.clone(),
-                relation: (*relation).into(),
-                subject: subject.clone(),
-            },
-            contextual_tuples: context.contextual_tuples.clone(),
-            context: context.context.clone(),
-        };
-        let checks: Vec<_> = names.iter().map(check).collect();
         // Nobody is told of these.
         let basis = self.basis(store, &snapshot, &model, context);
-        let (answer, counts) = self.batch(&basis, &checks, None, None);
-        let mut value = HeldRelations::default();
-        for (name, outcome) in names.into_iter().zip(answer.value) {
-            match outcome {
+        let (mut value, mut counts) = (HeldRelations::default(), ReadCounts::default());
+        for name in names {
+            let check =
+                CheckRequest { object: object.clone(), relation: name.into(), subject: subject.clone() };
+            let asked = Asked { given: Some(&given), ..context.asked(&check) };
+            match self.one_of_several(&basis, asked, &mut counts, None) {
                 Ok(answer) if answer.allowed => value.held.push(name.into()),
                 Ok(_) => {}
-                Err(
-                    error @ (EngineError::InvalidSubject { .. }
-                    | EngineError::InvalidContext(_)
-                    | EngineError::Store(_)),
-                ) => return Err(error),
+                Err(error @ (EngineError::InvalidSubject { .. } | EngineError::Store(_))) => {
+                    return Err(error);
+                }
                 Err(error) => value.undecided.push((name.into(), error)),
             }
         }
-        Ok((Answer { value, model: answer.model, revision: answer.revision, at: answer.at }, counts))
+        Ok((basis.answer(value), counts))
     }
 }

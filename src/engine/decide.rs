@@ -13,7 +13,7 @@ use super::request::{Answer, CheckAnswer, CheckRequest, ContextualTuple, QueryCo
 use super::{Engine, EngineError, validate};
 use crate::cache::{CacheStatistics, Scope, View};
 use crate::cel::Context;
-use crate::eval::{Evaluation, KeptDecision, ReadCounts, Room, Wanted};
+use crate::eval::{ContextualTuples, Evaluation, KeptDecision, ReadCounts, Room, Wanted};
 use crate::model::limits::EvaluationLimits;
 use crate::model::{Instant, StoreId, TRACE_TARGET, TupleRef};
 use crate::store::{Database, Snapshot};
@@ -48,6 +48,8 @@ pub(super) struct Asked<'q> {
     pub(super) check: &'q CheckRequest,
     pub(super) contextual_tuples: &'q [ContextualTuple],
     pub(super) context: &'q Context,
+    /// The same tuples, where they and the context were found to be usable already.
+    pub(super) given: Option<&'q ContextualTuples>,
 }
 
 impl<'q> Asked<'q> {
@@ -160,10 +162,15 @@ impl<D: Database> Engine<D> {
         kept: Option<&View<'_>>,
         limits: EvaluationLimits,
     ) -> (Result<CheckAnswer, EngineError>, ReadCounts) {
-        let Asked { check: CheckRequest { object, relation, subject }, contextual_tuples, context } = asked;
+        let Asked { check: CheckRequest { object, relation, subject }, contextual_tuples, context, given } =
+            asked;
         let plan = &basis.model.plan;
         let valid = validate::query(plan, object, relation, Some(subject));
-        let contextual = match valid.and_then(|()| validate::given(plan, contextual_tuples, context)) {
+        let usable = || match given {
+            Some(given) => Ok(given.clone()),
+            None => validate::given(plan, contextual_tuples, context),
+        };
+        let contextual = match valid.and_then(|()| usable()) {
             Ok(contextual) => contextual,
             Err(error) => return (Err(error), ReadCounts::default()),
         };

@@ -28,11 +28,12 @@ pub use moment::Moment;
 pub use reading::Reading;
 pub use request::{
     Answer, Changes, ChangesRequest, CheckAnswer, CheckRequest, ContextualTuple, Counted, ExpandRequest,
-    ExplainRequest, ModelPage, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage,
-    WatchRequest, Watched, WriteRequest,
+    ExplainRequest, Page, QueryContext, ReadRequest, StorePage, StoredTuple, TuplePage, WatchRequest,
+    Watched, WriteRequest,
 };
 pub use witness::{Witness, Witnessed};
 
+use std::borrow::Borrow;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Weak};
@@ -201,19 +202,27 @@ impl<D: Database> Engine<D> {
         Ok(Arc::clone(&self.models.get(store, &snapshot, id)?.source))
     }
 
-    /// A page of models, newest first; empty where there is no such store.
+    /// A page of models, newest first; empty where there is no such store. `take` is given one after the other and says
+    /// whether the page takes more: no two are in memory at once. Answers behind which one the next page starts, if there
+    /// is one.
     pub fn models(
         &self,
         store: StoreId,
         before: Option<ModelId>,
         limit: usize,
-    ) -> Result<ModelPage, EngineError> {
-        let Some(snapshot) = self.database.snapshot(store)? else {
-            return Ok(Page { items: Vec::new(), next: None });
-        };
-        let mut items = snapshot.models(before, limit.saturating_add(1))?;
-        let next = cut(&mut items, limit, |(id, _)| *id);
-        Ok(Page { items, next })
+        take: &mut dyn FnMut(ModelId, AuthorizationModel) -> ControlFlow<()>,
+    ) -> Result<Option<ModelId>, EngineError> {
+        let Some(snapshot) = self.database.snapshot(store)? else { return Ok(None) };
+        let (mut last, mut taken, mut is_full) = (before, 0, false);
+        while let Some((id, model)) = snapshot.models(last, 1)?.pop() {
+            if is_full {
+                return Ok(last);
+            }
+            taken += 1;
+            is_full = take(id, model).is_break() || taken == limit;
+            last = Some(id);
+        }
+        Ok(None)
     }
 
     /// Writes and deletes tuples in one commit and calls `done` when they are durable and visible, or refused.
@@ -368,12 +377,13 @@ impl<D: Database> Engine<D> {
     }
 
     /// [`batch_check`](Self::batch_check), in their order up to the first check with this decision, which is the last one of
-    /// the outcomes. A check that fails is no allowance. A witness looks on.
+    /// the outcomes. A check that fails is no allowance. A witness looks on. Each check is taken when it is to be decided, and
+    /// let go before the next one is.
     pub fn batch_check_until(
         &self,
         store: StoreId,
         context: &QueryContext,
-        checks: &[BatchCheckItem],
+        checks: impl IntoIterator<Item: Borrow<BatchCheckItem>>,
         until: Option<bool>,
         witness: Option<&dyn Witness<D::Snapshot>>,
     ) -> Result<Counted<BatchOutcomes>, EngineError> {
@@ -381,42 +391,39 @@ impl<D: Database> Engine<D> {
         let observer = self.check_observer();
         let observer = observing::<D>(&observer);
         let basis = self.basis(store, &snapshot, &model, context).told_to(observer);
-        Ok(self.batch(&basis, checks, until, witness))
-    }
-
-    /// Several checks at one revision and one instant.
-    fn batch(
-        &self,
-        basis: &Basis<'_, D::Snapshot>,
-        checks: &[BatchCheckItem],
-        until: Option<bool>,
-        witness: Option<&dyn Witness<D::Snapshot>>,
-    ) -> Counted<BatchOutcomes> {
         let mut counts = ReadCounts::default();
-        let reads = self.limits.reads_max;
-        let mut one = |item: &BatchCheckItem| -> Result<CheckAnswer, EngineError> {
-            // One budget for all of them: a batch is one request. What is kept takes nothing of it.
-            if counts.made() > reads {
-                return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
-            }
-            if let Some(witness) = witness {
-                witness.begins();
-            }
-            let decided = self.decide(basis, item.asked());
-            self.tell(witness, basis, item.asked(), &decided);
-            counts.add(decided.counts);
-            decided.outcome
-        };
         let mut value = BatchOutcomes::new();
         for check in checks {
-            let outcome = one(check);
+            let outcome = self.one_of_several(&basis, check.borrow().asked(), &mut counts, witness);
             let allowed = outcome.as_ref().is_ok_and(|answer| answer.allowed);
             value.push(outcome);
             if until == Some(allowed) {
                 break;
             }
         }
-        (basis.answer(value), counts)
+        Ok((basis.answer(value), counts))
+    }
+
+    /// One of several checks at one revision and one instant; `counts` is what they have read together so far.
+    fn one_of_several(
+        &self,
+        basis: &Basis<'_, D::Snapshot>,
+        asked: Asked<'_>,
+        counts: &mut ReadCounts,
+        witness: Option<&dyn Witness<D::Snapshot>>,
+    ) -> Result<CheckAnswer, EngineError> {
+        // One budget for all of them: they are one request. What is kept takes nothing of it.
+        let reads = self.limits.reads_max;
+        if counts.made() > reads {
+            return Err(EngineError::TooComplex { limit: eval::LimitReached::Reads { reads } });
+        }
+        if let Some(witness) = witness {
+            witness.begins();
+        }
+        let decided = self.decide(basis, asked);
+        self.tell(witness, basis, asked, &decided);
+        counts.add(decided.counts);
+        decided.outcome
     }
 
     /// How a relation of an object is made up, one level deep.
@@ -533,7 +540,7 @@ pub struct BatchCheckItem {
 impl BatchCheckItem {
     fn asked(&self) -> Asked<'_> {
         let Self { check, contextual_tuples, context } = self;
-        Asked { check, contextual_tuples, context }
+        Asked { check, contextual_tuples, context, given: None }
     }
 }
 

@@ -3,9 +3,7 @@
 use super::decide::Asked;
 use crate::cel::Context;
 use crate::eval::{Decision, ReadCounts, Wanted};
-use crate::model::{
-    AuthorizationModel, Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef,
-};
+use crate::model::{Instant, ModelId, Object, Revision, Subject, TupleKey, TupleRecord, TupleRef};
 use crate::store::{
     Delete, JournalAddition, LogPosition, LoggedChange, Precondition, ReadSet, StoreInfo, Write,
 };
@@ -21,8 +19,6 @@ pub struct Page<T, N> {
 
 /// A page of stores; the next page starts behind an identifier.
 pub type StorePage = Page<StoreInfo, crate::model::StoreId>;
-/// A page of models, newest first; the next page starts behind an identifier.
-pub type ModelPage = Page<(ModelId, AuthorizationModel), ModelId>;
 /// A page of tuples; the next page starts behind a tuple.
 pub type TuplePage = Page<StoredTuple, TupleKey>;
 
@@ -138,7 +134,7 @@ pub struct QueryContext {
 impl QueryContext {
     /// A check with what this gives.
     pub(super) fn asked<'q>(&'q self, check: &'q CheckRequest) -> Asked<'q> {
-        Asked { check, contextual_tuples: &self.contextual_tuples, context: &self.context }
+        Asked { check, contextual_tuples: &self.contextual_tuples, context: &self.context, given: None }
     }
 }
 

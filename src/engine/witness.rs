@@ -73,7 +73,7 @@ impl<D: Database> Engine<D> {
         &self,
         witness: Option<&dyn Witness<D::Snapshot>>,
         basis: &Basis<'_, D::Snapshot>,
-        Asked { check, contextual_tuples, context }: Asked<'_>,
+        Asked { check, contextual_tuples, context, .. }: Asked<'_>,
         Decided { outcome, counts, .. }: &Decided,
     ) {
         let Some(witness) = witness else { return };

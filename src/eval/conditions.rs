@@ -59,15 +59,15 @@ pub(super) struct Judge<'a> {
     plan: &'a Plan,
     /// The request's own context.
     context: &'a Context,
-    context_bytes: usize,
+    /// Its size, once somebody has asked for it: many evaluations may share one context, and most meet no condition.
+    context_bytes: Option<usize>,
     at: Instant,
     failures: Vec<Arc<ConditionFailure>>,
 }
 
 impl<'a> Judge<'a> {
     pub(super) fn new(plan: &'a Plan, context: &'a Context, at: Instant) -> Self {
-        let context_bytes = context.iter().map(|(name, value)| name.len() + bytes(value)).sum();
-        Self { plan, context, context_bytes, at, failures: Vec::new() }
+        Self { plan, context, context_bytes: None, at, failures: Vec::new() }
     }
 
     pub(super) fn at(&self) -> Instant {
@@ -120,8 +120,10 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn weight(&self, condition: &TupleCondition) -> u64 {
-        let bytes = self.context_bytes.saturating_add(condition.context.len());
+    fn weight(&mut self, condition: &TupleCondition) -> u64 {
+        let context = self.context;
+        let all = || context.iter().map(|(name, value)| name.len() + bytes(value)).sum();
+        let bytes = self.context_bytes.get_or_insert_with(all).saturating_add(condition.context.len());
         u64::try_from(bytes / CONTEXT_BYTES_PER_READ).unwrap_or(u64::MAX).saturating_add(1)
     }
 

@@ -90,6 +90,18 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 
 /// Largest request body, in bytes (OpenFGA's figure, its digits included).
 pub const BODY_BYTES_MAX: usize = 512 * 1204;
+/// Most values in one request body, on all levels of its JSON: short objects take a hundred times their text in memory. A
+/// batch with all the checks and contextual tuples that it may have stays below.
+pub const BODY_VALUES_MAX: usize = 262_144;
+/// The same where the body is an authorization model; one that is within its other limits stays below.
+pub const MODEL_BODY_VALUES_MAX: usize = 1_048_576;
+/// Most values in all contexts of one query together, AuthZEN's properties included, on all levels of their JSON: they
+/// are held in memory for as long as the query waits and is answered, a few MB of them at the most.
+pub const CONTEXT_VALUES_MAX: usize = 16_384;
+/// As how many values an object that has fields counts, where values are counted: it takes the memory of about as many.
+pub const VALUES_PER_OBJECT: usize = 10;
+/// Size of a page of models from which on no model joins it, in bytes of JSON.
+pub const MODELS_PAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most reads that an evaluation makes for nobody, where whoever asked has gone away or was told that it took too long.
 pub const READS_FOR_NOBODY_MAX: u32 = 64;

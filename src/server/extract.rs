@@ -76,9 +76,9 @@ impl Input {
         Fields::read_body(&self.bytes, self.strict, read)
     }
 
-    /// The body as it is.
-    pub(super) fn value(&self) -> Result<Value, ApiError> {
-        fields::parse(&self.bytes)
+    /// The body as it is, of at most so many values.
+    pub(super) fn value(&self, values_max: usize) -> Result<Value, ApiError> {
+        fields::parse(&self.bytes, values_max)
     }
 }
 

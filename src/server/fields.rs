@@ -3,13 +3,15 @@
 //! Both spellings of a name are taken (`tuple_key`, `tupleKey`), `null` is unset, unknown fields are ignored, or
 //! refused in a strict request. What a field means is not decided here.
 
+use std::cell::Cell;
 use std::fmt;
+use std::rc::Rc;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, Code};
+use crate::model::limits::{BODY_VALUES_MAX, CONTEXT_VALUES_MAX, VALUES_PER_OBJECT};
 
 /// A field of a request where absent and `null` differ.
 pub(super) enum Given<T> {
@@ -23,6 +25,8 @@ pub(super) struct Fields {
     path: String,
     values: Map<String, Value>,
     strict: bool,
+    /// How many values the contexts of the whole request have that were read so far.
+    context_values: Rc<Cell<usize>>,
 }
 
 impl Fields {
@@ -32,11 +36,11 @@ impl Fields {
         strict: bool,
         read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let values = match parse(body)? {
+        let values = match parse(body, BODY_VALUES_MAX)? {
             Value::Object(values) => values,
             other => return Err(wrong_type("request body", "an object", &other)),
         };
-        Self { path: String::new(), values, strict }.read(read)
+        Self { path: String::new(), values, strict, context_values: Rc::default() }.read(read)
     }
 
     /// Reads the parameters of a query string with `read`.
@@ -51,7 +55,7 @@ impl Fields {
                 return Err(ApiError::invalid(&name, "given more than once"));
             }
         }
-        Self { path: String::new(), values, strict }.read(read)
+        Self { path: String::new(), values, strict, context_values: Rc::default() }.read(read)
     }
 
     fn read<T>(mut self, read: impl FnOnce(&mut Self) -> Result<T, ApiError>) -> Result<T, ApiError> {
@@ -169,6 +173,22 @@ impl Fields {
         }
     }
 
+    /// An object that is held as it is until the request is answered, as a context is: all of these in one request have a
+    /// bound together.
+    pub(super) fn held(&mut self, name: &str) -> Result<Option<Map<String, Value>>, ApiError> {
+        let Some(map) = self.map(name)? else { return Ok(None) };
+        let values = self.context_values.get().saturating_add(values_of(&map));
+        self.context_values.set(values);
+        if values > CONTEXT_VALUES_MAX {
+            let expected = format!(
+                "too many values; all contexts and properties of a request may have {CONTEXT_VALUES_MAX} together, \
+                 where an object counts as {VALUES_PER_OBJECT}"
+            );
+            return Err(ApiError::invalid(&self.path(name), expected));
+        }
+        Ok(Some(map))
+    }
+
     /// An object, read with `read`.
     pub(super) fn object<T>(
         &mut self,
@@ -187,7 +207,10 @@ impl Fields {
         read: impl FnOnce(&mut Self) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
         match value {
-            Value::Object(values) => Self { path: path.to_owned(), values, strict: self.strict }.read(read),
+            Value::Object(values) => {
+                let context_values = Rc::clone(&self.context_values);
+                Self { path: path.to_owned(), values, strict: self.strict, context_values }.read(read)
+            }
             other => Err(wrong_type(path, "an object", &other)),
         }
     }
@@ -196,6 +219,16 @@ impl Fields {
     pub(super) fn objects<T>(
         &mut self,
         name: &str,
+        read: impl FnMut(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<Vec<T>, ApiError> {
+        self.objects_if(name, |_| Ok(()), read)
+    }
+
+    /// [`objects`](Self::objects), where `may_be` says of their number whether it may be, before the first is read.
+    pub(super) fn objects_if<T>(
+        &mut self,
+        name: &str,
+        may_be: impl FnOnce(usize) -> Result<(), ApiError>,
         mut read: impl FnMut(&mut Self) -> Result<T, ApiError>,
     ) -> Result<Vec<T>, ApiError> {
         let items = match self.set(name)? {
@@ -203,21 +236,47 @@ impl Fields {
             Some(Value::Array(items)) => items,
             Some(other) => return Err(wrong_type(&self.path(name), "a list", &other)),
         };
+        may_be(items.len())?;
         let list = self.path(name);
         let one = |(index, item): (usize, Value)| self.nested(&format!("{list}[{index}]"), item, &mut read);
         items.into_iter().enumerate().map(one).collect()
     }
 }
 
-/// A body as JSON. An empty one is an empty object, as protobuf's JSON gateway has it.
-pub(super) fn parse(body: &[u8]) -> Result<Value, ApiError> {
+/// A body as JSON, of at most so many values. An empty one is an empty object, as protobuf's JSON gateway has it.
+pub(super) fn parse(body: &[u8], values_max: usize) -> Result<Value, ApiError> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
-    let parsed: Result<Unique, _> = serde_json::from_slice(body);
-    parsed
-        .map(|Unique(value)| value)
-        .map_err(|error| ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")))
+    let left = Cell::new(Some(values_max));
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let parsed = Unique(&left).deserialize(&mut deserializer);
+    let parsed = parsed.and_then(|value| deserializer.end().map(|()| value));
+    parsed.map_err(|error| match left.get() {
+        Some(_) => ApiError::new(Code::ValidationError, format!("malformed JSON: {error}")),
+        None => {
+            let expected = format!(
+                "too many values; at most {values_max} are allowed, where an object counts as {VALUES_PER_OBJECT}"
+            );
+            ApiError::invalid("request body", expected)
+        }
+    })
+}
+
+/// How many values an object comes to, on all levels.
+fn values_of(fields: &Map<String, Value>) -> usize {
+    if fields.is_empty() {
+        return 1;
+    }
+    fields.values().map(values_in).fold(VALUES_PER_OBJECT, usize::saturating_add)
+}
+
+fn values_in(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => values_of(fields),
+        Value::Array(items) => items.iter().map(values_in).fold(1, usize::saturating_add),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
 }
 
 /// A field that has another type than expected.
@@ -256,19 +315,28 @@ pub(super) fn lower_camel(name: &str) -> String {
     camel
 }
 
-/// A JSON value whose objects name each field once. Of a field that stands twice, either could be meant, and an
-/// expiration that was meant must not get lost.
-struct Unique(Value);
+/// Reads a JSON value whose objects name each field once, and counts its values down; `None`: there were too many. Of a
+/// field that stands twice, either could be meant, and an expiration that was meant must not get lost.
+#[derive(Clone, Copy)]
+struct Unique<'c>(&'c Cell<Option<usize>>);
 
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor).map(Self)
+impl Unique<'_> {
+    fn count<E: serde::de::Error>(self, values: usize) -> Result<(), E> {
+        self.0.set(self.0.get().and_then(|left| left.checked_sub(values)));
+        if self.0.get().is_some() { Ok(()) } else { Err(E::custom("too many values")) }
     }
 }
 
-struct UniqueVisitor;
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for UniqueVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count(1)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -305,7 +373,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Unique(item)) = access.next_element()? {
+        while let Some(item) = access.next_element_seed(self)? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -314,7 +382,10 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
         let mut values = Map::new();
         while let Some(name) = access.next_key::<String>()? {
-            let Unique(value) = access.next_value()?;
+            if values.is_empty() {
+                self.count(VALUES_PER_OBJECT - 1)?;
+            }
+            let value = access.next_value_seed(self)?;
             if values.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("duplicate field {name:?}")));
             }
@@ -362,6 +433,56 @@ mod tests {
         assert!(message(r#"{"items":[],"items":[]}"#, false).contains(r#"duplicate field "items""#));
         assert!(message("{", false).starts_with("malformed JSON: "));
         assert!(message("[]", false).contains("expected an object, found a list"));
+    }
+
+    #[test]
+    fn what_is_held_of_one_request_is_bounded_in_its_values_together() {
+        // An object counts as ten, its field and its list as one each.
+        let room = CONTEXT_VALUES_MAX - 12;
+        let body = |first: usize, second: usize| {
+            let (first, second) = (vec!["0"; first].join(","), vec!["0"; second].join(","));
+            format!(
+                r#"{{"items":[{{"context":{{"a":[{first}]}}}},{{"context":{{"a":[{second}],"b":{{}}}}}}]}}"#
+            )
+        };
+        let read = |body: String| {
+            Fields::read_body(body.as_bytes(), true, |fields| {
+                fields.objects("items", |item| item.held("context"))
+            })
+            .map(|held| held.len())
+            .map_err(|error| error.message)
+        };
+        assert_eq!(read(body(room - 100, 88)), Ok(2));
+        let expected = "invalid items[1].context: too many values; all contexts and properties of a request may have \
+                        16384 together, where an object counts as 10";
+        assert_eq!(read(body(room - 100, 89)).unwrap_err(), expected);
+        assert_eq!(read(body(room + 1, 0)).unwrap_err(), expected.replace("[1]", "[0]"));
+    }
+
+    #[test]
+    fn a_body_of_too_many_values_is_refused_before_all_of_them_are_there() {
+        let objects = |number: usize| format!("[{}]", vec![r#"{"":0}"#; number].join(","));
+        let read =
+            |number: usize, max: usize| parse(objects(number).as_bytes(), max).map_err(|error| error.message);
+        assert!(read(100, 1 + 100 * 11).is_ok());
+        let expected =
+            "invalid request body: too many values; at most 1100 are allowed, where an object counts as 10";
+        assert_eq!(read(100, 1100).unwrap_err(), expected);
+        // What stands behind is not looked at.
+        let body = format!("{},nonsense", objects(100));
+        assert_eq!(parse(body.as_bytes(), 1100).unwrap_err().message, expected);
+        // The body of every query and command.
+        let body = format!(r#"{{"unknown":{}}}"#, objects(BODY_VALUES_MAX / 11));
+        assert!(self::read(&body, false).unwrap_err().contains("too many values"));
+        // As large as a batch that keeps all other limits: 50 checks with 100 contextual tuples each.
+        let tuple =
+            r#"{"user":"u:1","relation":"r","object":"o:1","condition":{"name":"cc","context":{"a":1}}}"#;
+        let tuples = vec![tuple; 100].join(",");
+        let check = format!(
+            r#"{{"correlation_id":"1","contextual_tuples":{{"tuple_keys":[{tuples}]}},"context":{{}}}}"#
+        );
+        let body = format!(r#"{{"checks":[{}]}}"#, vec![check; 50].join(","));
+        assert!(parse(body.as_bytes(), BODY_VALUES_MAX - CONTEXT_VALUES_MAX).is_ok());
     }
 
     #[test]

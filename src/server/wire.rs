@@ -126,7 +126,8 @@ fn condition(fields: &mut Fields) -> Result<Field<TupleCondition>, ApiError> {
         if let Err(error) = check_condition_name(&name) {
             return Err(ApiError::invalid(&fields.path("name"), format!("the name {error}")));
         }
-        let context = canonical(context(fields)?);
+        // It is held as a text.
+        let context = canonical(fields.map("context")?.unwrap_or_default());
         if context.len() > CONDITION_CONTEXT_BYTES_MAX {
             let expected = format!(
                 "condition context size limit exceeded: {} bytes exceeds {CONDITION_CONTEXT_BYTES_MAX} bytes",
@@ -233,7 +234,7 @@ pub(super) fn query_context(fields: &mut Fields) -> Result<QueryContext, ApiErro
 
 /// Reads `context`: values for the parameters of conditions.
 pub(super) fn context(fields: &mut Fields) -> Result<Context, ApiError> {
-    Ok(fields.map("context")?.unwrap_or_default())
+    Ok(fields.held("context")?.unwrap_or_default())
 }
 
 /// Reads `consistency`, which changes nothing.

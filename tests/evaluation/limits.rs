@@ -1,5 +1,7 @@
 //! What limits do, what a decision costs, and up to when it holds.
 
+use std::borrow::Borrow;
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -460,4 +462,43 @@ fn a_batch_has_one_budget() {
     let last = answer.value.last().unwrap();
     assert!(matches!(last, Err(EngineError::TooComplex { limit: LimitReached::Reads { reads: 40 } })));
     assert!(counts.total() < 100, "{counts:?}");
+}
+
+/// One that is counted while it is there.
+struct Alive<'c> {
+    item: BatchCheckItem,
+    alive: &'c Cell<usize>,
+}
+
+impl Borrow<BatchCheckItem> for Alive<'_> {
+    fn borrow(&self) -> &BatchCheckItem {
+        &self.item
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.alive.set(self.alive.get() - 1);
+    }
+}
+
+#[test]
+fn a_batch_takes_each_check_when_it_is_its_turn_and_lets_it_go() {
+    let world = World::new(EvaluationLimits::default(), GROUPS, &chain(10));
+    let (key, _) = parse("group:0 member user:ann");
+    let check = CheckRequest { object: key.object, relation: key.relation, subject: key.subject };
+    let item = BatchCheckItem { check, contextual_tuples: Vec::new(), context: Context::new() };
+    let (alive, made) = (Cell::new(0), Cell::new(0));
+    let checks = (0..10).map(|_| {
+        assert_eq!(alive.replace(1), 0, "the one before is still there");
+        made.set(made.get() + 1);
+        Alive { item: item.clone(), alive: &alive }
+    });
+    let batch = |checks, until| {
+        world.engine.batch_check_until(world.store, &QueryContext::default(), checks, until, None).unwrap()
+    };
+    let (answer, _) = batch(checks.clone(), None);
+    assert_eq!((answer.value.len(), made.take()), (10, 10));
+    let (answer, _) = batch(checks, Some(true));
+    assert_eq!((answer.value.len(), made.take()), (1, 1));
 }

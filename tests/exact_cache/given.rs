@@ -1,6 +1,8 @@
 //! What is given with a query counts for that query only: it takes no kept decision and leaves none. What another store, model
 //! or existence decided is never taken either.
 
+use std::ops::ControlFlow;
+
 use serde_json::json;
 use tenure::engine::{BatchCheckItem, CheckRequest, ContextualTuple, Engine, QueryContext, WriteRequest};
 use tenure::model::limits::EvaluationLimits;
@@ -113,12 +115,17 @@ fn the_newest_model_decides_and_no_other_ones_decisions() {
     kept.write("editor", Field::Absent);
     let plain = QueryContext::default();
     assert_eq!(kept.views(&plain), Some(true));
-    let old = kept.engine.models(kept.store, None, 1).unwrap().items[0].0;
+    let mut old = None;
+    let mut take = |id, _| {
+        old = Some(id);
+        ControlFlow::Break(())
+    };
+    kept.engine.models(kept.store, None, 1, &mut take).unwrap();
     let stricter = MODEL.replace(" or editor", "");
     kept.engine.write_model(kept.store, tenure::schema::parse(&stricter).unwrap()).unwrap();
     for _ in 0..2 {
         assert!(!kept.engine.check(kept.store, &plain, &viewer()).unwrap().value.allowed);
-        let of_old = QueryContext { model: Some(old), ..plain.clone() };
+        let of_old = QueryContext { model: old, ..plain.clone() };
         assert!(kept.engine.check(kept.store, &of_old, &viewer()).unwrap().value.allowed);
     }
 }

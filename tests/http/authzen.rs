@@ -295,6 +295,9 @@ fn evaluations_that_cannot_be_read_fail_as_a_whole() {
     assert_eq!(decisions(&ask(json!(vec![good.clone(); 50]))), [true; 50]);
     let message = ask(json!(vec![good; 51])).fails(400, "validation_error");
     assert_eq!(message, "invalid evaluations: received 51 evaluations, the maximum allowed is 50");
+    // Before the first of them is looked at.
+    let message = ask(json!(vec![json!({}); 400])).fails(400, "validation_error");
+    assert_eq!(message, "invalid evaluations: received 400 evaluations, the maximum allowed is 50");
 }
 
 #[test]

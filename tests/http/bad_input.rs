@@ -3,6 +3,7 @@
 //! Models that break rules stand in `models`, cyclic and too deep data in `check`, data directories in `process`.
 
 use serde_json::{Value, json};
+use tenure::model::limits::{BODY_VALUES_MAX, CONTEXT_VALUES_MAX, VALUES_PER_OBJECT};
 
 use crate::fixture::{Server, key, with};
 
@@ -279,6 +280,86 @@ fn control_characters_in_the_context_of_a_query_are_refused() {
     let harmless = json!({"x": ["zero width \u{200b}", {"größe": 1}]});
     let answer = server.post("/check", json!({"tuple_key": tuple(), "context": harmless}));
     assert_eq!(answer.body["allowed"], false);
+}
+
+#[test]
+fn the_contexts_of_a_query_may_have_so_many_values_together_on_every_route() {
+    let server = Server::new();
+    let (subject, resource) = (json!({"type": "user", "id": "anne"}), json!({"type": "document", "id": "1"}));
+    let access = || json!({"subject": subject, "resource": resource, "action": {"name": "viewer"}});
+    let tuple = || key("document:1#viewer@user:anne");
+    let list = || json!({"type": "document", "relation": "viewer", "user": "user:anne"});
+    let users = json!({"object": resource, "relation": "viewer", "user_filters": [{"type": "user"}]});
+    let bound = format!(
+        "too many values; all contexts and properties of a request may have {CONTEXT_VALUES_MAX} together, where an \
+         object counts as {VALUES_PER_OBJECT}"
+    );
+    #[track_caller]
+    fn is_refused(server: &Server, operation: &str, body: Value, expected: &str) {
+        let answer = server.post(operation, body);
+        let error = (answer.status, &answer.body["code"], &answer.body["message"]);
+        assert_eq!(error, (400, &json!("validation_error"), &json!(expected)), "{operation}");
+    }
+    // So many values as a context, which is an object with one list.
+    let values = |number: usize| json!({"values": vec![0; number - VALUES_PER_OBJECT - 1]});
+    for (operation, body) in [
+        ("/check", json!({"tuple_key": tuple()})),
+        ("/explain", json!({"tuple_key": tuple()})),
+        ("/list-objects", list()),
+        ("/streamed-list-objects", list()),
+        ("/list-users", users),
+        ("/access/v1/evaluation", access()),
+        ("/access/v1/evaluations", access()),
+        ("/access/v1/search/subject", access()),
+        ("/access/v1/search/resource", access()),
+        ("/access/v1/search/action", access()),
+    ] {
+        let most = server.post(operation, with(&body, "context", values(CONTEXT_VALUES_MAX)));
+        assert_eq!(most.status, 200, "{operation}: {}", most.body);
+        let body = with(&body, "context", values(CONTEXT_VALUES_MAX + 1));
+        is_refused(&server, operation, body, &format!("invalid context: {bound}"));
+    }
+
+    // All of a batch, and all parts of a question, together.
+    let half = || values(CONTEXT_VALUES_MAX / 2 + 1);
+    let item = |id: &str| json!({"tuple_key": tuple(), "correlation_id": id, "context": half()});
+    assert_eq!(server.post("/batch-check", json!({"checks": [item("a")]})).status, 200);
+    let two = json!({"checks": [item("a"), item("b")]});
+    is_refused(&server, "/batch-check", two, &format!("invalid checks[1].context: {bound}"));
+    for part in ["subject", "resource", "action"] {
+        let mut body = with(&access(), "context", half());
+        body[part]["properties"] = half();
+        for operation in ["evaluation", "evaluations", "search/subject", "search/resource", "search/action"] {
+            if (part, operation) == ("action", "search/action") {
+                continue;
+            }
+            // Which of the two is read first differs.
+            let answer = server.post(&format!("/access/v1/{operation}"), body.clone());
+            let message = answer.fails(400, "validation_error");
+            let places = [format!("{part}.properties"), "context".to_owned()];
+            assert!(places.iter().any(|at| message == format!("invalid {at}: {bound}")), "{message}");
+        }
+    }
+    // Defaults are there once, however many items take them.
+    let evaluations = |items: Value| with(&with(&access(), "context", half()), "evaluations", items);
+    assert_eq!(server.post("/access/v1/evaluations", evaluations(json!(vec![json!({}); 50]))).status, 200);
+    let own = evaluations(json!([{"context": half()}]));
+    is_refused(&server, "/access/v1/evaluations", own, &format!("invalid evaluations[0].context: {bound}"));
+}
+
+#[test]
+fn a_body_of_too_many_values_is_refused() {
+    let server = Server::new();
+    let objects = vec![r#"{"":0}"#; 70_000].join(",");
+    let body = format!(r#"{{"unknown":[{objects}]}}"#);
+    let expected = format!(
+        "invalid request body: too many values; at most {BODY_VALUES_MAX} are allowed, where an object counts as \
+         {VALUES_PER_OBJECT}"
+    );
+    for operation in OPERATIONS.iter().filter(|operation| **operation != "/authorization-models") {
+        let message = server.post_text(operation, &body).fails(400, "validation_error");
+        assert_eq!(message, expected, "{operation}");
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ mod invitations;
 mod key_scopes;
 mod keys;
 mod lists;
+#[cfg(target_os = "linux")]
+mod memory;
 mod middleware;
 mod models;
 mod oidc;

@@ -1,6 +1,7 @@
 //! Authorization models: write, read, list.
 
 use serde_json::{Value, json};
+use tenure::model::limits::MODELS_PAGE_BYTES_MAX;
 
 use crate::fixture::{Server, key, model, with};
 
@@ -67,6 +68,45 @@ fn models_are_listed_newest_first_in_pages() {
     let (second, end) = page(&token);
     assert_eq!([first, second].concat(), ids);
     assert_eq!(end, "");
+}
+
+#[test]
+fn a_page_of_large_models_ends_early_and_its_token_goes_on_behind_it() {
+    let server = Server::new();
+    let name = |number: usize| format!("relation_{number:040}");
+    let relations: Value = (0..1_500).map(|number| (name(number), json!({"this": {}}))).collect();
+    let users = json!({"directly_related_user_types": [{"type": "user"}]});
+    let metadata: Value = (0..1_500).map(|number| (name(number), users.clone())).collect();
+    let document = json!({"type": "document", "relations": relations, "metadata": {"relations": metadata}});
+    let large = json!({"schema_version": "1.1", "type_definitions": [{"type": "user"}, document]});
+    let mut ids = vec![server.model.clone()];
+    for _ in 0..8 {
+        let written = server.post("/authorization-models", large.clone());
+        ids.insert(0, written.body["authorization_model_id"].as_str().unwrap().to_owned());
+    }
+    let (mut found, mut sizes) = (Vec::new(), Vec::new());
+    let mut token = String::new();
+    loop {
+        let page = server.get(&format!("/authorization-models?page_size=100&continuation_token={token}"));
+        assert_eq!(page.status, 200, "{}", page.body);
+        let models = page.body["authorization_models"].as_array().unwrap();
+        found.extend(models.iter().map(|model| model["id"].as_str().unwrap().to_owned()));
+        // Without the last of a page, it would have room.
+        let bytes = |model: &Value| model.to_string().len();
+        let before_the_last: usize = models.iter().rev().skip(1).map(bytes).sum();
+        assert!(before_the_last < MODELS_PAGE_BYTES_MAX, "{before_the_last}");
+        sizes.push(models.len());
+        page.body["continuation_token"].as_str().unwrap().clone_into(&mut token);
+        if token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, ids);
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| *size > 0), "{sizes:?}");
+    // One that was read of such a page is whole.
+    let read = server.get(&format!("/authorization-models/{}", ids[0]));
+    let relations = &read.body["authorization_model"]["type_definitions"][1]["relations"];
+    assert_eq!(relations.as_object().unwrap().len(), 1_500);
 }
 
 #[test]

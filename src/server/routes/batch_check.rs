@@ -108,7 +108,7 @@ pub(in crate::server) async fn batch_check<D: Database>(
     }
     let (answer, counts) = app
         .run_evaluation(store, context, move |engine, context| {
-            engine.batch_check_until(store, context, &checks, None, witness(input.watch.as_ref()))
+            engine.batch_check_until(store, context, checks, None, witness(input.watch.as_ref()))
         })
         .await?;
     app.metrics.evaluated(store, Purpose::Batch, counts.made());

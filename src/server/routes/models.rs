@@ -1,14 +1,18 @@
 //! Authorization models: write, read, list. Their JSON form is `schema/`'s.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::callers::Permission;
 use crate::cooperation;
-use crate::model::{AuthorizationModel, ModelId};
+use crate::engine::Engine;
+use crate::model::limits::{MODEL_BODY_VALUES_MAX, MODELS_PAGE_BYTES_MAX};
+use crate::model::{AuthorizationModel, ModelId, StoreId};
 use crate::schema::json::{self, JsonErrorKind, Style};
 use crate::server::app::App;
 use crate::server::authentication::Known;
@@ -32,12 +36,12 @@ pub(in crate::server) struct Written {
 
 #[derive(Serialize)]
 pub(in crate::server) struct Model {
-    authorization_model: Shown,
+    authorization_model: Box<RawValue>,
 }
 
 #[derive(Serialize)]
 pub(in crate::server) struct Models {
-    authorization_models: Vec<Shown>,
+    authorization_models: Vec<Box<RawValue>>,
     continuation_token: String,
 }
 
@@ -49,9 +53,43 @@ struct Shown {
     model: Value,
 }
 
-impl Shown {
-    fn new(id: ModelId, model: &AuthorizationModel) -> Self {
-        Self { id: id.to_string(), model: json::to_value(model, Style::Wire) }
+/// A model as an answer shows it, as text: a tree of its values takes twenty times as much and must not outlast this.
+fn shown(id: ModelId, model: &AuthorizationModel) -> Result<Box<RawValue>, ApiError> {
+    let shown = Shown { id: id.to_string(), model: json::to_value(model, Style::Wire) };
+    to_raw_value(&shown).map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// Some of a store's models, as an answer shows them.
+struct ModelPage {
+    models: Vec<Box<RawValue>>,
+    /// Behind which one the next page starts, if there is one.
+    next: Option<ModelId>,
+}
+
+impl ModelPage {
+    /// The page behind `before`: at most so many models, at least one where there is one, and none more once they take
+    /// `bytes_max`.
+    fn read<D: Database>(
+        engine: &Engine<D>,
+        store: StoreId,
+        before: Option<ModelId>,
+        models_max: usize,
+        bytes_max: usize,
+    ) -> Result<Self, ApiError> {
+        let (mut models, mut bytes) = (Vec::new(), 0);
+        let mut failed = None;
+        let next = engine.models(store, before, models_max, &mut |id, model| {
+            match shown(id, &model) {
+                Ok(shown) => {
+                    bytes += shown.get().len();
+                    models.push(shown);
+                }
+                Err(error) => failed = Some(error),
+            }
+            let more = bytes < bytes_max && failed.is_none();
+            if more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        failed.map_or(Ok(Self { models, next }), Err)
     }
 }
 
@@ -111,16 +149,22 @@ pub(in crate::server) async fn get<D: Database>(
     StorePath(store): StorePath,
     ModelPath(id): ModelPath,
 ) -> Result<Reply<Model>, ApiError> {
-    let model = app.run_query(move |engine| engine.model(store, id)).await?;
-    Ok(Reply::ok(Model { authorization_model: Shown::new(id, &model) }).of_model(id))
+    let read = move |engine: &Engine<D>| -> Result<_, ApiError> {
+        let model = engine.model(store, id)?;
+        shown(id, &model)
+    };
+    let authorization_model = app.in_turn(read).await??;
+    Ok(Reply::ok(Model { authorization_model }).of_model(id))
 }
 
 pub(in crate::server) fn list_operation() -> Operation {
     let path = "/stores/{store_id}/authorization-models";
     let summary = "List the authorization models of a store, the newest first.";
+    let note = "A page of large models holds fewer than were asked for, at least one; its token goes on behind the last.";
     let models = list_of(authorization_model::shown());
     let body = shape().must("authorization_models", models).must("continuation_token", shapes::token());
     Operation::new(Verb::Get, path, Tag::Models, "ReadAuthorizationModels", summary)
+        .note(note)
         .paged()
         .strict_if_asked()
         .answers(StatusCode::OK, "A page of models.", body.closed().named("ReadAuthorizationModelsResponse"))
@@ -135,15 +179,17 @@ pub(in crate::server) async fn list<D: Database>(
 ) -> Result<Reply<Models>, ApiError> {
     let page = parameters.read(PageRequest::read)?;
     let before = token::to_models(store, &page.token)?;
-    let found = app.run_query(move |engine| engine.models(store, before, page.size)).await?;
+    let read =
+        move |engine: &Engine<D>| ModelPage::read(engine, store, before, page.size, MODELS_PAGE_BYTES_MAX);
+    let ModelPage { models, next } = app.in_turn(read).await??;
     Ok(Reply::ok(Models {
-        authorization_models: found.items.iter().map(|(id, model)| Shown::new(*id, model)).collect(),
-        continuation_token: found.next.map(|before| token::of_models(store, before)).unwrap_or_default(),
+        authorization_models: models,
+        continuation_token: next.map(|before| token::of_models(store, before)).unwrap_or_default(),
     }))
 }
 
 fn parse(input: &Input) -> Result<AuthorizationModel, ApiError> {
-    let value = input.value()?;
+    let value = input.value(MODEL_BODY_VALUES_MAX)?;
     let model = json::from_value(&value).map_err(|error| {
         let code = match &error.kind {
             // OpenFGA knows of this one, and refuses it as a model.
@@ -217,4 +263,42 @@ fn snake(name: &str) -> String {
         snake.push(character.to_ascii_lowercase());
     }
     snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SystemClock;
+    use crate::model::limits::EvaluationLimits;
+    use crate::schema;
+    use crate::store::memory::MemoryDatabase;
+
+    #[test]
+    fn a_page_holds_at_least_one_model_and_none_behind_those_that_fill_it() {
+        let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
+        let store = engine.create_store("models").unwrap().id;
+        let model = schema::parse("model\n  schema 1.1\ntype user").unwrap();
+        let mut ids: Vec<_> =
+            (0..5).map(|_| engine.write_model(store, model.clone()).unwrap().model.unwrap()).collect();
+        ids.reverse();
+        let bytes = shown(ids[0], &model).map_err(|error| error.message).unwrap().get().len();
+        for (bytes_max, sizes) in
+            [(1, vec![1; 5]), (bytes, vec![1; 5]), (bytes + 1, vec![2, 2, 1]), (usize::MAX, vec![3, 2])]
+        {
+            let (mut before, mut found, mut told) = (None, Vec::new(), String::new());
+            loop {
+                let page = ModelPage::read(&engine, store, before, 3, bytes_max);
+                let ModelPage { models, next } = page.map_err(|error| error.message).unwrap();
+                found.push(models.len());
+                models.iter().for_each(|model| told.push_str(model.get()));
+                before = next;
+                if next.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, sizes, "{bytes_max}");
+            let places: Vec<_> = ids.iter().map(|id| told.find(&id.to_string())).collect();
+            assert!(places.is_sorted() && places[0].is_some(), "{places:?}");
+        }
+    }
 }

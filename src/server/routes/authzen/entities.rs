@@ -1,7 +1,8 @@
 //! Subjects, resources, actions and contexts as AuthZEN writes them.
 
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
+use crate::cel::Context;
 use crate::engine::CheckRequest;
 use crate::model::{Object, Subject, check_type};
 use crate::server::error::ApiError;
@@ -40,11 +41,12 @@ fn properties() -> Schema {
     map_of(anything()).says("What conditions may look at, each with the name of what has it before its own.")
 }
 
-/// Something with the properties that the caller knows of it.
+/// Something with the properties that the caller knows of it. A clone has the same properties and no others: what a request
+/// holds must stay in proportion to its body, however many items take from one default.
 #[derive(Clone)]
 pub(super) struct Described<T> {
     pub(super) value: T,
-    properties: Map<String, Value>,
+    properties: Arc<Context>,
 }
 
 /// What a question is made of, as far as it was given.
@@ -53,13 +55,14 @@ pub(super) struct Entities {
     subject: Option<Described<Subject>>,
     resource: Option<Described<Object>>,
     action: Option<Described<Box<str>>>,
-    context: Option<Map<String, Value>>,
+    context: Option<Arc<Context>>,
 }
 
-/// A question, with everything that conditions may look at.
+/// A question, with everything that conditions may look at in its parts, which may be other questions' parts too.
 pub(super) struct Question {
-    pub(super) check: CheckRequest,
-    pub(super) context: Map<String, Value>,
+    check: CheckRequest,
+    /// Each with the name of what has it.
+    parts: [(&'static str, Arc<Context>); 4],
 }
 
 impl Entities {
@@ -69,7 +72,7 @@ impl Entities {
             subject: fields.object("subject", |fields| described(fields, subject))?,
             resource: fields.object("resource", |fields| described(fields, resource))?,
             action: fields.object("action", |fields| described(fields, action))?,
-            context: fields.map("context")?,
+            context: fields.held("context")?.map(Arc::new),
         })
     }
 
@@ -89,14 +92,23 @@ impl Entities {
         let subject = given(subject, path("subject"))?;
         let resource = given(resource, path("resource"))?;
         let action = given(action, path("action"))?;
-        let context = merged([
+        let parts = [
             ("subject", subject.properties),
             ("resource", resource.properties),
             ("action", action.properties),
             ("", context.unwrap_or_default()),
-        ]);
+        ];
         let check = CheckRequest { object: resource.value, relation: action.value, subject: subject.value };
-        Ok(Question { check, context })
+        Ok(Question { check, parts })
+    }
+}
+
+impl Question {
+    /// The check, and everything that conditions may look at in one piece, of its own: to be made when it is asked, and no
+    /// sooner.
+    pub(super) fn into_check(self) -> (CheckRequest, Context) {
+        let parts = self.parts.map(|(source, values)| (source, Arc::unwrap_or_clone(values)));
+        (self.check, merged(parts))
     }
 }
 
@@ -118,7 +130,10 @@ fn described<T>(
     fields: &mut Fields,
     read: impl FnOnce(&mut Fields) -> Result<T, ApiError>,
 ) -> Result<Described<T>, ApiError> {
-    Ok(Described { value: read(fields)?, properties: fields.map("properties")?.unwrap_or_default() })
+    Ok(Described {
+        value: read(fields)?,
+        properties: Arc::new(fields.held("properties")?.unwrap_or_default()),
+    })
 }
 
 /// Reads `type` and `id`: one subject, or with the identifier `*` everybody of the type.
@@ -167,10 +182,8 @@ fn type_name(fields: &mut Fields) -> Result<Box<str>, ApiError> {
 
 /// What conditions may look at: the properties, each with the name of what has it before its own (`subject_department`),
 /// and the context as it is. Where two have one name, the later of the sources counts.
-pub(super) fn merged<'a>(
-    sources: impl IntoIterator<Item = (&'a str, Map<String, Value>)>,
-) -> Map<String, Value> {
-    let mut merged = Map::new();
+pub(super) fn merged<'a>(sources: impl IntoIterator<Item = (&'a str, Context)>) -> Context {
+    let mut merged = Context::new();
     for (source, values) in sources {
         let of = |name: String| if source.is_empty() { name } else { format!("{source}_{name}") };
         merged.extend(values.into_iter().map(|(name, value)| (of(name), value)));
@@ -180,14 +193,14 @@ pub(super) fn merged<'a>(
 
 impl<T> Described<T> {
     /// The value and the properties.
-    pub(super) fn into_parts(self) -> (T, Map<String, Value>) {
-        (self.value, self.properties)
+    pub(super) fn into_parts(self) -> (T, Context) {
+        (self.value, Arc::unwrap_or_clone(self.properties))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -207,12 +220,12 @@ mod tests {
             "action": {"name": "read", "properties": {"level": 3}},
             "context": {"subject_level": 4, "level": 5},
         });
-        let question = question(&body).unwrap();
+        let (check, context) = question(&body).unwrap().into_check();
         let expected = json!({
             "subject_level": 4, "subject_ip": "x", "resource_level": 2, "action_level": 3, "level": 5,
         });
-        assert_eq!(Value::Object(question.context), expected);
-        let CheckRequest { object, relation, subject } = question.check;
+        assert_eq!(Value::Object(context), expected);
+        let CheckRequest { object, relation, subject } = check;
         assert_eq!(format!("{object}#{relation}@{subject}"), "doc:1#read@user:a");
     }
 
@@ -232,9 +245,37 @@ mod tests {
             json!({"subject": {"type": "user", "id": "b"}, "action": {"name": "read"}, "context": {"d": 1}}),
         );
         let question = item.or(&defaults).question(str::to_owned).map_err(|e| e.message).unwrap();
-        assert_eq!(question.check.subject.to_string(), "user:b");
-        assert_eq!(question.check.object.to_string(), "doc:1");
-        assert_eq!(Value::Object(question.context), json!({"d": 1}));
+        let (check, context) = question.into_check();
+        assert_eq!(check.subject.to_string(), "user:b");
+        assert_eq!(check.object.to_string(), "doc:1");
+        assert_eq!(Value::Object(context), json!({"d": 1}));
+    }
+
+    #[test]
+    fn what_items_take_from_the_defaults_is_there_once() {
+        let read = |body: Value| {
+            Fields::read_body(body.to_string().as_bytes(), false, Entities::read)
+                .map_err(|e| e.message)
+                .unwrap()
+        };
+        let defaults = read(json!({
+            "subject": {"type": "user", "id": "a", "properties": {"x": 1}},
+            "resource": {"type": "doc", "id": "1", "properties": {"y": 1}},
+            "action": {"name": "read", "properties": {"z": 1}},
+            "context": {"c": 1},
+        }));
+        let questions: Vec<_> = (0..50)
+            .map(|_| read(json!({})).or(&defaults).question(str::to_owned).map_err(|e| e.message).unwrap())
+            .collect();
+        for question in &questions {
+            for ((source, values), (_, first)) in question.parts.iter().zip(&questions[0].parts) {
+                assert!(Arc::ptr_eq(values, first), "{source}");
+            }
+        }
+        let expected = json!({"subject_x": 1, "resource_y": 1, "action_z": 1, "c": 1});
+        for question in questions {
+            assert_eq!(Value::Object(question.into_check().1), expected);
+        }
     }
 
     #[test]

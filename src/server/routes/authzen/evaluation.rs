@@ -154,9 +154,10 @@ pub(super) async fn evaluations<D: Database>(
         }
     };
     let context = QueryContext { model, ..QueryContext::default() };
-    let checks: Vec<_> = questions.into_iter().map(item).collect();
     let ask = move |engine: &Engine<D>, context: &QueryContext| {
-        engine.batch_check_until(store.id, context, &checks, until, witness(input.watch.as_ref()))
+        // Each is made when it is its turn, and gone before the next.
+        let checks = questions.into_iter().map(item);
+        engine.batch_check_until(store.id, context, checks, until, witness(input.watch.as_ref()))
     };
     let (answer, counts) = app.run_evaluation(store.id, context, ask).await?;
     app.metrics.evaluated(store.id, Purpose::Batch, counts.made());
@@ -172,19 +173,23 @@ pub(super) async fn evaluations<D: Database>(
 fn asked(fields: &mut Fields) -> Result<Asked, ApiError> {
     let defaults = Entities::read(fields)?;
     let semantic = fields.object("options", semantic)?.unwrap_or(Semantic(None));
-    let questions = fields.objects("evaluations", |fields| {
+    let questions = fields.objects_if("evaluations", may_be_asked, |fields| {
         let entities = Entities::read(fields)?.or(&defaults);
         entities.question(|name| fields.path(name))
     })?;
     if questions.is_empty() {
         return Ok(Asked::One(defaults.question(|name| fields.path(name))?));
     }
-    if questions.len() > CHECKS_PER_BATCH_MAX {
-        let found = questions.len();
-        let expected = format!("received {found} evaluations, the maximum allowed is {CHECKS_PER_BATCH_MAX}");
-        return Err(ApiError::invalid(&fields.path("evaluations"), expected));
-    }
     Ok(Asked::Many(questions, semantic))
+}
+
+/// Whether so many evaluations may be asked in one request.
+fn may_be_asked(found: usize) -> Result<(), ApiError> {
+    if found <= CHECKS_PER_BATCH_MAX {
+        return Ok(());
+    }
+    let expected = format!("received {found} evaluations, the maximum allowed is {CHECKS_PER_BATCH_MAX}");
+    Err(ApiError::invalid("evaluations", expected))
 }
 
 /// Reads `evaluations_semantic`.
@@ -207,7 +212,7 @@ async fn ask<D: Database>(
     question: Question,
     watch: Option<Watch>,
 ) -> Result<Answer<CheckAnswer>, ApiError> {
-    let Question { check, context } = question;
+    let (check, context) = question.into_check();
     let context = query(model, context);
     let outcome = app.check(store, context, check, watch).await;
     app.metrics.checked(store, outcome.as_ref().map(|(answer, _)| &answer.value));
@@ -216,7 +221,8 @@ async fn ask<D: Database>(
     Ok(answer)
 }
 
-fn item(Question { check, context }: Question) -> BatchCheckItem {
+fn item(question: Question) -> BatchCheckItem {
+    let (check, context) = question.into_check();
     BatchCheckItem { check, contextual_tuples: Vec::new(), context }
 }
 

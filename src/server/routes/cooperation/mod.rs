@@ -27,7 +27,7 @@ use crate::cooperation::{
     self, Actor, CommandError, Cooperations, Done, Email, EntityId, Outcome, Refusal, Request, Resource,
     ResourceKind, Work,
 };
-use crate::model::limits::{COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
+use crate::model::limits::{BODY_VALUES_MAX, COOPERATION_PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT};
 use crate::model::{Instant, Revision, StoreId};
 use crate::server::app::App;
 use crate::server::error::{ApiError, Code};
@@ -151,7 +151,7 @@ impl Call {
 
     /// What the record of the command keeps of the request.
     fn input(&self) -> Value {
-        let mut input = match fields::parse(&self.body) {
+        let mut input = match fields::parse(&self.body, BODY_VALUES_MAX) {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
