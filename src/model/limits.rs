@@ -114,8 +114,8 @@ pub const TURN_WAIT_LONG_MS: u64 = 20;
 /// How many have to wait for each processor before that is overload.
 pub const TURNS_WAITING_PER_PROCESSOR: usize = 32;
 /// Most requests that wait at once for a revision that their store does not have yet. Each holds a place of those that are
-/// served at once; whoever comes beyond is answered by what there is.
-pub const REVISION_WAITS_MAX: usize = 256;
+/// served at once (1,024 by default); whoever comes beyond is answered by what there is.
+pub const REVISION_WAITS_MAX: usize = 768;
 /// How many milliseconds at a time are looked at to tell whether an overload is over.
 pub const TURNS_CALM_WINDOW_MS: u64 = 500;
 /// It is over when for this share of such a window a processor had nothing to do.

@@ -38,6 +38,8 @@ mod process_metrics;
 mod reply;
 mod revisions;
 mod routes;
+#[cfg(test)]
+mod still;
 mod storage_metrics;
 mod store_metrics;
 mod tls;

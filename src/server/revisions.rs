@@ -124,10 +124,8 @@ mod tests {
 
     use tokio::runtime::Runtime;
 
+    use super::super::still;
     use super::*;
-    use crate::model::SystemClock;
-    use crate::model::limits::EvaluationLimits;
-    use crate::store::memory::MemoryDatabase;
 
     const STORE: StoreId = StoreId::from_bits(7);
     const OTHER: StoreId = StoreId::from_bits(8);
@@ -199,7 +197,7 @@ mod tests {
 
     #[test]
     fn where_too_many_wait_for_a_revision_no_other_does() {
-        let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
+        let engine = still::engine();
         let store = engine.create_store("plants").unwrap().id;
         let revisions = Arc::new(Revisions::default());
         let runtime = Runtime::new().unwrap();

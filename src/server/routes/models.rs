@@ -267,15 +267,13 @@ fn snake(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::still;
     use super::*;
-    use crate::model::SystemClock;
-    use crate::model::limits::EvaluationLimits;
     use crate::schema;
-    use crate::store::memory::MemoryDatabase;
 
     #[test]
     fn a_page_holds_at_least_one_model_and_none_behind_those_that_fill_it() {
-        let engine = Engine::new(MemoryDatabase::new(Arc::new(SystemClock)), EvaluationLimits::default());
+        let engine = still::engine();
         let store = engine.create_store("models").unwrap().id;
         let model = schema::parse("model\n  schema 1.1\ntype user").unwrap();
         let mut ids: Vec<_> =
