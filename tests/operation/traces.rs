@@ -158,6 +158,9 @@ fn names(spans: &[Value]) -> BTreeSet<&str> {
 fn a_request_is_a_span_of_its_clients_trace_with_one_for_each_phase() {
     let collector = Collector::start();
     let traced = Traced::start(&collector.address, &[]);
+    // The first check of a model is looked at twice: it is compiled where it keeps nobody else waiting.
+    let key = json!({"user": "user:anne", "relation": "viewer", "object": "park:other"});
+    assert_eq!(traced.post("check", "", &json!({"tuple_key": key})).0, 200);
     let (trace, client, header) = parent(1, "01");
     assert_eq!(traced.check(&header).0, 200);
     let spans = collector.trace(&trace);
