@@ -148,9 +148,10 @@ impl<S: Snapshot> Snapshot for Recording<S> {
     fn changes(
         &self,
         after: LogPosition,
+        last: Revision,
         visit: &mut dyn FnMut(LoggedChange) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        self.snapshot.changes(after, visit)
+        self.snapshot.changes(after, last, visit)
     }
 
     fn revision_before(&self, instant: Instant) -> Result<Revision, StoreError> {

@@ -72,6 +72,9 @@ pub struct Engine<D: Database> {
     checks: ArcSwapOption<Arc<dyn CheckObserver<D::Snapshot>>>,
 }
 
+/// What a query is answered on.
+type Resolved<D> = (<D as Database>::Snapshot, Arc<CompiledModel>);
+
 /// Called once with the outcome of a write, on the database's writer thread: it must not block.
 pub type WriteCompletion = Box<dyn FnOnce(Result<Committed, EngineError>) + Send>;
 
@@ -456,21 +459,13 @@ impl<D: Database> Engine<D> {
     }
 
     /// A snapshot and a model for a query: the revision first, then the newest model at it.
-    fn query(
-        &self,
-        store: StoreId,
-        context: &QueryContext,
-    ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+    fn query(&self, store: StoreId, context: &QueryContext) -> Result<Resolved<D>, EngineError> {
         let (snapshot, model) = self.resolve(store, context.model)?;
         reached(&snapshot, context)?;
         Ok((snapshot, model))
     }
 
-    fn resolve(
-        &self,
-        store: StoreId,
-        model: Option<ModelId>,
-    ) -> Result<(D::Snapshot, Arc<CompiledModel>), EngineError> {
+    fn resolve(&self, store: StoreId, model: Option<ModelId>) -> Result<Resolved<D>, EngineError> {
         let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
         let (snapshot, id) = self.newest(store, model)?;
         let model = self.models.get(store, &snapshot, id)?;
@@ -482,7 +477,7 @@ impl<D: Database> Engine<D> {
         &self,
         store: StoreId,
         model: Option<ModelId>,
-    ) -> Result<Option<(D::Snapshot, Arc<CompiledModel>)>, EngineError> {
+    ) -> Result<Option<Resolved<D>>, EngineError> {
         let _traced = trace_span!(target: TRACE_TARGET, "resolve").entered();
         let (snapshot, id) = self.newest(store, model)?;
         Ok(self.models.compiled(store, id).map(|model| (snapshot, model)))

@@ -193,7 +193,7 @@ fn suggestions_have_one_budget_and_errors_have_none() {
     let helped = found.iter().filter(|violation| violation.help.is_some()).count();
     // Each name has 20 characters.
     let helped_max = limits::SUGGESTION_STEPS_MAX / (RELATIONS * 20 * 20);
-    assert!(helped >= 1 && helped <= helped_max, "{helped}");
+    assert!((1..=helped_max).contains(&helped), "{helped}");
     assert_eq!(found[0].help.as_deref(), Some("did you mean `relation_number_0000`?"));
     assert_eq!(found[WRONG - 1].help, None);
 }
