@@ -140,13 +140,16 @@ impl<D: Database> App<D> {
         outcome
     }
 
-    /// Runs `work`, which holds a thread until the writer has done its part. If the request goes away meanwhile, it goes on,
+    /// Runs `work`, which may hold a thread until the writer has done its part, once it has a place. If the request goes away meanwhile, it goes on,
     /// and keeps its place: a disk that hangs must not take the threads that queries need.
     pub(super) async fn commit<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Engine<D>) -> T + Send + 'static,
     ) -> Result<T, ApiError> {
-        let Ok(place) = Arc::clone(&self.commits).try_acquire_owned() else { return Err(self.busy()) };
+        let place = Arc::clone(&self.commits).acquire_owned();
+        let Ok(Ok(place)) = tokio::time::timeout(self.config.request_timeout / 3, place).await else {
+            return Err(self.busy());
+        };
         let in_its_place = move |engine: &Engine<D>| {
             let _place = place;
             work(engine)
@@ -230,7 +233,7 @@ impl<D: Database> App<D> {
                     let is_tried_anew = request.newest_model.is_some();
                     Ok((engine.submit_write(store, request, done)?, is_tried_anew))
                 };
-                let (model, is_tried_anew) = self.spawn(submit).outcome().await??;
+                let (model, is_tried_anew) = self.commit(submit).await??;
                 tries += 1;
                 match receiver.await {
                     // The first cooperation may have come in between, or another model.

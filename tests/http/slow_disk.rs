@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tenure::callers::Callers;
 use tenure::engine::Engine;
 use tenure::model::SystemClock;
-use tenure::model::limits::{COMMANDS_AT_ONCE_MAX, EvaluationLimits};
+use tenure::model::limits::EvaluationLimits;
 use tenure::server::{self, ServerConfig};
 use tenure::store::rocks::{RocksDatabase, RocksOptions};
 use tokio::runtime::Runtime;
@@ -44,19 +44,14 @@ fn queries_are_answered_while_more_writes_wait_than_there_are_threads() {
         })
         .collect();
     let (status, made_by_then) = runtime.block_on(async {
-        // All of them are under way, or turned away.
-        while creations.iter().filter(|creation| creation.is_finished()).count()
-            < AT_ONCE - COMMANDS_AT_ONCE_MAX
-        {
-            tokio::task::yield_now().await;
-        }
+        // All of them are under way by then.
+        tokio::time::sleep(Duration::from_millis(300)).await;
         let list = Request::get("/stores").body(Body::empty()).unwrap();
         let status = router.oneshot(list).await.unwrap().status().as_u16();
         (status, made.load(Ordering::SeqCst))
     });
     assert_eq!((status, made_by_then), (200, 0), "a list, before the first write is stored");
-    let mut statuses: Vec<_> = creations.into_iter().map(|one| runtime.block_on(one).unwrap()).collect();
-    statuses.sort_unstable();
-    let expected = [vec![201; COMMANDS_AT_ONCE_MAX], vec![429; AT_ONCE - COMMANDS_AT_ONCE_MAX]].concat();
-    assert_eq!(statuses, expected);
+    for creation in creations {
+        assert_eq!(runtime.block_on(creation).unwrap(), 201, "none is lost");
+    }
 }

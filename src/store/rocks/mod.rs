@@ -122,9 +122,8 @@ impl RocksDatabase {
     }
 
     fn hand_over(&self, request: Request) {
-        // A request that comes back is dropped, which answers it. Where the disk does not take what waits already, one more
-        // would have its thread wait, and then the threads that queries need.
-        drop(self.queue.try_send(Message::Request(request)));
+        // A request that comes back is dropped, which answers it.
+        drop(self.queue.send(Message::Request(request)));
     }
 }
 
